@@ -80,7 +80,7 @@ def dialog(page: Page) -> Locator:
 
 
 def press(page: Page, name: str) -> None:
-    """Press a button of the dialog, or a link that looks like one."""
+    """Press a button of the dialog, or a link styled as one."""
     dialog(page).get_by_role("button", name=name, exact=True).click()
 
 

@@ -1,4 +1,4 @@
-"""A read-only database while a person works: the page says so in the right place."""
+"""A read-only database while a person works: the page shows it in the right place."""
 
 import pytest
 from playwright.sync_api import Page, expect

@@ -85,7 +85,7 @@ def test_an_invalid_email_is_reported_on_paypals_page(open_page, allowed):
 
 
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "none"])
-def test_cancelling_at_paypal_saves_nothing_and_says_so(open_page, allowed, has_scripts):
+def test_cancelling_at_paypal_saves_nothing_and_shows_a_message(open_page, allowed, has_scripts):
     """M6"""
     allowed.cards(VISA)
     page = open_page(java_script_enabled=has_scripts)

@@ -32,7 +32,7 @@ def refill_amount(world):
 
 
 def test_raising_the_refill_asks_for_the_password_and_continues(open_stale, world):
-    """The form keeps its input; after the password it is saved, and the panel says so."""
+    """The form keeps its input; after the password it is saved, and the panel shows it."""
     world.card(VISA)
     world.refill()
     page = open_stale()

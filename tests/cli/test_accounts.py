@@ -113,12 +113,12 @@ def test_accounts_are_listed(flask, world):
     assert "99.999999 USD  Harbour Voice" in flask("accounts list").output
 
 
-def test_an_installation_without_accounts_says_so(flask):
+def test_an_installation_without_accounts_has_a_message(flask):
     assert flask("accounts list").output == "No accounts yet.\n"
     assert json.loads(flask("accounts list --json").output) == []
 
 
-def test_an_account_is_shown_with_what_happens_next(flask, world):
+def test_an_account_is_shown_with_its_next_event(flask, world):
     world.card(VISA)
     world.refill("50.00", "100.00")
     shown = json.loads(flask(f"accounts show {world.account_id} --json").output)

@@ -30,7 +30,7 @@ def test_requests_are_listed_by_state(flask, world, wire):
     assert "Harbour Voice" in line
 
 
-def test_an_empty_list_says_so(flask):
+def test_an_empty_list_has_a_message(flask):
     assert flask("wires list").output == "No wire transfers.\n"
     assert parsed(flask("wires list --json")) == []
     assert flask("wires list --state lost").exit_code == 2

@@ -193,7 +193,7 @@ def required_arguments(command, file):
 
 
 def test_every_command_reports_a_damaged_database_in_one_line(used, tmp_path):
-    """All of ours, and those of Flask-Migrate that use the database."""
+    """All of Ballast's commands, and those of Flask-Migrate that use the database."""
     home, file = tmp_path / "home", tmp_path / "file.csv"
     shutil.copytree(used, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
     garbage(home)

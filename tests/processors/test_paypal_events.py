@@ -286,7 +286,7 @@ def for_operator(happenings):
 
 
 @pytest.mark.parametrize("outcome", ["NONE", "", "SOMETHING_NEW"])
-def test_a_dispute_outcome_without_the_moneys_location_goes_before_the_operator(
+def test_a_dispute_outcome_without_the_moneys_location_is_reported_to_the_operator(
     harness, paid, outcome
 ):
     """L7, L9: as when another dispute about the same payment continues."""
@@ -338,7 +338,7 @@ def test_an_inquiry_with_a_debit_takes_the_money(harness, paid):
 
 
 @pytest.mark.parametrize("outcome", ["RESOLVED_BUYER_FAVOUR", "ACCEPTED", "NONE", ""])
-def test_an_inquiry_that_is_lost_or_unclear_goes_before_the_operator(harness, paid, outcome):
+def test_an_inquiry_that_is_lost_or_unclear_is_reported_to_the_operator(harness, paid, outcome):
     """L7, L9: PayPal shows no debit, and a refund has its own event."""
     dispute = harness.stand_in.dispute(paid[1], stage="INQUIRY")
     harness.stand_in.end_dispute(dispute, outcome)
@@ -367,7 +367,7 @@ def without_disputes(harness):
 
 
 def test_a_reversal_is_booked_although_disputes_cannot_be_read(harness, paid, without_disputes):
-    """L7, L9: the evidence tells the operator which feature to enable."""
+    """L7, L9: the evidence names the feature to enable."""
     made = harness.stand_in.reverse(paid[1], "40.00")
 
     happenings = all_happenings(harness)
@@ -376,7 +376,7 @@ def test_a_reversal_is_booked_although_disputes_cannot_be_read(harness, paid, wi
     assert "switch Disputes on" in for_operator(happenings)[f"{made['id']} (cause)"]
 
 
-def test_a_dispute_that_cannot_be_read_goes_before_the_operator(harness, paid, without_disputes):
+def test_a_dispute_that_cannot_be_read_is_reported_to_the_operator(harness, paid, without_disputes):
     """L7, L9: the event is accepted, as PayPal would deliver it in vain for three days."""
     dispute = harness.stand_in.dispute(paid[1])
 
@@ -414,7 +414,7 @@ def test_a_failed_refund_is_returned(harness, paid):
 
 
 def test_a_deleted_token_that_still_exists_is_not_gone(harness):
-    """M13: the token is fetched again, whatever the message says."""
+    """M13: the token is fetched again, regardless of the message."""
     reference = harness.paying()
 
     assert (

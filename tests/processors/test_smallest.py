@@ -25,7 +25,7 @@ from webapp.ports import (
 
 
 class Unreliable(Smallest):
-    """Loses requests and answers between the adapter and its service when the harness says so."""
+    """Loses requests and responses between the adapter and its service, as the harness sets."""
 
     mishap = None
 

@@ -1,4 +1,4 @@
-"""All methods fail and one email says so; then a Retry succeeds."""
+"""All methods fail, which one email reports; then a Retry succeeds."""
 
 import pytest
 
@@ -153,7 +153,7 @@ def test_a_method_is_restored_without_paying(failed):
 
 
 def test_restore_is_refused_when_the_bank_does_not_verify_the_method(world):
-    """F4: nothing changes, and the error says so."""
+    """F4: nothing changes, and an error is shown."""
     from tests.factories import DECLINING
 
     world.cards(DECLINING)

@@ -1,4 +1,4 @@
-"""T17: a refill is due but nothing can be charged; one email per episode says so."""
+"""T17: a refill is due but nothing can be charged; one email per episode reports it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

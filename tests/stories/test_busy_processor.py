@@ -134,7 +134,7 @@ def test_a_rejected_manual_payment_says_that_it_could_not_be_sent(world):
 
 @pytest.mark.parametrize(("expiry", "due"), [("02/27", (1, 29)), ("04/27", (3, 31))])
 def test_expiry_notices_in_short_months(world, expiry, due):
-    """M9: thirty days before, whatever the month's length."""
+    """M9: thirty days before, regardless of the month's length."""
     world.card(VISA, expiry=expiry)
     month, day = due
     world.clock.at = datetime(2027, month, day, 9, tzinfo=UTC)

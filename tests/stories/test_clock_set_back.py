@@ -27,7 +27,7 @@ def covered(world):
 
 @pytest.fixture(autouse=True)
 def books_agree(world):
-    """L2, L13: after every test, whatever the clock did."""
+    """L2, L13: the ledger is checked after every test."""
     yield
     world.session.rollback()
     assert check_ledger(world.session, world.books.paid_charges).differences == ()
@@ -195,7 +195,7 @@ def test_the_burst_limit_keeps_counting(covered):
 
 
 def test_a_resume_in_the_future_hides_no_burst(covered):
-    """T10: Resume starts an empty window at once, not only when its time comes again."""
+    """T10: Resume starts an empty window at once."""
     around = (covered.owner, covered.clock.now(), covered.policy)
     covered.session.get_one(Account, covered.account_id).pause(covered.clock.now())
     covered.session.commit()

@@ -100,7 +100,7 @@ def test_a_rejected_manual_payment_is_not_repeated(covered):
     assert covered.charges == []
 
 
-def test_a_payment_after_a_decline_goes_before_the_operator(covered):
+def test_a_payment_after_a_decline_is_reported_to_the_operator(covered):
     """L9: nothing is credited automatically, and nothing is dropped."""
     covered.next_answer("decline", decline_code="do_not_honor")
     covered.use("60.00")
@@ -116,7 +116,7 @@ def test_a_payment_after_a_decline_goes_before_the_operator(covered):
 
 
 @pytest.mark.parametrize("state", ["paid", "declined"])
-def test_a_second_charge_under_one_key_goes_before_the_operator(covered, state):
+def test_a_second_charge_under_one_key_is_reported_to_the_operator(covered, state):
     """L9: the bank was charged twice for one attempt; until 26 November 2026 that went
     unnoticed.
     """

@@ -81,7 +81,7 @@ def test_a_changed_threshold_rearms_the_email(world):
 
 
 def test_the_notification_is_independent_of_refill(world):
-    """N1: with refill off nothing is charged, and the email says so."""
+    """N1: with refill off nothing is charged, as the email states."""
     world.cards(VISA)
     world.apply(notification_on=True, notification_threshold="75.00")
     world.use("60.00")

@@ -48,7 +48,7 @@ def test_timeline_and_screen_do_not_blame_the_bank_l8(refused):
     assert "Refused, retrying" in [step.detail for step in screen.next.steps]
 
 
-def test_the_third_rejection_in_a_row_goes_before_the_operator_l8(app, refused):
+def test_the_third_rejection_in_a_row_is_reported_to_the_operator_l8(app, refused):
     reject_next(refused, 1)
     refused.pass_time(seconds=10)
     assert awaiting_operator(refused.session) == []
@@ -103,7 +103,7 @@ def test_an_unknown_outcome_takes_the_attempt_from_the_operator_l8(refused):
     assert refused.balance == "140.00"
 
 
-def test_after_an_hour_the_customer_is_told_of_the_rejections_l10(refused):
+def test_after_an_hour_the_customer_is_informed_of_the_rejections_l10(refused):
     reject_next(refused, 20)
     for _ in range(7):
         refused.pass_time(minutes=10)

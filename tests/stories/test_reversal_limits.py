@@ -1,4 +1,4 @@
-"""L7, L9: no more is debited than was paid, whatever is reported and in whatever order.
+"""L7, L9: no more is debited than was paid, whatever events arrive and in any order.
 
 Until 26 November 2026 a refund and a dispute over the same money were both debited, and so was a
 refund that crossed the end of a dispute.
@@ -179,7 +179,7 @@ def test_a_dispute_won_after_it_was_lost_and_lost_after_it_was_won(world):
     assert agrees(world)
 
 
-def test_a_dispute_lost_with_another_amount_goes_before_the_operator(world):
+def test_a_dispute_lost_with_another_amount_is_reported_to_the_operator(world):
     """As if the buyer gets a part: 100 were debited here, 60 there."""
     key = paid(world)
     dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
@@ -243,7 +243,7 @@ def test_a_reversal_after_its_dispute_is_debited_once(world):
     assert agrees(world)
 
 
-def test_a_won_dispute_whose_reversal_was_debited_goes_before_the_operator(world):
+def test_a_won_dispute_whose_reversal_was_debited_is_reported_to_the_operator(world):
     """L9: the operator finds out whether the reversal was undone too."""
     key = paid(world)
     reversal = reversed_money(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")

@@ -54,7 +54,7 @@ def test_a_refund_is_debited_once_and_names_its_payment(world):
 
 
 def test_two_refunds_of_a_payment_are_two_debits(world):
-    """By their own amounts, in whatever order they are reported."""
+    """Each is debited by its own amount, in any order of events."""
     key = paid(world)
     for amount in ("30.00", "70.00"):
         world.books.afterwards.refund(key, micros(amount), world.clock.now())
@@ -236,7 +236,7 @@ def test_a_refund_settles_its_payment_with_an_unknown_outcome_first(world):
     assert world.entries == [("payment", "100.00"), ("refund", "-100.00")]
 
 
-def test_a_refund_of_an_uncredited_payment_goes_before_the_operator(world):
+def test_a_refund_of_an_uncredited_payment_is_reported_to_the_operator(world):
     """L9"""
     card = world.card(VISA)
     world.next_answer("timeout_after_charge")

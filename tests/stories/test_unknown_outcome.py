@@ -86,7 +86,7 @@ def test_a_repeat_in_progress_is_not_overtaken(world, by_hand):
     assert world.charges == [("4242", "100.00")]
 
 
-def test_the_customer_is_told_of_an_unknown_outcome_after_an_hour(covered):
+def test_the_customer_is_informed_of_an_unknown_outcome_after_an_hour(covered):
     """L10."""
     covered.next_answer("timeout_before_charge")
     covered.next_answer("timeout_before_charge")

@@ -90,7 +90,7 @@ def test_a_key_is_revoked_after_a_question(client, world, balance):
     assert "Revoked today, 10:00" in words(client.get(HERE))
 
 
-def test_without_a_working_key_the_page_says_so(client, world):
+def test_without_a_working_key_the_page_has_a_message(client, world):
     client.post(f"{HERE}/{keys(world)[0].id}/revocation")
     assert "No active keys" in words(client.get(HERE))
 

@@ -109,7 +109,7 @@ def test_an_adjustment_requires_reauthentication(pat, world, account):
 
 
 def test_only_the_operator_resumes_what_the_operator_paused(pat, client, world, account):
-    """T10: the customer is told who paused."""
+    """T10: the customer sees who paused."""
     world.cards(VISA)
     world.refill()
     assert pat.post(f"{account}/pause", data={"on": "1", "reason": "Fraud?"}).status_code == 303

@@ -209,7 +209,7 @@ class TestWithoutABank:
 
         app.extensions["ballast"] = replace(app.extensions["ballast"], bank=None)
 
-    def test_the_tab_says_so_and_lists_old_requests(self, client, wire):
+    def test_the_tab_has_a_message_and_lists_old_requests(self, client, wire):
         page = client.get(TAB)
         assert "Wire transfer is not available" in words(page)
         assert wire.reference in page.text
@@ -398,7 +398,7 @@ def test_a_completed_request_accepts_no_proof(client, world, wire):
 # Cancelling
 
 
-def test_cancelling_asks_first_and_then_says_so(client, world, wire):
+def test_cancelling_asks_first_and_confirms_afterwards(client, world, wire):
     asked = client.get(f"{TAB}/{wire.id}/cancellation")
     assert f"Cancel {wire.reference}?" in words(asked)
     assert wires.again(world, wire).state == "new"

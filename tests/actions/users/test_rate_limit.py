@@ -99,7 +99,7 @@ def test_rows_are_anonymous_and_temporary(world, attempt):
     assert len(world.session.scalars(select(Try)).all()) == 1
 
 
-def test_a_clock_that_is_set_back_blocks_nobody_for_days(world, attempt):
+def test_a_clock_that_is_set_back_does_not_block_for_days(world, attempt):
     for _ in range(3):
         attempt()
     world.clock.advance(days=-2)

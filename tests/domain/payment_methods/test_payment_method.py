@@ -121,7 +121,7 @@ def test_five_automatic_declines_in_a_row_end_automatic_use_t16():
 
 
 def test_repeated_operations_change_nothing_f1():
-    """F1, F6, M3, M10: the second call changes nothing and says so."""
+    """F1, F6, M3, M10: the second call changes nothing and returns that."""
     visa = card(auto_charge=False)
     visa.consent(True, START)
     visa.consent(True, START + HOUR)

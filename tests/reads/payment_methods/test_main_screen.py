@@ -82,7 +82,7 @@ def test_a_suspended_row_shows_until_when_and_why_f1(world):
     assert screen(world).methods[0].trouble == ""
 
 
-def test_a_method_with_five_declines_says_so_t16(world):
+def test_a_method_with_five_declines_shows_the_reason_t16(world):
     """T16: the row says that it is out of use."""
     world.cards(VISA)
     world.session.query(PaymentMethod).update({"declines_in_a_row": 5})

@@ -115,7 +115,7 @@ def test_chosen_filters_are_kept_in_the_form_and_the_file_link(client, audited):
 
 
 def test_each_entry_is_on_one_page(client, world):
-    """Pages continue after the last entry shown, whatever is written meanwhile."""
+    """Pages continue after the last entry shown, even if others are written meanwhile."""
     for number in range(120):
         world.session.add(
             AuditEntry(

@@ -161,7 +161,7 @@ def test_many_lines_are_posted_in_batches_with_progress(client, world):
     assert world.balance == "75.00"
 
 
-def test_an_interrupted_import_says_so_and_can_be_repeated(client, send, world):
+def test_an_interrupted_import_has_an_error_and_can_be_repeated(client, send, world):
     import_id = world.import_usage(GOOD)
     run = imports(world)[0]
     run.state, run.read = "running", run.size // 2

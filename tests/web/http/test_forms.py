@@ -605,7 +605,7 @@ def test_a_captured_card_is_saved_m7(client, world, route):
 
 
 def test_a_state_of_another_person_is_refused_m7(client, stranger, world, database_rows):
-    """M7: nobody can be made to add somebody else's card."""
+    """M7: a person cannot be made to add another person's card."""
     token, theirs = card_token(world), state_of(stranger)
     before = database_rows()
     for state in [None, "", "x", "x.y.z", theirs, state_of(client)[:-1], "\x00"]:

@@ -113,5 +113,5 @@ def test_every_change_needs_a_csrf_token(app, records, visitor, rewind):
         ("409", 409, "", True), ("409", 404, "", False),
     ],
 )  # fmt: skip
-def test_each_word_of_the_table_matches_only_its_answers(expected, status, location, matches):
+def test_each_term_of_the_table_matches_only_its_responses(expected, status, location, matches):
     assert matrix.matches(expected, status, location) is matches

@@ -159,7 +159,7 @@ def test_a_technician_reads_why_a_billing_webhook_cannot_be_changed(world, teamm
     assert "can change a webhook" not in words(client.get(here))
 
 
-def test_a_signed_out_person_is_told_and_returns_after_signing_in(app, client):
+def test_a_signed_out_person_sees_why_and_returns_after_signing_in(app, client):
     """P5: without JavaScript too, and from a form to its page."""
     token = client.get(MAIN) and client.get("/session").json["token"]
     assert token
@@ -279,7 +279,7 @@ def test_email_changes_and_invitations_say_where_their_links_are(
 
 
 def test_without_the_sandbox_the_provider_has_the_link(app, unconfirmed, set_mail_server):
-    """P5: nobody else can open the outbox."""
+    """P5: only operators can open the outbox."""
     set_mail_server("")
     it = app.extensions["ballast"]
     app.extensions["ballast"] = replace(it, sandbox=None)

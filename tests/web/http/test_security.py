@@ -241,7 +241,7 @@ def seen_as(world):
 
 
 def test_forwarded_headers_are_ignored_by_default(app, world, email):
-    """P2: nobody can put another address into the audit log, or claim TLS."""
+    """P2: a client cannot put another address into the audit log, or claim TLS."""
     answer = sign_in(app.test_client(), email, headers=FORWARDED)
     assert seen_as(world) == "203.0.113.9"
     assert "Strict-Transport-Security" not in answer.headers

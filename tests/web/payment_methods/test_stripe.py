@@ -289,7 +289,7 @@ def close(world, attempt_id):
     decide_attempt(world.session, attempt_id, False, "A test", *around)
 
 
-def test_a_payment_made_elsewhere_goes_before_the_operator_l9(client, world, stand_in):
+def test_a_payment_made_elsewhere_is_reported_to_the_operator_l9(client, world, stand_in):
     add(client, stand_in)
     stand_in.pay_elsewhere(world.methods[0].processor_reference.partition("/")[0])
 

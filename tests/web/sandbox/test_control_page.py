@@ -125,7 +125,7 @@ def test_usage_above_usage_max_is_refused_beside_its_field_l14(client, world, am
     assert world.balance == "100.00"
 
 
-def test_usage_debits_the_balance_and_says_so(client, world):
+def test_usage_debits_the_balance_and_shows_a_message(client, world):
     """L1"""
     answer = client.post("/sandbox/usage", data={"amount": "12.345678"})
 

@@ -107,7 +107,7 @@ def test_an_existing_person_signs_in_and_joins(client, visitor, world):
 
 
 def test_another_person_cannot_use_an_invitation(client, stranger, world):
-    """P1: the link is for one address, whoever is signed in."""
+    """P1: the link is for one address, regardless of who is signed in."""
     world.account(name="Third Ltd", email="cy@example.com")
     invite(client, "cy@example.com")
     link = link_to(world, "cy@example.com")

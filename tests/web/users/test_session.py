@@ -105,7 +105,7 @@ def test_a_session_is_remembered_only_on_request(app, email):
 def test_signing_out_everywhere_ends_every_session_of_the_person(
     app, client, visitor, world, email
 ):
-    """P2: in other browsers too, and nobody else's."""
+    """P2: in other browsers too, and only their own."""
     sign_in(visitor, email)
     assert visitor.get(MAIN).status_code == 200
     answer = client.post("/sign-out/everywhere", follow_redirects=True)

@@ -189,7 +189,7 @@ def test_a_forged_link_is_not_found(app, visitor, owner):
 
 
 def test_changing_the_email_is_confirmed_at_the_new_address(client, world, owner):
-    """P2: the old address is told, and nothing changes until the confirmation."""
+    """P2: the old address is notified, and nothing changes until the confirmation."""
     before = owner.email
     answer = client.post("/settings/profile/email", data={"email": "Ana@New.example"})
     assert (answer.status_code, answer.location) == (303, "/settings/profile")
