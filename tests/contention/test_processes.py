@@ -39,7 +39,7 @@ from webapp.settings import Settings
 
 MANY = 8
 PATIENCE = 20.0
-"""Seconds. About one is usual; the rest is for a busy machine."""
+"""In seconds. About one is usual; the rest is for a busy machine."""
 
 MANY_CHARGES = 120.0
 """Seconds for a day's refills in sequence; about three are usual."""
@@ -60,7 +60,7 @@ class SharedInstallation:
     accounts: list[Account]
     addresses: list[str]
     app: Flask
-    """In this process, on the same tables, because a command per account would be slow."""
+    """Creates accounts in this process, because a command per account would be slow."""
 
     def account(self) -> Account:
         name = f"harbour-{next(NUMBERS)}"
@@ -150,7 +150,7 @@ class Harbour:
 
     @property
     def charges(self) -> list[int]:
-        """Their amounts in whole units."""
+        """Amounts of the account's charges, in whole units."""
         return [charge.amount // 1_000_000 for charge in self.taken_charges]
 
     def wait_for_charges(self, *amounts: int) -> None:
@@ -173,7 +173,7 @@ POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
 
 @pytest.fixture(scope="module", params=["sqlite", POSTGRES])
 def shared_installation(request, tmp_path_factory) -> Iterator[SharedInstallation]:
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("installation")
     with ExitStack() as stack:
         try:
             base = stack.enter_context(database(request.param, folder))

@@ -80,7 +80,7 @@ def test_several_tasks_share_one_log_line(log_lines):
 
 
 def test_a_mail_server_has_recovered_once_an_email_is_sent(log_lines):
-    """A round without emails proves nothing."""
+    """A round without emails is no evidence of a working server."""
     supervisor = Supervisor()
 
     def unavailable():
@@ -120,7 +120,7 @@ def test_readiness_reports_a_stalled_loop(app, world, client, monkeypatch):
 
 @pytest.mark.parametrize("environ", [{"RUN_JOBS": "1"}])
 def test_readiness_reports_jobs_that_were_never_started(client, environ):
-    """RUN_JOBS=1 says that they run in this process."""
+    """With RUN_JOBS=1 the jobs should run in this process."""
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.text.count("has stopped") == 2

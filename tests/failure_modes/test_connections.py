@@ -247,7 +247,7 @@ def test_endless_header_fields_are_refused(server):
     ],
 )
 def test_an_ambiguous_request_is_refused_and_the_connection_closed(server, request_):
-    """The start of the next request would be unknown."""
+    """The server could not find the start of the next request."""
     with connect(server) as connection:
         connection.sendall(request_ + b"GET /healthz HTTP/1.1\r\nHost: ballast\r\n\r\n")
         answer = received(connection)

@@ -39,7 +39,7 @@ def test_live_keys_are_refused_beside_the_demo_account(world, process, command):
 
 
 def test_a_wrong_secret_key_is_refused_at_the_start(world, process):
-    """Otherwise each encrypted secret would fail on its first use."""
+    """Without this check, each encrypted secret would fail on its first use."""
     world.webhook()
     world.session.close()
     process.environ["SECRET_KEY"] = "another key of tests, long enough for a server"

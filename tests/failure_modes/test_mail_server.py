@@ -100,7 +100,7 @@ def working(owing, mailer):
 
 
 def test_after_hours_of_downtime_every_email_is_sent_once(owing, mailer, port):
-    """F11, L6: at once when the server is back."""
+    """F11, L6: emails are sent at once when the server is back."""
     for _ in range(20):
         with pytest.raises(MailServerUnavailable):
             send_emails(owing.session, mailer, owing.clock)
@@ -259,7 +259,7 @@ def test_an_email_that_makes_the_server_hang_does_not_delay_others(owing, mailer
 
 
 def test_old_emails_are_given_up(owing, mailer):
-    """Outdated emails help no one; the operator sees those that were given up."""
+    """The operator sees the emails that were given up."""
     owing.clock.advance(seconds=GIVE_UP.total_seconds() + 60)
     for _ in range(8):
         with pytest.raises(MailServerUnavailable):
