@@ -40,7 +40,7 @@ BY_THE_RUN = "done by the run itself, which is not killed"
 
 NOT_IN_TRAFFIC = {
     "settle_paid._record_second": "only when a processor charges twice under one key",
-    "settle_paid.keep_late_evidence": "only after a wrong decision by an operator",
+    "settle_paid.record_payment_after_settlement": "only after a wrong decision by an operator",
     "decide_attempt.decide_attempt": "only with late evidence; other decisions commit in `settle`",
     "close_unmatched_event.close_unmatched_event": EVENTS_MATCH,
     "receive_event._settle": EVENTS_MATCH,

@@ -143,4 +143,4 @@ def test_concurrent_attempts_cannot_exceed_the_limit(app, world):
     ],
 )
 def test_an_ipv6_prefix_counts_as_one_visitor(address, line):
-    assert rate_limits.line_of(address) == line
+    assert rate_limits.client_of(address) == line

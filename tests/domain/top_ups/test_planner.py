@@ -136,7 +136,7 @@ def test_the_amount_is_within_all_limits_t9(at):
     if choice.month_limit is not None:
         assert at.spent_this_month + answer.amount <= choice.month_limit
     if answer.limit:
-        assert answer.amount < top_ups.uncut_amount(at), (
+        assert answer.amount < top_ups.amount_before_limits(at), (
             "a reduced amount is smaller than the full one"
         )
 

@@ -126,7 +126,7 @@ def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
     if attempt is None:
         session.rollback()
         return False
-    if attempt.grants_time(now):
+    if attempt.extend_challenge(now):
         session.commit()
         return False
     attempt.plan_next_check(now)

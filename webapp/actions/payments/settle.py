@@ -12,14 +12,19 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.actions.payments.failure_emails import enqueue_suspension_emails
-from webapp.actions.payments.settle_paid import keep_late_evidence, matches, mismatched, paid
+from webapp.actions.payments.settle_paid import (
+    matches,
+    record_mismatch,
+    record_payment_after_settlement,
+    settle_as_paid,
+)
 from webapp.actions.payments.settle_unpaid import (
-    abandoned,
-    challenged,
-    declined,
-    gone,
-    refused,
-    unknown,
+    record_challenge,
+    record_rejection,
+    record_unknown,
+    settle_as_abandoned,
+    settle_as_declined,
+    settle_as_method_gone,
 )
 from webapp.actions.top_ups.check_balance import check_balance
 from webapp.domain.accounts.account import Account
@@ -67,34 +72,34 @@ def settle(
     attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
     match answer:
         case Paid() if matches(attempt, answer):
-            done = paid(session, account, attempt, answer, now, policy)
+            done = settle_as_paid(session, account, attempt, answer, now, policy)
         case Paid():
-            done = mismatched(session, attempt, answer, now)
+            done = record_mismatch(session, attempt, answer, now)
         case MethodGone():
-            done = gone(session, account, attempt, answer, now)
+            done = settle_as_method_gone(session, account, attempt, answer, now)
         case Declined():
-            done = declined(session, account, attempt, answer, now)
+            done = settle_as_declined(session, account, attempt, answer, now)
         case NeedsCustomer() if attempt.customer_present:
-            done = challenged(session, attempt)
+            done = record_challenge(session, attempt)
         case NeedsCustomer():
             # No customer is present, so for an automatic payment this is a decline (F7).
             code = AUTHENTICATION_REQUIRED
             decline = Declined(code, DeclineClass.CUSTOMER, answer.at, answer.reference)
-            done = declined(session, account, attempt, decline, now)
+            done = settle_as_declined(session, account, attempt, decline, now)
         case Cancelled():
-            done = abandoned(session, account, attempt, now, "was given up")
+            done = settle_as_abandoned(session, account, attempt, now, "was given up")
         case Unknown():
-            done = unknown(session, account, attempt, answer.reason, now)
+            done = record_unknown(session, account, attempt, answer.reason, now)
         case RequestRejected() if not attempt.automatic:
             # The user is present, sees the error and can try again; no automatic repeat is needed.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
-            done = abandoned(session, account, attempt, now, NOT_SENT, answer.reason)
+            done = settle_as_abandoned(session, account, attempt, now, NOT_SENT, answer.reason)
         case RequestRejected():
             # L8: the API key, request or rate limit is at fault; the log shows the reason.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
-            done = refused(session, account, attempt, answer.reason, now)
+            done = record_rejection(session, account, attempt, answer.reason, now)
     if not done:
-        keep_late_evidence(session, account, attempt, answer, now)
+        record_payment_after_settlement(session, account, attempt, answer, now)
         return False
     if not attempt.is_open and not _has_next_method(attempt.payment):
         around = (now, policy)

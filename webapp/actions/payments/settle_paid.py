@@ -33,7 +33,7 @@ def matches(attempt: Attempt, answer: Paid) -> bool:
     return found == (attempt.amount, attempt.currency, attempt.method_reference)
 
 
-def paid(
+def settle_as_paid(
     session: Session,
     account: Account,
     attempt: Attempt,
@@ -93,7 +93,7 @@ def paid(
     return True
 
 
-def mismatched(session: Session, attempt: Attempt, answer: Paid, now: datetime) -> bool:
+def record_mismatch(session: Session, attempt: Attempt, answer: Paid, now: datetime) -> bool:
     """L9: record mismatched evidence for the operator; nothing is credited."""
     mismatch = (
         f"The processor reports {answer.amount} {answer.currency} (micros) as paid, "
@@ -144,7 +144,7 @@ def _record_second(
     session.commit()
 
 
-def keep_late_evidence(
+def record_payment_after_settlement(
     session: Session, account: Account, attempt: Attempt, answer: Answer, now: datetime
 ) -> None:
     """L9: record a payment reported after settlement for the operator."""

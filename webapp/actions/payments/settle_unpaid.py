@@ -28,7 +28,7 @@ from webapp.domain.webhooks.endpoint import EventKind
 from webapp.ports import Declined, MethodGone
 
 
-def declined(
+def settle_as_declined(
     session: Session, account: Account, attempt: Attempt, answer: Declined, now: datetime
 ) -> bool:
     # A processor's clock may be wrong; the decline lies between the start and now.
@@ -70,7 +70,7 @@ def declined(
     return True
 
 
-def gone(
+def settle_as_method_gone(
     session: Session, account: Account, attempt: Attempt, answer: MethodGone, now: datetime
 ) -> bool:
     """M13: the processor no longer has the method. It is not suspended; the next one is charged."""
@@ -109,13 +109,13 @@ def _fail_without_fallback(
         payloads.payment(session, account, payment, now)
 
 
-def challenged(session: Session, attempt: Attempt) -> bool:
+def record_challenge(session: Session, attempt: Attempt) -> bool:
     """The bank challenges the customer, who has 15 minutes to answer (F9)."""
     next_check_at = attempt.started_at + CHALLENGE_LIFE
     return claim(session, attempt, AttemptState.CHALLENGED, next_check_at=next_check_at)
 
 
-def abandoned(
+def settle_as_abandoned(
     session: Session,
     account: Account,
     attempt: Attempt,
@@ -145,7 +145,7 @@ def abandoned(
     return True
 
 
-def unknown(
+def record_unknown(
     session: Session, account: Account, attempt: Attempt, trouble: str, now: datetime
 ) -> bool:
     """L10: an inconclusive answer. The attempt stays open, and reconciliation keeps querying."""
@@ -174,7 +174,7 @@ def unknown(
     return True
 
 
-def refused(
+def record_rejection(
     session: Session, account: Account, attempt: Attempt, trouble: str, now: datetime
 ) -> bool:
     """L8: the processor has not run the request. It is repeated under its key; repeated refusals

@@ -77,7 +77,7 @@ def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> ApiClient:
         raise Denied(sentence, code="address_not_allowed")
     if scope not in shown.scopes:
         raise Denied(f"This API key lacks the scope {scope}.", code="insufficient_scope")
-    if shown.use_is_news(now):
+    if shown.should_record_use(now):
         record_key_use(session, shown.id, address, now)
     return ApiClient(shown.account_id, shown.currency, shown.name)
 
@@ -85,5 +85,5 @@ def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> ApiClient:
 def _count_unknown_key(address: str) -> None:
     """Limit the rate of unknown keys per client address. Raises `TooOften`."""
     if services().settings.rate_limits:
-        counts = [Count(rate_limits.KEY_FROM, rate_limits.line_of(address))]
+        counts = [Count(rate_limits.KEY_FROM, rate_limits.client_of(address))]
         hit(db.session(), "Too many unknown API keys", counts, services().clock.now())

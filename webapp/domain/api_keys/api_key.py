@@ -199,7 +199,7 @@ class ShownKey(NamedTuple):
             origin = mapped  # dual-stack sockets report IPv4 clients in this form
         return any(origin in ip_network(network) for network in self.networks)
 
-    def use_is_news(self, now: datetime) -> bool:
+    def should_record_use(self, now: datetime) -> bool:
         # A time farther ahead was written before the clock was set back.
         return self.last_used_at is None or abs(now - self.last_used_at) >= USE_NOTED
 

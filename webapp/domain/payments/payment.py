@@ -352,7 +352,7 @@ class Attempt(Base):
                 due = min(due, self.started_at + NOTIFY_AFTER)
         self.next_check_at = max(due, now + CHECKS[0])
 
-    def grants_time(self, now: datetime) -> bool:
+    def extend_challenge(self, now: datetime) -> bool:
         """Extend an open challenge if the clock was set back before its deadline (F9).
 
         The customer then has the full `CHALLENGE_LIFE` again. Returns whether it was extended.

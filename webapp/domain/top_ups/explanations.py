@@ -15,7 +15,7 @@ from webapp.domain.shared import datetimes
 from webapp.domain.shared.i18n import ENGLISH, Translator
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import RefillMode, Show
-from webapp.domain.top_ups.top_up import Plan, PlanInput, uncut_amount
+from webapp.domain.top_ups.top_up import Plan, PlanInput, amount_before_limits
 
 _PLACE = pattern(r"%\((\w+)\)s")
 
@@ -250,9 +250,12 @@ def _charging(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> 
         method=first,
         others=_in_turn(others, tongue),
     )
-    passed_over = _passed_over(inputs, plan.methods[0], tongue)
+    skipped = _skipped_methods(inputs, plan.methods[0], tongue)
     return (
-        charge + passed_over + _cut(inputs, plan, show, tongue) + _later(inputs, plan, show, tongue)
+        charge
+        + skipped
+        + _reduced_by_limit(inputs, plan, show, tongue)
+        + _later(inputs, plan, show, tongue)
     )
 
 
@@ -299,7 +302,7 @@ def _in_turn(labels: Sequence[Words], tongue: Translator) -> Sentence:
     return turn
 
 
-def _passed_over(inputs: PlanInput, first: PaymentMethod, tongue: Translator) -> Sentence:
+def _skipped_methods(inputs: PlanInput, first: PaymentMethod, tongue: Translator) -> Sentence:
     runs: list[str | Words] = []
     for method in inputs.methods:
         if method is first:
@@ -309,31 +312,31 @@ def _passed_over(inputs: PlanInput, first: PaymentMethod, tongue: Translator) ->
     return sentence(*runs)
 
 
-def _cut(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> Sentence:
-    _, uncut = tongue.gettext, uncut_amount(inputs.just_below())
-    consented = show(min(uncut, inputs.choice.most_at_once))
+def _reduced_by_limit(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> Sentence:
+    _, full = tongue.gettext, amount_before_limits(inputs.just_below())
+    consented = show(min(full, inputs.choice.most_at_once))
     match plan.limit:
         case "day":
-            cut = _(
+            reduction = _(
                 "Reduced from %(uncut)s by your %(limit)s daily limit.",
                 uncut=consented,
                 limit=show(inputs.choice.day_limit or 0),
             )
         case "month":
-            cut = _(
+            reduction = _(
                 "Reduced from %(uncut)s by your %(limit)s monthly limit.",
                 uncut=consented,
                 limit=show(inputs.choice.month_limit or 0),
             )
         case "largest_charge" if inputs.is_below:
-            cut = _(
+            reduction = _(
                 "Reduced from %(uncut)s by your largest automatic charge, %(limit)s.",
-                uncut=show(uncut),
+                uncut=show(full),
                 limit=show(inputs.choice.most_at_once),
             )
         case _other:
             return ()
-    return sentence(" ", cut)
+    return sentence(" ", reduction)
 
 
 def _later(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> Sentence:

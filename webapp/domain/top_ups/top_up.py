@@ -351,7 +351,7 @@ def amount_to_charge(inputs: PlanInput) -> tuple[int, str, datetime | None]:
 
     Without a reduction the limit is empty. A limit never makes the charge larger.
     """
-    amount = uncut_amount(inputs)
+    amount = amount_before_limits(inputs)
     limit, until = "", None
     if amount > inputs.choice.most_at_once:
         amount, limit = inputs.choice.most_at_once, "largest_charge"
@@ -369,7 +369,7 @@ def amount_to_charge(inputs: PlanInput) -> tuple[int, str, datetime | None]:
     return amount, limit, until
 
 
-def uncut_amount(inputs: PlanInput) -> int:
+def amount_before_limits(inputs: PlanInput) -> int:
     """Return the amount that the settings ask for, before any limit."""
     choice = inputs.choice
     if choice.refill_mode is RefillMode.TARGET:

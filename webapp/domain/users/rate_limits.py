@@ -19,7 +19,7 @@ from webapp.database.base import Base
 KEPT = timedelta(days=1)
 """Retention time of attempts, longer than the period of any limit."""
 
-OF_ONE_LINE = 64
+IPV6_PREFIX_LENGTH = 64
 """Length of the IPv6 prefix that counts as one client, which can use any address in it."""
 
 
@@ -91,7 +91,7 @@ class Try(Base):
     at: Mapped[datetime] = mapped_column(index=True)
 
 
-def line_of(address: str) -> str:
+def client_of(address: str) -> str:
     """Return the client that an IP address counts for: an IPv4 address or an IPv6 prefix."""
     try:
         found = ip_address(address)
@@ -100,7 +100,7 @@ def line_of(address: str) -> str:
     mapped = getattr(found, "ipv4_mapped", None)
     if found.version == 4 or mapped:
         return str(mapped or found)
-    return str(ip_network((found, OF_ONE_LINE), strict=False))
+    return str(ip_network((found, IPV6_PREFIX_LENGTH), strict=False))
 
 
 def resets_in(session: Session, counts: Iterable[Count], now: datetime) -> timedelta:

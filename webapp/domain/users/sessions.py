@@ -69,7 +69,7 @@ class UserSession(Base):
         idle, absolute = self.lifetime.idle, self.lifetime.absolute
         return now < self.last_used_at + idle and now < self.started_at + absolute
 
-    def is_due_to_be_noted(self, now: datetime) -> bool:
+    def should_record_use(self, now: datetime) -> bool:
         return now >= self.last_used_at + NOTED_EVERY
 
     @staticmethod

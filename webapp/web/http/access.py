@@ -105,7 +105,7 @@ def load_person(token: str) -> Person | None:
     if current is None:
         return None
     person = person_of(current, session.get(ACCOUNT))
-    if current.is_due_to_be_noted(wall):
+    if current.should_record_use(wall):
         record_session_use(db.session(), current.id, address, wall)
     return person
 
@@ -136,7 +136,7 @@ def person_of(current: UserSession, account_id: int | None) -> Person | None:
         rights=user.rights_in(account_id),
         is_confirmed=user.is_confirmed,
         has_second_factor=user.has_second_factor,
-        owes_second_factor=is_required and not user.has_second_factor,
+        must_set_up_second_factor=is_required and not user.has_second_factor,
     )
 
 
@@ -154,7 +154,7 @@ def operator_of(current: UserSession, viewed_id: int | None) -> Person:
         rights=frozenset(Right) if is_viewing else frozenset(),
         is_confirmed=True,
         has_second_factor=user.has_second_factor,
-        owes_second_factor=not user.has_second_factor,
+        must_set_up_second_factor=not user.has_second_factor,
         is_operator=True,
     )
 
@@ -197,15 +197,16 @@ def begin_session(user_id: int, signed_in_with: str, *, remember: bool = False) 
     return person
 
 
-def signed_in(*, owing: bool = False) -> Person:
+def signed_in(*, allow_missing_second_factor: bool = False) -> Person:
     """Return the signed-in person without a rights check, or redirect to sign-in.
 
-    A person who must set up two-step sign-in is redirected to do so, unless `owing`.
+    A person who must set up two-step sign-in is redirected to do so, unless
+    `allow_missing_second_factor`.
     """
     if not current_user.is_authenticated:
         abort(make_response(ask_to_sign_in()))
     person = cast(Person, current_user._get_current_object())  # noqa: SLF001  # not its proxy
-    if person.owes_second_factor and not owing:
+    if person.must_set_up_second_factor and not allow_missing_second_factor:
         abort(make_response(redirect_page(url_for("second_factor.new"))))
     return person
 
@@ -234,7 +235,7 @@ def require_confirmed(person: Person) -> None:
 
 def switch_account(account_id: int) -> None:
     """Make this the session's current account. 404 if the person does not belong to it (P3)."""
-    user = User.with_accounts(db.session(), signed_in(owing=True).id)
+    user = User.with_accounts(db.session(), signed_in(allow_missing_second_factor=True).id)
     if user is None or not user.roles_in(account_id):
         abort(404)
     session[ACCOUNT] = account_id

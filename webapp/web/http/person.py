@@ -29,7 +29,7 @@ class Person(UserMixin):
     is_confirmed: bool
     """The link that was sent to the email address has been opened."""
     has_second_factor: bool
-    owes_second_factor: bool
+    must_set_up_second_factor: bool
     """The account requires two-step sign-in, and the person has not set it up."""
 
     is_operator: bool = False

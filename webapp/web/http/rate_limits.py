@@ -101,7 +101,7 @@ def from_here(limit: Limit) -> Count:
 
 
 def line() -> str:
-    return rate_limits.line_of(request.remote_addr or "")
+    return rate_limits.client_of(request.remote_addr or "")
 
 
 def check(what: str, counts: list[Count]) -> None:

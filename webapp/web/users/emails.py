@@ -47,7 +47,7 @@ def confirm(token: str) -> ResponseReturnValue:
     if (question := redirect_unless_owner(user_id, email, token)) is not None:
         return question
     now, address = services().clock.now(), request.remote_addr or ""
-    here = signed_in(owing=True) if current_user.is_authenticated else None
+    here = signed_in(allow_missing_second_factor=True) if current_user.is_authenticated else None
     keep = here.session_id if here is not None and here.id == user_id else None
     confirm_email(db.session(), user_id, email, expires, version, address, now, keep=keep)
     services().wake()
@@ -85,7 +85,7 @@ def redirect_unless_owner(user_id: int, email: str, token: str) -> ResponseRetur
     user = db.session.get(User, user_id)
     if user is None or user.is_confirmed or user.email != email:
         return None
-    if current_user.is_authenticated and signed_in(owing=True).id == user_id:
+    if current_user.is_authenticated and signed_in(allow_missing_second_factor=True).id == user_id:
         return None
     say(Message(f"Sign in to confirm {email}. If you did not sign up, ignore the email.", "bad"))
     return redirect(url_for("session.sign_in", next=url_for("emails.confirmation", token=token)))

@@ -45,7 +45,7 @@ def accept(token: str) -> ResponseReturnValue:
         return redirect(
             url_for("session.sign_in", next=url_for("invitations.show", token=token)), 303
         )
-    person = signed_in(owing=True)
+    person = signed_in(allow_missing_second_factor=True)
     now, address = services().clock.now(), request.remote_addr or ""
     actions.accept_as(db.session(), invitation.id, times, person.id, address, now)
     session[ACCOUNT] = account_id
@@ -73,7 +73,7 @@ def accept_as_new(token: str, invitation: Invitation) -> ResponseReturnValue:
 
 def page(token: str, invitation: Invitation, errors: dict[str, str]) -> str:
     known = User.by_email(db.session(), invitation.email)
-    me = signed_in(owing=True).email if current_user.is_authenticated else ""
+    me = signed_in(allow_missing_second_factor=True).email if current_user.is_authenticated else ""
     account = db.session.get_one(Account, invitation.account_id)
     return render_template(
         "users/invitation.html",

@@ -27,7 +27,7 @@ blueprint = Blueprint("second_factor", __name__)
 
 @blueprint.get("/settings/second-factor/new")
 def new() -> ResponseReturnValue:
-    person = signed_in(owing=True)
+    person = signed_in(allow_missing_second_factor=True)
     if person.has_second_factor:
         return redirect(url_for("profile.index"))
     return set_up_page(person, second_factor.new_secret())
@@ -36,7 +36,7 @@ def new() -> ResponseReturnValue:
 @blueprint.post("/settings/second-factor")
 def create() -> ResponseReturnValue:
     """Turn on two-step sign-in. Only this response shows the recovery codes."""
-    person = signed_in(owing=True)
+    person = signed_in(allow_missing_second_factor=True)
     require_confirmed(person)
     secret = own_secret(person)
     require_reauthentication(person)
@@ -95,7 +95,7 @@ def set_up_page(person: Person, secret: str, error: str = "") -> str:
         "qr": qr_code(address),
         "address": address,
         "secret": " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
-        "required": person.owes_second_factor,
+        "required": person.must_set_up_second_factor,
         "error": error,
     }
     return show(person, "users/second_factor/new.html", "profile", **context)

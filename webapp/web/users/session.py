@@ -49,14 +49,14 @@ def home() -> ResponseReturnValue:
 @blueprint.get("/sign-in")
 def sign_in() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        return redirect(start_url(signed_in(owing=True)))
+        return redirect(start_url(signed_in(allow_missing_second_factor=True)))
     return form()
 
 
 @blueprint.get("/session")
 def here() -> ResponseReturnValue:
     """The signed-in person and their CSRF token, for pages that are still open."""
-    person = signed_in(owing=True)
+    person = signed_in(allow_missing_second_factor=True)
     return {"who": person.who, "token": generate_csrf()}
 
 
@@ -112,14 +112,14 @@ def finish() -> ResponseReturnValue:
 @blueprint.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        sessions.sign_out(db.session(), signed_in(owing=True).session_id)
+        sessions.sign_out(db.session(), signed_in(allow_missing_second_factor=True).session_id)
     session.clear()
     return redirect(url_for("session.sign_in"), 303)
 
 
 @blueprint.post("/sign-out/everywhere")
 def sign_out_everywhere() -> ResponseReturnValue:
-    person = signed_in(owing=True)
+    person = signed_in(allow_missing_second_factor=True)
     sessions.sign_out_everywhere(db.session(), person.id, person.actor, services().clock)
     session.clear()
     say(Message("You are signed out everywhere."))

@@ -31,7 +31,7 @@ FIELDS = {"name": "company", "owner_name": "name"}
 @blueprint.get("/sign-up")
 def new() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        return redirect(url_for(first_page(signed_in(owing=True))))
+        return redirect(url_for(first_page(signed_in(allow_missing_second_factor=True))))
     return page({})
 
 
@@ -62,7 +62,7 @@ def create() -> ResponseReturnValue:
 
 @blueprint.post("/settings/profile/confirmations")
 def send_again() -> ResponseReturnValue:
-    person = signed_in(owing=True)
+    person = signed_in(allow_missing_second_factor=True)
     action.send_confirmation_again(db.session(), person.id, services().clock.now())
     services().wake()
     say(Message(link_location(person)))
