@@ -132,7 +132,7 @@ def test_concurrent_attempts_cannot_exceed_the_limit(app, world):
 
 
 @pytest.mark.parametrize(
-    ("address", "line"),
+    ("address", "client"),
     [
         ("203.0.113.9", "203.0.113.9"),
         ("::ffff:203.0.113.9", "203.0.113.9"),
@@ -142,5 +142,5 @@ def test_concurrent_attempts_cannot_exceed_the_limit(app, world):
         ("unix:", "unix:"),
     ],
 )
-def test_an_ipv6_prefix_counts_as_one_visitor(address, line):
-    assert rate_limits.client_of(address) == line
+def test_an_ipv6_prefix_counts_as_one_client(address, client):
+    assert rate_limits.client_of(address) == client

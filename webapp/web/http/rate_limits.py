@@ -40,7 +40,7 @@ def clear_sign_in(email: str) -> None:
 def sign_in_counts(email: str) -> list[Count]:
     email = email.strip().lower()
     return [
-        Count(rate_limits.SIGN_IN, f"{email} {line()}"),
+        Count(rate_limits.SIGN_IN, f"{email} {client()}"),
         from_here(rate_limits.SIGN_IN_FROM),
         Count(rate_limits.SIGN_IN_AS, email),
     ]
@@ -97,10 +97,10 @@ def of_account(limit: Limit, person: Person) -> Count:
 
 
 def from_here(limit: Limit) -> Count:
-    return Count(limit, line())
+    return Count(limit, client())
 
 
-def line() -> str:
+def client() -> str:
     return rate_limits.client_of(request.remote_addr or "")
 
 
