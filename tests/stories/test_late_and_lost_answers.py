@@ -74,7 +74,7 @@ def test_a_retry_of_a_retry_pays_once(covered):
     covered.retry(covered.attempts[1])
     assert covered.charges == [("4242", "50.00")]
     for failed in covered.attempts[:2]:
-        with pytest.raises(Conflict, match="has been retried"):
+        with pytest.raises(Conflict, match="already been retried"):
             covered.retry(failed)
 
 
