@@ -152,7 +152,7 @@ def test_a_conflict_is_resolved_without_javascript(world, open_page):
     apply(other).click()
     expect(other.get_by_text("Changes applied")).to_be_visible()
     apply(page).click()
-    expect(settings(page).get_by_role("alert")).to_contain_text("it is $55.00 now")
+    expect(settings(page).get_by_role("alert")).to_contain_text("it is now $55.00")
     expect(field(page, "Threshold amount")).to_have_value("57")
     settings(page).get_by_role("button", name="Use $55.00").click()
     expect(field(page, "Threshold amount")).to_have_value("55.00")

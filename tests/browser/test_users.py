@@ -73,7 +73,7 @@ def test_a_company_signs_up_and_confirms_its_email_p3(open_signed_out, world, wi
     page.get_by_label("Password").fill("a-long-password")
     page.get_by_role("button", name="Create account").click()
     expect(page).to_have_url(MAIN)
-    expect(page.get_by_text("Confirm your email address.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Confirm your email")).to_be_visible()
     expect_no_violations(page, "not confirmed yet")
     world.session.rollback()
     mail = world.session.query(Notice).filter_by(recipient=email).one()

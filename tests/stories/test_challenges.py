@@ -53,7 +53,7 @@ def test_an_open_setup_is_cancelled_after_15_minutes(world):
     assert world.finish(asked) is None
     world.pass_time(minutes=1)
     world.bank(asked.address)
-    with pytest.raises(Refusal, match="left open"):
+    with pytest.raises(Refusal, match="was not completed"):
         world.finish(asked)
     assert world.methods == []
 

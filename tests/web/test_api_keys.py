@@ -46,7 +46,7 @@ def test_a_key_is_created_and_shown_once(client, world, balance):
     assert "Last used today, 10:00, from 127.0.0.1" in content
     assert "Expires Sat 20 Feb 2027, 10:00" in content
     log = words(client.get("/settings/audit-log"))
-    assert f"Meter in Dublin ({key[:8]}…) for usage:write, balance:read." in log
+    assert f"Meter in Dublin ({key[:8]}…); permissions: usage:write, balance:read." in log
 
 
 def test_invalid_input_stays_beside_its_errors(client, world):

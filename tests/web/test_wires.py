@@ -211,7 +211,7 @@ class TestWithoutABank:
 
     def test_the_tab_has_a_message_and_lists_old_requests(self, client, wire):
         page = client.get(TAB)
-        assert "Wire transfer is not available" in words(page)
+        assert "Wire transfer is not offered here" in words(page)
         assert wire.reference in page.text
         assert "Create request" not in page.text
 

@@ -7,7 +7,7 @@ class Pages:
         subject = self._asked(query)
         if subject is None:
             return 200, "<!doctype html><title>PayPal</title><p>This is over.</p>"
-        fields = '<label>E-mail <input name="email" type="email" required></label>'
+        fields = '<label>Email <input name="email" type="email" required></label>'
         wanted = fields if path == "/agree" else ""
         buttons = "".join(
             f'<button name="action" value="{value}"{extra}>{label}</button>'

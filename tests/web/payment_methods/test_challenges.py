@@ -76,7 +76,7 @@ def test_cancelling_a_challenge_keeps_the_form(client, world):
     url = f"/billing/payment-methods/setups/{setup}/conclusion"
     answer = client.post(url, data={"give_up": "1"}, headers=HTMX)
     assert answer.status_code == 422
-    assert "left open" in words(answer)
+    assert "was not completed" in words(answer)
     assert world.methods == []
 
 
