@@ -26,7 +26,7 @@ def tune(engine: Engine) -> None:
     """Set up isolation and locking.
 
     A read transaction sees one snapshot. A write transaction, which starts with
-    `database.base.begin_writing`, waits for earlier writers and sees their changes.
+    `transactions.begin_writing`, waits for earlier writers and sees their changes.
     """
     tune_sqlite(engine) if engine.dialect.name == "sqlite" else tune_postgres(engine)
 

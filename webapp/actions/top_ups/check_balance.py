@@ -182,7 +182,7 @@ def notify_if_low(session: Session, account: Account, now: datetime, policy: Pol
             session,
             account.id,
             Code.NOTIFIED,
-            f"Low balance notification: {balance} is below {threshold}. Email sent.",
+            f"Low balance notification: {balance} is below {threshold}. Email queued.",
             now,
         )
 

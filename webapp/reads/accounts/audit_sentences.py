@@ -279,7 +279,7 @@ KINDS: dict[str, Kind] = {
         PEOPLE, "Recovery codes created", fixed("The old codes no longer work.")
     ),
     "second_factor_required": Kind(PEOPLE, "Two-step sign-in for everyone", _turned),
-    "password_forgotten": Kind(SIGN_IN, "Password reset requested", fixed("A link was sent.")),
+    "password_forgotten": Kind(SIGN_IN, "Password reset requested", fixed("A link was requested.")),
     "password_changed": Kind(PEOPLE, "Password changed", fixed("All other sessions ended.")),
     "email_asked": Kind(PEOPLE, "Email change requested", fixed("New address: {email}.")),
     "email_confirmed": Kind(PEOPLE, "Email confirmed", fixed("{email}.")),

@@ -46,7 +46,7 @@ STATES = {
 }
 
 WAITING = {
-    AttemptState.STARTED: "Sent to the processor.",
+    AttemptState.STARTED: "Being sent to the processor.",
     AttemptState.UNKNOWN: "The bank has not answered yet. We keep checking.",
     AttemptState.REFUSED: "The processor refused the request. Nothing was charged; we’ll retry.",
     AttemptState.CHALLENGED: "The bank is asking the customer to confirm the payment.",
