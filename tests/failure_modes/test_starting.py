@@ -142,7 +142,7 @@ def test_damaged_sandbox_books_are_named(process):
     [
         ("postgresql://u:hush@127.0.0.1:1/db", "does not respond"),
         ("postgresql://u:hush@nowhere.invalid/db", "does not respond"),
-        ("postgresql://u:hush@127.0.0.1:port/db", "not an address"),
+        ("postgresql://u:hush@127.0.0.1:port/db", "not a URL"),
     ],
 )
 def test_an_unreachable_database_server_is_reported_in_one_line(process, url, reason):

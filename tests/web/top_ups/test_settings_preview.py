@@ -92,7 +92,8 @@ def test_incomplete_settings_have_no_preview(client, used, typed):
 def test_the_panel_suggests_amounts_from_the_usage(client, used):
     """One click fills in the fields; the text is shown without JavaScript too."""
     page = client.get("/billing/payment-methods")
-    assert 'data-fill data-threshold="50.00" data-refill="90.00"' in page.text
+    written = " ".join(page.text.split())
+    assert 'data-fill data-threshold="50.00" data-refill="90.00"' in written
     assert "You use about $11.57 a day, $12.00 on the busiest of the last 7." in words(page)
 
 
