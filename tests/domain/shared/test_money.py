@@ -79,7 +79,7 @@ def test_amounts_use_the_locales_format_l1():
 
 @given(ANY)
 def test_rounding_to_cents_is_exact_l1(micros):
-    """L1: a charge is rounded up and the room within a limit is rounded down."""
+    """L1: a charge is rounded up, and the rest of a limit is rounded down."""
     up, down = cents_up(micros), cents_down(micros)
     assert up % CENT == down % CENT == 0
     assert down <= micros <= up

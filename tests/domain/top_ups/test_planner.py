@@ -264,7 +264,7 @@ def test_the_burst_limit_stops_charges_t10(at):
 def test_the_limit_and_its_end_are_reported_t10(
     day, month, spent_today, spent_this_month, until, limit
 ):
-    """T10: both limits have room at the reported time."""
+    """T10: at the reported time neither limit is exhausted."""
     inputs = PlanInput(
         now=NOW,
         time_zone="UTC",

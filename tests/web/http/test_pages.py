@@ -251,3 +251,16 @@ def test_readiness_fails_without_tables(empty_database, tmp_path):
     assert visitor.get("/readyz").status_code == 503
     with bare.app_context():
         db.engine.dispose()
+
+
+@pytest.mark.parametrize("change", ["refresh", "auto-charge"])
+def test_a_fragment_reads_nothing_for_the_page_around_it(client, world, monkeypatch, change):
+    method = world.card(VISA)
+    world.session.commit()
+    monkeypatch.setattr("webapp.web.http.responses.read_shell", lambda *args, **more: 1 / 0)
+    if change == "refresh":
+        answer = client.get(f"{MAIN}/refresh", headers=HTMX)
+    else:
+        url = f"{MAIN}/{method.id}/auto-charge"
+        answer = client.post(url, data={"on": "0"}, headers=HTMX)
+    assert answer.status_code == 200

@@ -48,16 +48,22 @@ def _current_page() -> str:
 def show(person: Person, template: str, page: str, **context: object) -> str:
     """Render a page in its shell. `page` is the current entry of the menu.
 
-    Partials, whose template names start with `_` or `after_`, are rendered without the shell.
+    Partials are rendered without the shell.
     """
     context.setdefault("message", flashed_message())
-    if not template.rpartition("/")[2].startswith(("_", "after_")):
+    if not is_partial(template):
         context = _with_shell(person, **context)
     html = render_template(template, page=page, **context)
     if not person.is_view_only:
         return html
     own = (url_for("operator.views.end"), url_for("session.sign_out"))
     return turn_off(html, VIEW_ONLY, but=own)
+
+
+def is_partial(template: str) -> bool:
+    """Whether a template is part of a page: its name starts with `_`, or its folder is `after/`."""
+    folder, _, name = template.rpartition("/")
+    return name.startswith("_") or folder.endswith("/after")
 
 
 def _with_shell(person: Person, **context: object) -> dict[str, object]:
