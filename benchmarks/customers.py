@@ -22,10 +22,7 @@ from webapp.domain.shared.money import MICROS
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.user import Membership, User
-from webapp.extensions import (
-    Services,
-    db,
-)
+from webapp.extensions import Services, db
 from webapp.processors.sandbox.cards import passes_luhn
 from webapp.processors.sandbox.form import token_for
 

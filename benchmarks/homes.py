@@ -12,11 +12,7 @@ from flask_migrate import upgrade
 
 from benchmarks.servers import environment
 from webapp.app import create_app
-from webapp.extensions import (
-    Services,
-    db,
-    services,
-)
+from webapp.extensions import Services, db, services
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads.ledger.ledger_check import check_ledger
 from webapp.settings import Settings

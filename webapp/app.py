@@ -20,13 +20,7 @@ from webapp.domain.shared import signed_links
 from webapp.domain.shared.policy import Automatic, Policy
 from webapp.domain.shared.provider import Provider
 from webapp.domain.wires.bank_details import BankDetails
-from webapp.extensions import (
-    Services,
-    csrf,
-    db,
-    login_manager,
-    migrate,
-)
+from webapp.extensions import Services, csrf, db, login_manager, migrate
 from webapp.ports import Mailer
 from webapp.processors.registry import choose
 from webapp.settings import ROOT, Settings

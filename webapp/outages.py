@@ -8,10 +8,7 @@ from flask import Flask, current_app, request
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.system.outage import Outage, outage_of
 from webapp.supervisor import sentence_of
 

@@ -4,10 +4,7 @@ import logging
 
 from flask import Flask
 
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.system.installation import Severity, findings_of_database, findings_of_settings
 from webapp.supervisor import sentence_of
 

@@ -12,10 +12,7 @@ from benchmarks.rows import Row
 from webapp.actions.usage.post_usage import post_usage
 from webapp.domain.shared.money import MICROS
 from webapp.domain.usage.record import Usage
-from webapp.extensions import (
-    Services,
-    db,
-)
+from webapp.extensions import Services, db
 
 ENTRIES, BATCH = 100_000, 1_000
 PAGES = 5

@@ -13,11 +13,7 @@ from webapp.actions.wires.complete_wire import complete_wire
 from webapp.actions.wires.delete_old_proofs import delete_old_proofs
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payments.payment import (
-    Attempt,
-    Payment,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import Attempt, Payment, PaymentKind
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound, Refusal
 from webapp.domain.wires import proofs
 from webapp.domain.wires.wire import OPEN_AT_ONCE, PROOF_BYTES, PROOFS, WireRequest

@@ -22,17 +22,8 @@ from pathlib import Path
 
 import pytest
 from flask.sessions import SecureCookieSessionInterface
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    ConsoleMessage,
-    Page,
-    WebError,
-    expect,
-)
-from playwright.sync_api import (
-    Error as PlaywrightError,
-)
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, WebError, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from tests import host
 from tests.browser.screen import MAIN

@@ -5,15 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.screen import (
-    MAIN,
-    balance,
-    dialog,
-    press,
-    row,
-    said,
-    switch,
-)
+from tests.browser.screen import MAIN, balance, dialog, press, row, said, switch
 from tests.browser.test_add_funds import amount, open_dialog
 from tests.browser.test_bank_window import ALWAYS_NAME, answer, bank, window
 from tests.browser.test_keyboard import tab_to

@@ -5,15 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.screen import (
-    MAIN,
-    balance,
-    field,
-    post_usage,
-    row,
-    rows,
-    until,
-)
+from tests.browser.screen import MAIN, balance, field, post_usage, row, rows, until
 from tests.browser.test_bank_window import ALWAYS_NAME, answer, window
 from tests.browser.test_session import email_of, sign_in
 from tests.browser.test_widths import PHONE, sticks_out

@@ -5,16 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.screen import (
-    VISA_NAME,
-    Held,
-    balance,
-    dialog,
-    press,
-    row,
-    said,
-    suspend,
-)
+from tests.browser.screen import VISA_NAME, Held, balance, dialog, press, row, said, suspend
 from tests.factories import MASTERCARD, VISA
 
 

@@ -35,10 +35,7 @@ from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.processor_events import EventPosition
 from webapp.domain.users import rate_limits, second_factor
 from webapp.domain.users.rate_limits import Count
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 
 
 class Installation:

@@ -23,10 +23,7 @@ from webapp.domain.shared import money
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.passwords import is_right
 from webapp.domain.users.user import User
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.ledger.ledger_check import check_ledger
 from webapp.reads.payments.failed_payments import read_failed_payments
 from webapp.settings import Settings

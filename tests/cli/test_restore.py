@@ -16,10 +16,7 @@ from tests.factories import START, World
 from webapp.backup.archive import Manifest, packing
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.wires.wire import WireProof
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 
 
 @pytest.fixture(scope="module")

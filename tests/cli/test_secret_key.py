@@ -20,10 +20,7 @@ from webapp.domain.users import second_factor
 from webapp.domain.users.user import User
 from webapp.domain.webhooks.endpoint import Endpoint
 from webapp.env import BadSetting
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.settings import Settings
 
 LINE = "SECRET_KEY does not open the secrets in this database: set it to the key"

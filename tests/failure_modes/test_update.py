@@ -12,10 +12,7 @@ from tests.factories import VISA
 from tests.failure_modes.conftest import wait_until
 from webapp.background.worker import Worker
 from webapp.database import schema_version
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.settings import ROOT
 
 MAIN = "/billing/payment-methods"

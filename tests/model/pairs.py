@@ -12,15 +12,7 @@ from secrets import token_hex
 from sqlalchemy import text
 
 from tests import wires
-from tests.factories import (
-    AMEX,
-    CHALLENGED_ALWAYS,
-    DECLINING,
-    DISCOVER,
-    MASTERCARD,
-    VISA,
-    World,
-)
+from tests.factories import AMEX, CHALLENGED_ALWAYS, DECLINING, DISCOVER, MASTERCARD, VISA, World
 from tests.model.records import Attempt, Card, Refused, Settings
 from tests.model.rules import Company
 from webapp.actions.payment_methods.reorder_methods import reorder_methods

@@ -22,10 +22,7 @@ from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage.holds import LIFE, Hold, HoldState, find
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.usage.holds import read_hold_summary, read_open_holds
 
 blueprint = api_blueprint("holds")

@@ -14,10 +14,7 @@ from webapp.api.openapi.fields import Cents
 from webapp.api.openapi.operations import Group, operation
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.top_ups.settings import Choice, RefillMode
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.records.settings import SettingsRecord, read_settings
 
 blueprint = api_blueprint("low_balance")

@@ -18,10 +18,7 @@ from webapp.api.openapi.fields import Id, Many
 from webapp.api.openapi.operations import Group, Link, operation
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.errors import Stale
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.records import methods
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
 

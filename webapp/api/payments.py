@@ -20,17 +20,9 @@ from webapp.api.openapi import schemas
 from webapp.api.openapi.fields import Cents, Id
 from webapp.api.openapi.operations import Group, Link, operation
 from webapp.domain.api_keys.api_key import Scope
-from webapp.domain.payments.payment import (
-    AttemptState,
-    Payment,
-    PaymentKind,
-    PaymentState,
-)
+from webapp.domain.payments.payment import AttemptState, Payment, PaymentKind, PaymentState
 from webapp.domain.shared.errors import Conflict
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.records import payments
 from webapp.reads.records.payments import PaymentFilter, PaymentPage, PaymentRecord
 

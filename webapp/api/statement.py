@@ -10,10 +10,7 @@ from webapp.api.http.queries import Dated, Page
 from webapp.api.openapi import schemas
 from webapp.api.openapi.operations import Group, Link, operation
 from webapp.domain.api_keys.api_key import Scope
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.records.activity import ActivityPage, read_activity
 from webapp.reads.records.statement import StatementPage, read_statement
 

@@ -16,10 +16,7 @@ from webapp.api.openapi.operations import CSV, Group, Link, operation
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.usage.holds import read_hold_summary
 
 blueprint = api_blueprint("meter")

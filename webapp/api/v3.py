@@ -7,10 +7,7 @@ from webapp.api.http import authentication, json_api, rate_limits, unknown_route
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import (
-    csrf,
-    db,
-)
+from webapp.extensions import csrf, db
 
 blueprint = Blueprint("api_v3", __name__, url_prefix="/v3")
 csrf.exempt(blueprint)

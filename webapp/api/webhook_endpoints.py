@@ -22,17 +22,9 @@ from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks.endpoint import CHOICES, URL_LENGTH, EndpointChoice
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.records import webhooks as records
-from webapp.reads.records.webhooks import (
-    DeliveryPage,
-    DeliveryRecord,
-    EndpointList,
-    EndpointRecord,
-)
+from webapp.reads.records.webhooks import DeliveryPage, DeliveryRecord, EndpointList, EndpointRecord
 
 blueprint = api_blueprint("webhooks")
 

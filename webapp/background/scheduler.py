@@ -29,11 +29,7 @@ from webapp.actions.wires.delete_old_proofs import delete_old_proofs
 from webapp.clock import Clock
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.top_up import Pending
-from webapp.extensions import (
-    Services,
-    db,
-    services,
-)
+from webapp.extensions import Services, db, services
 from webapp.supervisor import Supervisor
 
 SCHEDULER = "the scheduler"

@@ -22,10 +22,7 @@ from webapp.database.advisory_locks import claim
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.top_up import Pending
 from webapp.domain.webhooks import endpoint as webhooks
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.system.writable import check_writable
 from webapp.supervisor import Supervisor, Task
 

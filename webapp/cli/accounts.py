@@ -16,10 +16,7 @@ from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.shared import money
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.accounts.export import export as read_export
 from webapp.reads.accounts.overview import read_account, read_accounts
 

@@ -9,10 +9,7 @@ from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 
 commands = Commands("attempts", help="Settle unresolved charges.")
 

@@ -16,10 +16,7 @@ from webapp.backup import restore as restoring
 from webapp.backup.archive import Manifest
 from webapp.cli.shared.output import Command, as_json, print_json, print_record
 from webapp.env import BadSetting, database_url
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.system.holdings import Holdings
 
 FILE = click.Path(path_type=Path)

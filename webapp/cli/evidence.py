@@ -6,10 +6,7 @@ from webapp.actions.payments.close_unmatched_event import close_unmatched_event
 from webapp.cli.shared.output import Commands, as_json, print_json
 from webapp.domain.payments import unmatched_events
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 
 commands = Commands("evidence", help="Processor events that match no payment.")
 

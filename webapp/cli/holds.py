@@ -11,10 +11,7 @@ from webapp.cli.shared.arguments import ACCOUNT, MICROS, require
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage.holds import LIFE, Hold, find
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.usage.holds import read_open_holds
 
 commands = Commands("holds", help="Holds for calls in progress.")

@@ -16,10 +16,7 @@ from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.api_keys.api_key import ALL, KeyChoice, Scope
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.api_keys import read_key_records
 from webapp.reads.system.installation import SHORTEST_KEY
 

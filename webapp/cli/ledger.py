@@ -5,10 +5,7 @@ from dataclasses import asdict
 import click
 
 from webapp.cli.shared.output import Commands, as_json, print_json
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.ledger.ledger_check import LedgerCheck, check_ledger
 
 commands = Commands("ledger", help="Verify the ledger.")

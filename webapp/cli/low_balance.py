@@ -10,10 +10,7 @@ from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.top_ups.settings import LowBalanceSettings, RefillMode
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.records.settings import read_settings
 
 commands = Commands("low-balance", help="Automatic refill and low-balance notification.")

@@ -10,10 +10,7 @@ from webapp.cli.shared.arguments import ACCOUNT, require
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.records.methods import read_method, read_methods, read_order
 
 commands = Commands("methods", help="List, order and remove a customer's payment methods.")

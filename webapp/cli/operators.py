@@ -5,10 +5,7 @@ import click
 from webapp.actions.users.operators import create_operator, remove_operator
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.operator.staff import read_operators
 
 commands = Commands("operators", help="Your staff with access to /operator.")

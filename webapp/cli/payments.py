@@ -14,16 +14,9 @@ from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
 from webapp.cli.shared.arguments import ACCOUNT, CENTS, CURSOR, LIMIT, SINCE, UNTIL, require
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.domain.payments.payment import (
-    Payment,
-    PaymentKind,
-    PaymentState,
-)
+from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
 from webapp.domain.shared.errors import Conflict
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.records.payments import (
     PaymentFilter,
     PaymentRecord,

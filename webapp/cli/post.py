@@ -12,10 +12,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage import record as usage
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 
 
 @group.commands.command("post")

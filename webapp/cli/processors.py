@@ -6,11 +6,7 @@ from datetime import datetime, timedelta
 import click
 
 from webapp.cli.shared.output import Commands, as_json, print_json
-from webapp.extensions import (
-    Services,
-    db,
-    services,
-)
+from webapp.extensions import Services, db, services
 from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor, RequestRejected
 from webapp.reads.payments.processor_events import read_event_status
 

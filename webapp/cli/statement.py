@@ -7,10 +7,7 @@ import click
 
 from webapp.cli.shared.arguments import ACCOUNT, CURSOR, LIMIT, SINCE, UNTIL, require
 from webapp.cli.shared.output import OfThisVersion, as_json, print_json
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.records.activity import read_activity
 from webapp.reads.records.statement import read_statement
 

@@ -19,11 +19,7 @@ from webapp.domain.usage import csv_reader
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.csv_reader import Line
 from webapp.domain.usage.record import Usage, Verdict
-from webapp.extensions import (
-    Services,
-    db,
-    services,
-)
+from webapp.extensions import Services, db, services
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar

@@ -11,10 +11,7 @@ from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.records import webhooks as records
 
 commands = Commands("webhooks", help="Webhook endpoints and their deliveries.")

@@ -14,16 +14,8 @@ from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.shared import money
 from webapp.domain.wires import wire as domain
 from webapp.domain.wires.wire import WireState
-from webapp.extensions import (
-    db,
-    services,
-)
-from webapp.reads.wires import (
-    read_numbered_proof,
-    read_record,
-    read_records,
-    wire_called,
-)
+from webapp.extensions import db, services
+from webapp.reads.wires import read_numbered_proof, read_record, read_records, wire_called
 
 commands = Commands("wires", help="List, complete and reject wire transfer requests.")
 

@@ -11,10 +11,7 @@ from webapp.actions.api_keys.rotate_key import rotate_key
 from webapp.domain.api_keys.api_key import OF_BILLING, KeyChoice, Scope
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.api_keys import SCOPES, read_key, read_keys
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits

@@ -7,11 +7,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from webapp.extensions import (
-    Services,
-    db,
-    services,
-)
+from webapp.extensions import Services, db, services
 from webapp.reads.system.metrics import read_metrics
 from webapp.reads.system.readiness import Readiness, read_readiness
 from webapp.web.http.trusted_proxies import is_from_this_host

@@ -9,10 +9,7 @@ from webapp.actions.webhooks.endpoints import NewSecret
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks.endpoint import CHOICES, OF_BALANCE, EndpointChoice
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.webhooks import WORDS, read_deliveries, read_endpoint, read_endpoints
 from webapp.web.http import forms

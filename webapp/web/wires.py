@@ -15,10 +15,7 @@ from webapp.domain.shared import money
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.user import Right
 from webapp.domain.wires import proofs
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PageHead, read_head
 from webapp.reads.wires import (

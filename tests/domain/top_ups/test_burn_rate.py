@@ -5,14 +5,7 @@ from hypothesis import strategies as st
 
 from webapp.domain.shared.money import MICROS
 from webapp.domain.shared.policy import Policy
-from webapp.domain.top_ups.burn_rate import (
-    BurnRate,
-    Runway,
-    between,
-    lasting,
-    suggestion,
-    warnings,
-)
+from webapp.domain.top_ups.burn_rate import BurnRate, Runway, between, lasting, suggestion, warnings
 from webapp.domain.top_ups.settings import Choice, RefillMode
 
 amounts = st.integers(0, 10_000 * MICROS)

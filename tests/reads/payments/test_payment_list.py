@@ -11,11 +11,7 @@ from tests.factories import AMEX, DECLINING, MASTERCARD, VISA, micros
 from webapp.actions.payments.adjust_balance import adjust_balance
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import declines
-from webapp.domain.payments.payment import (
-    OPEN_STATES,
-    Attempt,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import OPEN_STATES, Attempt, PaymentKind
 from webapp.reads.payments import payment_list
 from webapp.reads.payments.payment_filters import Filters, Order, Shown, attempts
 from webapp.reads.payments.payment_list import COLUMNS, payment_lines, read_payments

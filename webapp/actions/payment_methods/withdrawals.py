@@ -10,10 +10,7 @@ from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payments import queries
-from webapp.domain.payments.payment import (
-    Attempt,
-    AttemptState,
-)
+from webapp.domain.payments.payment import Attempt, AttemptState
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.top_up import Plan

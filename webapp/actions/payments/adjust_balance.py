@@ -10,10 +10,7 @@ from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.payments import adjustments
-from webapp.domain.payments.payment import (
-    NOTE_LENGTH,
-    Payment,
-)
+from webapp.domain.payments.payment import NOTE_LENGTH, Payment
 from webapp.domain.shared import texts
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.policy import Policy

@@ -15,10 +15,7 @@ from webapp.domain.accounts.decisions import Code
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import reversals, unmatched_events
-from webapp.domain.payments.payment import (
-    Attempt,
-    AttemptState,
-)
+from webapp.domain.payments.payment import Attempt, AttemptState
 from webapp.domain.payments.reversals import Reversal
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.shared.policy import Policy

@@ -7,11 +7,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.decisions import Code
-from webapp.domain.payments.payment import (
-    OPEN_STATES,
-    Attempt,
-    AttemptState,
-)
+from webapp.domain.payments.payment import OPEN_STATES, Attempt, AttemptState
 
 
 def claim(session: Session, attempt: Attempt, state: AttemptState, **values: object) -> bool:

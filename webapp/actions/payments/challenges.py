@@ -7,11 +7,7 @@ from webapp.actions.payments.settle import settle
 from webapp.clock import Clock
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments import queries
-from webapp.domain.payments.payment import (
-    AttemptState,
-    Payment,
-    PaymentState,
-)
+from webapp.domain.payments.payment import AttemptState, Payment, PaymentState
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.shared.policy import Policy
 from webapp.ports import NeedsCustomer, NotKnown, Processors

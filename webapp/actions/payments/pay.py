@@ -20,12 +20,7 @@ from webapp.domain.accounts.audit import Actor
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments import queries
-from webapp.domain.payments.payment import (
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentKind
 from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.top_up import why_not_resumable

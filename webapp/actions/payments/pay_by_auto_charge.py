@@ -25,13 +25,7 @@ from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments import queries
-from webapp.domain.payments.payment import (
-    CHAIN_LIFE,
-    Attempt,
-    Payment,
-    PaymentKind,
-    PaymentState,
-)
+from webapp.domain.payments.payment import CHAIN_LIFE, Attempt, Payment, PaymentKind, PaymentState
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups

@@ -13,11 +13,7 @@ from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.payments import queries
-from webapp.domain.payments.payment import (
-    Payment,
-    PaymentKind,
-    PaymentState,
-)
+from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
 from webapp.domain.shared.errors import Conflict, Invalid
 from webapp.domain.shared.money import CENT
 from webapp.domain.shared.policy import Policy

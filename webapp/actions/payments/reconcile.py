@@ -15,12 +15,7 @@ from webapp.domain.accounts.decisions import Code
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import query_schedule
-from webapp.domain.payments.payment import (
-    KEY_LIFETIME,
-    NOT_KNOWN_BELIEVED,
-    Attempt,
-    AttemptState,
-)
+from webapp.domain.payments.payment import KEY_LIFETIME, NOT_KNOWN_BELIEVED, Attempt, AttemptState
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.ports import (

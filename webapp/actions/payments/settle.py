@@ -28,12 +28,7 @@ from webapp.actions.payments.settle_unpaid import (
 )
 from webapp.actions.top_ups.check_balance import check_balance
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments.payment import (
-    AUTHENTICATION_REQUIRED,
-    Attempt,
-    Payment,
-    PaymentState,
-)
+from webapp.domain.payments.payment import AUTHENTICATION_REQUIRED, Attempt, Payment, PaymentState
 from webapp.domain.shared.policy import Policy
 from webapp.ports import (
     Answer,

@@ -11,11 +11,7 @@ from webapp.clock import Clock
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
-from webapp.domain.payments.payment import (
-    Attempt,
-    Payment,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import Attempt, Payment, PaymentKind
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import LowBalanceSettings

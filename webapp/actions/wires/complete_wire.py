@@ -13,11 +13,7 @@ from webapp.domain.ledger import EntryKind
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import adjustments, receipts
-from webapp.domain.payments.payment import (
-    KIND_NAMES,
-    Payment,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import KIND_NAMES, Payment, PaymentKind
 from webapp.domain.shared import money
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound
 from webapp.domain.shared.policy import Policy

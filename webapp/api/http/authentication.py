@@ -13,10 +13,7 @@ from webapp.domain.api_keys.api_key import KeyState, Scope, ShownKey
 from webapp.domain.shared.errors import Denied
 from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 
 REALM: dict[str, str | None] = {"realm": "Ballast API"}
 

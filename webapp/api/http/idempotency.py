@@ -15,10 +15,7 @@ from webapp.api.openapi.operations import JSON, operation_of
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.api_keys.idempotency_keys import LONGEST_KEY, StoredAnswer
 from webapp.domain.shared.errors import Invalid
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 
 HEADER = "Idempotency-Key"
 PATTERN = f"[!-~]{{1,{LONGEST_KEY}}}"

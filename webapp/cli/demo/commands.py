@@ -13,11 +13,7 @@ from webapp.cli.shared.output import Commands, as_json, print_json
 from webapp.database.advisory_locks import claim
 from webapp.delivery.mailer import OutboxMailer
 from webapp.domain.accounts.account import Account
-from webapp.extensions import (
-    Services,
-    db,
-    services,
-)
+from webapp.extensions import Services, db, services
 from webapp.reads.system.installation import DEMO_EMAIL
 from webapp.settings import ROOT
 

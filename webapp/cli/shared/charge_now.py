@@ -6,10 +6,7 @@ import click
 
 from webapp.actions.top_ups.finish_top_up import finish_top_up
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.payments.outcome import read_refill_outcome
 
 CHARGE = click.option(

@@ -18,10 +18,7 @@ from webapp.database.vault import WrongKey
 from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.ports import MailServerUnavailable
 from webapp.supervisor import sentence_of
 

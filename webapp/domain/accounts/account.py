@@ -4,22 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    String,
-    bindparam,
-    false,
-    inspect,
-    select,
-    update,
-)
+from sqlalchemy import JSON, BigInteger, String, bindparam, false, inspect, select, update
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
+from webapp.database.base import Base, partial_index
 from webapp.database.transactions import begin_writing
 from webapp.domain.notifications import topics
 from webapp.domain.notifications.topics import Recipient, Topic

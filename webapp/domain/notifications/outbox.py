@@ -21,10 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
+from webapp.database.base import Base, partial_index
 from webapp.database.statements import sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.topics import Topic

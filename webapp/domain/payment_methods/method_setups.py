@@ -10,10 +10,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
+from webapp.database.base import Base, partial_index
 from webapp.domain.payment_methods.payment_method import MethodKind
 from webapp.domain.shared.errors import NotFound
 

@@ -19,10 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
+from webapp.database.base import Base, partial_index
 from webapp.domain.shared.datetimes import local
 from webapp.domain.shared.errors import NotFound, Stale
 from webapp.domain.shared.i18n import ENGLISH, Translator

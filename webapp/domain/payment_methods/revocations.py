@@ -5,14 +5,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
-from webapp.domain.payments.payment import (
-    OPEN_STATES,
-    Attempt,
-)
+from webapp.database.base import Base, partial_index
+from webapp.domain.payments.payment import OPEN_STATES, Attempt
 
 
 class Revocation(Base):

@@ -13,13 +13,7 @@ from sqlalchemy.orm import Session
 from webapp.domain import ledger
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import Entry, EntryKind
-from webapp.domain.payments.payment import (
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentKind,
-    PaymentState,
-)
+from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentKind, PaymentState
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.webhooks import payloads
 

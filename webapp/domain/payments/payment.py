@@ -10,21 +10,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from secrets import token_hex
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    ForeignKey,
-    Index,
-    String,
-    Text,
-    select,
-)
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
+from webapp.database.base import Base, partial_index
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.i18n import N_
 from webapp.ports import ChargeRequest

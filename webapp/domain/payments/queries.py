@@ -4,22 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import (
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased, joinedload
 
-from webapp.database.statements import (
-    select_columns,
-    sql_literal,
-)
+from webapp.database.statements import select_columns, sql_literal
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments.payment import (
     AUTHENTICATION_REQUIRED,

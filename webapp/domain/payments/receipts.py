@@ -14,11 +14,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments.payment import (
-    KIND_NAMES,
-    Payment,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import KIND_NAMES, Payment, PaymentKind
 from webapp.domain.shared.provider import Provider
 
 RECEIPTED = (

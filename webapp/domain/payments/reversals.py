@@ -15,11 +15,7 @@ from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind
 from webapp.domain.payments import adjustments
-from webapp.domain.payments.payment import (
-    Attempt,
-    Payment,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import Attempt, Payment, PaymentKind
 from webapp.domain.shared.i18n import ENGLISH, N_, Translator
 from webapp.ports import Reversed, TakenBack, TakenBackState
 

@@ -9,10 +9,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Index, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
+from webapp.database.base import Base, partial_index
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound
 
 WHAT_LENGTH = 500

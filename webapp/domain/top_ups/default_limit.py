@@ -7,10 +7,7 @@ from itertools import pairwise
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from webapp.database.statements import (
-    select_columns,
-    sql_literal,
-)
+from webapp.database.statements import select_columns, sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.shared import datetimes

@@ -9,10 +9,7 @@ from typing import Any, overload
 from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, String, false
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
+from webapp.database.base import Base, partial_index
 from webapp.domain.shared.money import cents_up
 from webapp.domain.shared.policy import Policy
 

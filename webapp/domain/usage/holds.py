@@ -24,14 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
-from webapp.database.statements import (
-    select_columns,
-    sql_literal,
-)
+from webapp.database.base import Base, partial_index
+from webapp.database.statements import select_columns, sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.usage.record import REFERENCE_LENGTH

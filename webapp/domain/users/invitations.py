@@ -6,10 +6,7 @@ from enum import StrEnum
 from sqlalchemy import JSON, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
+from webapp.database.base import Base, partial_index
 from webapp.domain.shared.email_address import LENGTH
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.users.user import Role

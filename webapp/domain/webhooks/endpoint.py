@@ -30,10 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
+from webapp.database.base import Base, partial_index
 from webapp.database.notify import notify_workers
 from webapp.database.vault import Sealed
 from webapp.domain.accounts.account import Account

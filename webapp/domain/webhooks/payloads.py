@@ -10,10 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.payment import (
-    Payment,
-    PaymentState,
-)
+from webapp.domain.payments.payment import Payment, PaymentState
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.webhooks import endpoint as webhooks

@@ -12,22 +12,10 @@ from enum import StrEnum
 from re import compile as pattern
 from secrets import choice
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    ForeignKey,
-    Index,
-    String,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relationship
 
-from webapp.database.base import (
-    Base,
-    partial_index,
-)
+from webapp.database.base import Base, partial_index
 from webapp.domain.payments.payment import Payment
 from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.shared.money import CENT, BadAmount

@@ -12,12 +12,7 @@ from hashlib import sha256
 from secrets import token_hex
 from sqlite3 import Connection
 
-from webapp.ports import (
-    Event,
-    Forged,
-    TakenBack,
-    TakenBackState,
-)
+from webapp.ports import Event, Forged, TakenBack, TakenBackState
 from webapp.processors.sandbox.charges import Charge, ChargeBook, Status
 from webapp.processors.sandbox.store import Store, read, written
 

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments.payment import (
-    KIND_NAMES,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import KIND_NAMES, PaymentKind
 from webapp.domain.shared import money
 from webapp.domain.shared.i18n import NAMES as LANGUAGES
 from webapp.domain.top_ups.settings import RefillMode

@@ -14,10 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments.payment import (
-    Attempt,
-    AttemptState,
-)
+from webapp.domain.payments.payment import Attempt, AttemptState
 from webapp.domain.shared import datetimes, money
 from webapp.domain.top_ups.settings import Choice
 from webapp.reads.ledger.balance_history import BalanceHistory, read_history

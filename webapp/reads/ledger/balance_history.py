@@ -15,11 +15,7 @@ from typing import NamedTuple
 from sqlalchemy import JSON, bindparam, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from webapp.database.statements import (
-    select_columns,
-    sql_literal,
-    sqlite_timestamp,
-)
+from webapp.database.statements import select_columns, sql_literal, sqlite_timestamp
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments.payment import Attempt

@@ -14,13 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
-from webapp.domain.payments.payment import (
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentKind,
-    PaymentState,
-)
+from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentKind, PaymentState
 from webapp.domain.payments.reversals import EXCESS, SAME_MONEY, Reversal
 from webapp.domain.payments.reversals import KINDS as REVERSAL_KINDS
 from webapp.domain.payments.unmatched_events import UnmatchedEvent

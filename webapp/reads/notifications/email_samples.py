@@ -6,10 +6,7 @@ from datetime import datetime, timedelta
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payment_methods.declines import BANK, FUNDS
-from webapp.domain.payments.payment import (
-    KIND_NAMES,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import KIND_NAMES, PaymentKind
 from webapp.domain.payments.reversals import NAMES
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.money import MICROS

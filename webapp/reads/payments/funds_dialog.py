@@ -9,10 +9,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.payments import queries
-from webapp.domain.payments.payment import (
-    Attempt,
-    AttemptState,
-)
+from webapp.domain.payments.payment import Attempt, AttemptState
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups

@@ -7,12 +7,7 @@ from collections.abc import Sequence
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payments.payment import (
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentState,
-)
+from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentState
 from webapp.domain.top_ups.explanations import Sentence, sentence, strong
 from webapp.reads.top_ups.what_happens_next import ChainStep
 

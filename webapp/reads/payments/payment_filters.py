@@ -12,13 +12,7 @@ from webapp.database.base import UtcDateTime
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import declines
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.payment import (
-    OPEN_STATES,
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import OPEN_STATES, Attempt, AttemptState, Payment, PaymentKind
 from webapp.domain.shared import datetimes, money
 
 LONGEST_TEXT = 100

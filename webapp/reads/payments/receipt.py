@@ -9,12 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments import queries
-from webapp.domain.payments.payment import (
-    KIND_NAMES,
-    Attempt,
-    AttemptState,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import KIND_NAMES, Attempt, AttemptState, PaymentKind
 from webapp.domain.payments.receipts import Receipt
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.errors import NotFound

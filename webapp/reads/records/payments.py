@@ -7,13 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payments.payment import (
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentKind,
-    PaymentState,
-)
+from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentKind, PaymentState
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.money import DecimalText, decimal_text
 from webapp.reads.records.pages import page_of

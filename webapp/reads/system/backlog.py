@@ -8,11 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice, NoticeState
-from webapp.domain.payments.payment import (
-    OPEN_STATES,
-    Attempt,
-    AttemptState,
-)
+from webapp.domain.payments.payment import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.payments.unmatched_events import UnmatchedEvent
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 

@@ -10,11 +10,7 @@ from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.payment import (
-    OPEN_STATES,
-    Attempt,
-    Payment,
-)
+from webapp.domain.payments.payment import OPEN_STATES, Attempt, Payment
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.wires.wire import WireProof, WireRequest
 

@@ -8,11 +8,7 @@ from sqlalchemy.orm import Session
 from webapp.database.statements import sql_literal
 from webapp.domain.accounts.decisions import Code, Decision
 from webapp.domain.notifications.outbox import Notice, NoticeState
-from webapp.domain.payments.payment import (
-    OPEN_STATES,
-    Attempt,
-    AttemptState,
-)
+from webapp.domain.payments.payment import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.domain.wires.wire import WireRequest, WireState
 from webapp.ports import Processors

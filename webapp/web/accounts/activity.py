@@ -4,10 +4,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.accounts.activity import ABOUT_NAMES, About, ActivityFilters, read_activity
 from webapp.web.http import forms
 from webapp.web.http.access import permit

@@ -4,10 +4,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.accounts import audit_sentences
 from webapp.reads.accounts.audit_log import OTHERS, Filters, read_audit_log, read_audit_rows
 from webapp.web.http import downloads, forms

@@ -7,10 +7,7 @@ from webapp.actions.accounts.set_billing_details import set_billing_details
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.web.http.access import permit
 from webapp.web.http.person import Person

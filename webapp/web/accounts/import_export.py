@@ -13,10 +13,7 @@ from webapp.actions.usage.import_usage import import_usage
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.usage import imports as usage_imports
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.accounts.export import export as read_export
 from webapp.reads.usage import imports
 from webapp.web.http import downloads, errors, forms

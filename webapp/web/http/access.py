@@ -30,11 +30,7 @@ from webapp.domain.shared.errors import Refusal
 from webapp.domain.users import operators
 from webapp.domain.users.sessions import UserSession
 from webapp.domain.users.user import Right, User
-from webapp.extensions import (
-    db,
-    login_manager,
-    services,
-)
+from webapp.extensions import db, login_manager, services
 from webapp.reads.message import Message
 from webapp.web.http.devices import device_of
 from webapp.web.http.person import NO_ACCOUNT, Person

@@ -8,19 +8,11 @@ from werkzeug.exceptions import HTTPException
 
 from webapp import outages
 from webapp.domain.shared.errors import Denied, NotFound, Refusal, TooOften
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.system.outage import Outage
 from webapp.reads.users.missing_right import read_no_right
-from webapp.web.http.access import (
-    NoRight,
-    Unconfirmed,
-    ask_to_sign_in,
-    link_location,
-)
+from webapp.web.http.access import NoRight, Unconfirmed, ask_to_sign_in, link_location
 from webapp.web.http.menu import first_entry
 from webapp.web.http.responses import Question, ask_first, show, wants_fragment
 

@@ -9,10 +9,7 @@ from webapp.actions.users.rate_limit import clear, hit
 from webapp.domain.shared.errors import TooOften
 from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count, Limit
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.web.http.person import Person
 
 

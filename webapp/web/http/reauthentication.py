@@ -8,10 +8,7 @@ from flask import request
 from webapp.actions.users.passkeys import reauthenticate_with_passkey
 from webapp.actions.users.reauthenticate import reauthenticate as is_proved
 from webapp.domain.shared.errors import TooOften
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.web.http import rate_limits
 from webapp.web.http.passkey_challenges import relying_party, take_challenge
 from webapp.web.http.person import Person

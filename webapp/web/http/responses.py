@@ -9,17 +9,11 @@ from flask import flash, get_flashed_messages, redirect, render_template, reques
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.ledger.balance_pill import read_balance
 from webapp.reads.message import Message
 from webapp.reads.shell import read_operators_shell, read_shell
-from webapp.web.http.access import (
-    VIEW_ONLY,
-    may_open_outbox,
-)
+from webapp.web.http.access import VIEW_ONLY, may_open_outbox
 from webapp.web.http.controls import turn_off
 from webapp.web.http.menu import menu_of
 from webapp.web.http.person import Person

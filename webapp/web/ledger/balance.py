@@ -5,10 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.ledger.balance_pill import read_balance
 from webapp.web.http.access import permit
 

@@ -8,10 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.accounts.account import Account
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.ledger.balance_chart import SPANS, read_chart
 from webapp.reads.ledger.months import Month
 from webapp.reads.ledger.statement import COLUMNS, read_statement, statement_lines

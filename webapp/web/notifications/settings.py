@@ -14,10 +14,7 @@ from webapp.domain.notifications.topics import MOST_ADDRESSES, Recipient, Topic
 from webapp.domain.shared.errors import Refusal, Stale
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.ports import Letter
 from webapp.reads.message import Message
 from webapp.reads.notifications.email_samples import read_sample

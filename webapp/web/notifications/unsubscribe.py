@@ -9,11 +9,7 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.notifications.unsubscribe import Subscription, subscription
 from webapp.actions.notifications.unsubscribe import unsubscribe as end
 from webapp.domain.shared import signed_links
-from webapp.extensions import (
-    csrf,
-    db,
-    services,
-)
+from webapp.extensions import csrf, db, services
 from webapp.reads.notifications.settings_page import TOPIC_NAMES
 
 blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe")

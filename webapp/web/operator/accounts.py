@@ -16,10 +16,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared import email_address, texts
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.operator.accounts import read_account, read_accounts
 from webapp.reads.operator.adjustment import Adjustment, read_adjustment
 from webapp.reads.payments.outcome import Outcome

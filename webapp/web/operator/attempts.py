@@ -8,10 +8,7 @@ from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import texts
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.operator.attempts import read_undecided
 from webapp.web.http import forms
 from webapp.web.http.access import permit_operator

@@ -7,10 +7,7 @@ from webapp.actions.notifications.record_email_read import record_email_read
 from webapp.actions.notifications.resend_email import resend_email
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.errors import NotFound, Refusal
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.notifications.email_labels import Shown
 from webapp.reads.operator.mail_filters import LONGEST_TEXT, Filters

@@ -9,15 +9,8 @@ from flask_login import current_user
 
 from webapp.actions.accounts.view_account import begin_view, record_view
 from webapp.domain.shared.errors import Denied, Refusal
-from webapp.extensions import (
-    db,
-    services,
-)
-from webapp.web.http.access import (
-    VIEW_ONLY,
-    permit_operator,
-    view_account,
-)
+from webapp.extensions import db, services
+from webapp.web.http.access import VIEW_ONLY, permit_operator, view_account
 from webapp.web.operator.accounts import ACCOUNT, account_refused
 
 blueprint = Blueprint("views", __name__)

@@ -12,10 +12,7 @@ from webapp.domain.shared import money, texts
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.wires import wire as wires
 from webapp.domain.wires.wire import WireRequest
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.operator.wires import read_open_wires, read_wire
 from webapp.reads.wires import read_proof

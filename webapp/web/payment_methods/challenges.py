@@ -18,10 +18,7 @@ from webapp.domain.payments.payment import Payment
 from webapp.domain.payments.queries import find_attempt
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.payments.outcome import read_outcome
 from webapp.web.http import forms, security_headers

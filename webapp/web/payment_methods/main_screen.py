@@ -14,10 +14,7 @@ from webapp.actions.top_ups.resume_automatic import resume_automatic
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.ports import Front
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.method_rows import RowMessage
@@ -25,10 +22,7 @@ from webapp.reads.payment_methods.removal_dialog import read_removal
 from webapp.reads.payment_methods.saving_offer import read_paypal, read_saving_offer
 from webapp.web.http import forms, rate_limits
 from webapp.web.http.access import permit
-from webapp.web.http.form_signer import (
-    check_state,
-    sign_state,
-)
+from webapp.web.http.form_signer import check_state, sign_state
 from webapp.web.http.person import Person
 from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import show, wants_fragment

@@ -17,10 +17,7 @@ from webapp.domain.shared.errors import (
 )
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.ports import Front
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PaymentMethodsScreen, read_screen

@@ -8,16 +8,10 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.payments.pay import pay_now
 from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
 from webapp.actions.payments.payment_requests import FORM_USED
-from webapp.domain.payments.payment import (
-    Payment,
-    PaymentKind,
-)
+from webapp.domain.payments.payment import Payment, PaymentKind
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.payments.funds_dialog import read_funds
 from webapp.web.http import forms
 from webapp.web.http.access import permit

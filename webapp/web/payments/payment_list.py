@@ -8,17 +8,11 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.payments.challenges import challenge_address
 from webapp.actions.payments.pay import retry as retry_payment
-from webapp.domain.payments.payment import (
-    KIND_NAMES,
-    Payment,
-)
+from webapp.domain.payments.payment import KIND_NAMES, Payment
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.payments.outcome import read_outcome
 from webapp.reads.payments.payment_list import COLUMNS, payment_lines, read_payments
 from webapp.reads.payments.payment_page import read_payment

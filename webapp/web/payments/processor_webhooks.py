@@ -4,11 +4,7 @@ from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 
 from webapp.actions.payments.receive_event import Receipt, receive_event
-from webapp.extensions import (
-    csrf,
-    db,
-    services,
-)
+from webapp.extensions import csrf, db, services
 
 blueprint = Blueprint("webhooks", __name__)
 

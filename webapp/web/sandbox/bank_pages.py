@@ -13,10 +13,7 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.payment_methods.payment_method import BRANDS
 from webapp.domain.shared import money
 from webapp.domain.shared.email_address import is_address
-from webapp.extensions import (
-    csrf,
-    services,
-)
+from webapp.extensions import csrf, services
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.challenges import Challenge, ChallengeKind, ChallengeState
 

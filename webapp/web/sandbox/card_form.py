@@ -6,22 +6,11 @@ It uses no session and no account, and returns a token for a card, as a real pro
 
 from urllib.parse import urlencode
 
-from flask import (
-    Response,
-    abort,
-    jsonify,
-    make_response,
-    redirect,
-    render_template,
-    request,
-)
+from flask import Response, abort, jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.shared.errors import TooOften
-from webapp.extensions import (
-    csrf,
-    services,
-)
+from webapp.extensions import csrf, services
 from webapp.processors.sandbox import countries
 from webapp.processors.sandbox.cards import holds_a_number
 from webapp.processors.sandbox.challenges import leads_here

@@ -18,10 +18,7 @@ from webapp.domain.shared.errors import Invalid
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.scripted_responses import LONGEST, AnswerKind, NextAnswer
 from webapp.reads.message import Message

@@ -13,10 +13,7 @@ from webapp.actions.payments.receive_event import Receipt, receive_event
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.ports import TakenBack, TakenBackState
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads.message import Message

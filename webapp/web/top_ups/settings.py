@@ -12,10 +12,7 @@ from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.domain.top_ups.default_limit import with_default_limit
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
 from webapp.domain.users.user import Right
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PaymentMethodsScreen
 from webapp.reads.top_ups.settings_conflict import read_conflict

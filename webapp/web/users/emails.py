@@ -8,17 +8,10 @@ from webapp.actions.users.change_email import ask_for_email, confirm_email
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import User
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
-from webapp.web.http.access import (
-    link_location,
-    require_confirmed,
-    signed_in,
-)
+from webapp.web.http.access import link_location, require_confirmed, signed_in
 from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import go_to, say
 from webapp.web.payment_methods.responses import fields_of, status_of

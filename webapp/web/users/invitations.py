@@ -10,17 +10,10 @@ from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.invitations import Invitation
 from webapp.domain.users.user import User
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.shell import in_words
-from webapp.web.http.access import (
-    ACCOUNT,
-    begin_session,
-    signed_in,
-)
+from webapp.web.http.access import ACCOUNT, begin_session, signed_in
 from webapp.web.http.responses import say
 
 blueprint = Blueprint("invitations", __name__)

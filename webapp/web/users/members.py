@@ -7,17 +7,11 @@ from webapp.actions.users import invitations, members
 from webapp.actions.users.second_factor import require_second_factor
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal, TooOften
 from webapp.domain.users.user import Right, Role
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.users.members import read_person, read_users
 from webapp.web.http import forms, rate_limits
-from webapp.web.http.access import (
-    link_location,
-    permit,
-)
+from webapp.web.http.access import link_location, permit
 from webapp.web.http.person import Person
 from webapp.web.http.responses import Question, ask_first, go_to, show, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of

@@ -5,15 +5,9 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.users import passkeys as actions
 from webapp.domain.shared.errors import Invalid, Refusal
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
-from webapp.web.http.access import (
-    require_confirmed,
-    signed_in,
-)
+from webapp.web.http.access import require_confirmed, signed_in
 from webapp.web.http.passkey_challenges import new_challenge, relying_party, take_challenge
 from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import go_to

@@ -7,10 +7,7 @@ from webapp.actions.users import passwords as actions
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.user import User
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import signed_in

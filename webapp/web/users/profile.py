@@ -7,10 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.users.change_name import change_name
 from webapp.domain.shared.errors import Refusal
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.users.profile import ProfileScreen, read_profile
 from webapp.web.http.access import signed_in

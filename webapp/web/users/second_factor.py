@@ -6,15 +6,9 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.users import second_factor as actions
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users import second_factor
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
-from webapp.web.http.access import (
-    require_confirmed,
-    signed_in,
-)
+from webapp.web.http.access import require_confirmed, signed_in
 from webapp.web.http.form_signer import FormSigner
 from webapp.web.http.person import Person
 from webapp.web.http.reauthentication import require_reauthentication

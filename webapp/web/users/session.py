@@ -14,16 +14,10 @@ from webapp.actions.users.sign_in import finish_sign_in
 from webapp.actions.users.sign_in import sign_in as check
 from webapp.domain.shared.errors import Refusal, TooOften
 from webapp.domain.users.user import User
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
-from webapp.web.http.access import (
-    begin_session,
-    signed_in,
-)
+from webapp.web.http.access import begin_session, signed_in
 from webapp.web.http.menu import first_page
 from webapp.web.http.passkey_challenges import relying_party, take_challenge
 from webapp.web.http.person import Person

@@ -6,10 +6,7 @@ from flask_login import current_user
 
 from webapp.actions.users import sign_up as action
 from webapp.domain.shared.errors import Invalid, TooOften
-from webapp.extensions import (
-    db,
-    services,
-)
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import (
