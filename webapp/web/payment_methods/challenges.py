@@ -151,4 +151,4 @@ def _conclude(person: Person, attempt_id: int, *, give_up: bool) -> ResponseRetu
     )
     services().wake()
     outcome = read_outcome(db.session(), payment.id, services().clock.now())
-    return changed(person, "funds", outcome_message(outcome), messages=outcome.rows)
+    return changed(person, "payment", outcome_message(outcome), messages=outcome.rows)

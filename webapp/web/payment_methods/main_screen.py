@@ -201,10 +201,10 @@ def restore(method_id: int) -> ResponseReturnValue:
             confirmed=forms.confirmed(),
         )
     except Refusal as refusal:
-        return refused(person, "retry", refusal, method_id=method_id)
+        return refused(person, "payment", refusal, method_id=method_id)
     row = RowMessage("Verified with the bank. This method is back in use.", "ok")
     message = Message(f"{method.label} is back in use.")
-    return pressed(person, "retry", message, now, messages={method_id: row})
+    return pressed(person, "payment", message, now, messages={method_id: row})
 
 
 @blueprint.post("/billing/automatic-payments/resumptions")

@@ -118,7 +118,7 @@ def pressed(
         return changed(person, change, message, messages=messages, fresh=fresh)
     return changed(
         person,
-        "funds",
+        "payment",
         outcome_message(outcome),
         messages={**(messages or {}), **outcome.rows},
         fresh=outcome.method_id if outcome.is_paid else fresh,

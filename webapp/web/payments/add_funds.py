@@ -42,7 +42,7 @@ def create() -> ResponseReturnValue:
         raise
     except Refusal as refusal:
         return back(person, key, refusal)
-    return outcome_or_challenge(person, "funds", payment)
+    return outcome_or_challenge(person, payment)
 
 
 def pay(person: Person, key: str) -> Payment:

@@ -87,8 +87,8 @@ def retry(attempt_id: int) -> ResponseReturnValue:
     try:
         payment = _retry(person, attempt_id, key)
     except Refusal as refusal:
-        return refused(person, "retry", refusal)
-    return outcome_or_challenge(person, "retry", payment)
+        return refused(person, "payment", refusal)
+    return outcome_or_challenge(person, payment)
 
 
 @blueprint.get("/billing/authentications/<token>")
@@ -110,8 +110,8 @@ def authenticate(token: str) -> ResponseReturnValue:
     try:
         payment = _retry(person, attempt_id, key, by_link=True)
     except Refusal as refusal:
-        return refused(person, "retry", refusal)
-    return outcome_or_challenge(person, "retry", payment)
+        return refused(person, "payment", refusal)
+    return outcome_or_challenge(person, payment)
 
 
 def _retry(person: Person, attempt_id: int, key: str, *, by_link: bool = False) -> Payment:
@@ -141,7 +141,7 @@ def challenge_return_url(key: str) -> str:
     return url_for("challenges.payment_returned", key=key)
 
 
-def outcome_or_challenge(person: Person, change: str, payment: Payment) -> ResponseReturnValue:
+def outcome_or_challenge(person: Person, payment: Payment) -> ResponseReturnValue:
     """The outcome of the payment, or the bank's challenge if there is one."""
     services().wake()
     payment_id = payment.id
@@ -159,7 +159,7 @@ def outcome_or_challenge(person: Person, change: str, payment: Payment) -> Respo
             return "", {"HX-Redirect": address}
         return ask_in_frame(person, address, conclusion)
     outcome = read_outcome(db.session(), payment_id, services().clock.now())
-    return changed(person, change, outcome_message(outcome), messages=outcome.rows)
+    return changed(person, "payment", outcome_message(outcome), messages=outcome.rows)
 
 
 def attempt_id_in(token: str) -> int:
