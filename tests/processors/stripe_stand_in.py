@@ -2,7 +2,7 @@
 
 It accepts only parameters of the library's typed parameters, requires the pinned version and a
 secret key, implements idempotency keys and signs its events. Each entry of `failures` makes one
-charge request fail: a lost request or answer, 429, 500 or a late answer.
+charge request fail: a lost request or answer, 429, 500, a late answer or any `Refused`.
 """
 
 import json
@@ -101,12 +101,14 @@ class StandIn:
         """Every event, including those that no webhook delivered."""
         self.lists_events = True
         """Whether the key may read events."""
-        self.failures: list[str] = []
+        self.failures: list[str | Refused] = []
         self.kept: dict[str, tuple[str, int, dict[str, Any]] | None] = {}
         self.endpoints: list[dict[str, Any]] = []
         self.search_lags = False
         self.is_away = False
         """Every request is dropped."""
+        self.refusal: Refused | None = None
+        """Every request is refused with it."""
         self.requests: list[str] = []
         self._numbers = count(1)
         self.hold = threading.Event()
@@ -142,6 +144,8 @@ class StandIn:
         fields = self.failures.pop(0) if is_charge and self.failures else ""
         if fields == "lose request" or self.is_away:
             raise Dropped
+        if refusal := self.refusal or (fields if isinstance(fields, Refused) else None):
+            raise refusal
         if fields == "429":
             raise Refused(429, "rate_limit_error", "Too many requests", code="rate_limit")
         if fields == "slow":

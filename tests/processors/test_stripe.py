@@ -4,7 +4,6 @@ import csv
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from unittest.mock import Mock
 
 import pytest
 from stripe import InvalidRequestError
@@ -528,10 +527,10 @@ def test_a_deleted_card_is_gone_m13(harness):
     assert isinstance(harness.processor.charge(charge_request(reference)), MethodGone)
 
 
-def test_an_invalid_request_about_something_else_keeps_the_card_l8(harness, monkeypatch):
+def test_an_invalid_request_about_something_else_keeps_the_card_l8(harness):
     """The card is looked up and exists."""
     refused = Refused(400, "invalid_request_error", "This account cannot make charges")
-    monkeypatch.setattr(StandIn, "_pay", Mock(side_effect=refused))
+    harness.stand_in.failures.append(refused)
     reference = harness.paying()
 
     answer = harness.processor.charge(charge_request(reference))
@@ -541,7 +540,7 @@ def test_an_invalid_request_about_something_else_keeps_the_card_l8(harness, monk
 
 
 @pytest.mark.parametrize("other", ["live", "test"])
-def test_a_key_of_the_other_mode_marks_no_card_as_gone_l8(harness, monkeypatch, other):
+def test_a_key_of_the_other_mode_marks_no_card_as_gone_l8(harness, other):
     """Such a key knows no card, which must not mark every card as gone."""
     hint = f"a similar object exists in {other} mode, but the other mode key was used"
     missing = Refused(
@@ -551,9 +550,10 @@ def test_a_key_of_the_other_mode_marks_no_card_as_gone_l8(harness, monkeypatch, 
         code="resource_missing",
         param="payment_method",
     )
-    monkeypatch.setattr(StandIn, "_do", Mock(side_effect=missing))
+    reference = harness.paying()
+    harness.stand_in.refusal = missing
 
-    answer = harness.processor.charge(charge_request(harness.paying()))
+    answer = harness.processor.charge(charge_request(reference))
 
     assert isinstance(answer, RequestRejected)
     assert hint in answer.reason
