@@ -10,21 +10,38 @@ from itertools import chain
 
 from sqlalchemy import Connection, Row, text
 
-Entry = tuple[object, ...]
-"""The columns of `_COLUMNS`, in that order; instants as SQLite stores them."""
+EntryRow = tuple[int, str, int, int, str | None, str, int | None, str, str]
+"""The columns of `COLUMNS`, in that order; instants as SQLite stores them."""
+
+COLUMNS = {
+    "account_id": "integer",
+    "kind": "text",
+    "amount": "bigint",
+    "balance_after": "bigint",
+    "reference": "text",
+    "description": "text",
+    "attempt_id": "integer",
+    "occurred_at": "timestamp",
+    "posted_at": "timestamp",
+}
+"""Each column's type when PostgreSQL reads it from JSON; it reads timestamps as UTC."""
+
+AS_UTC = " AT TIME ZONE 'UTC'"
 
 ROWS_PER_STATEMENT = 100
 
-_COLUMNS = (
-    "INSERT INTO ledger_entry (account_id, kind, amount, balance_after, reference, description, "
-    "attempt_id, occurred_at, posted_at) "
+_INSERT = f"INSERT INTO ledger_entry ({', '.join(COLUMNS)}) "
+_PLACES = f"({', '.join('?' * len(COLUMNS))})"
+_INSERT_ONE = f"{_INSERT}VALUES {_PLACES}"
+_INSERT_HUNDRED = f"{_INSERT}VALUES {', '.join([_PLACES] * ROWS_PER_STATEMENT)}"
+
+
+_FROM_JSON = ", ".join(
+    f"CAST(value ->> {place} AS {column_type}){AS_UTC if column_type == 'timestamp' else ''}"
+    for place, column_type in enumerate(COLUMNS.values())
 )
-_INSERT_ONE = _COLUMNS + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_HUNDRED = _INSERT_ONE + ", (?, ?, ?, ?, ?, ?, ?, ?, ?)" * (ROWS_PER_STATEMENT - 1)
 _INSERT_JSON = text(
-    _COLUMNS + "SELECT CAST(value ->> 0 AS integer), value ->> 1, CAST(value ->> 2 AS bigint), "
-    "CAST(value ->> 3 AS bigint), value ->> 4, value ->> 5, CAST(value ->> 6 AS integer), "
-    "CAST(value ->> 7 || '+00' AS timestamptz), CAST(value ->> 8 || '+00' AS timestamptz) "
+    _INSERT + "SELECT " + _FROM_JSON + " "
     "FROM json_array_elements(CAST(:entries AS json)) WITH ORDINALITY AS entry (value, number) "
     "ORDER BY number"
 )
@@ -56,7 +73,7 @@ _POSTED = {
 }
 
 
-def insert_entries(connection: Connection, entries: Sequence[Entry]) -> None:
+def insert_entries(connection: Connection, entries: Sequence[EntryRow]) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(_INSERT_JSON, {"entries": json.dumps(entries)})
         return

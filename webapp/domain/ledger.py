@@ -16,17 +16,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.database.base import Base, partial_index
-from webapp.database.ledger_statements import insert_entries, move_balances
+from webapp.database.ledger_statements import EntryRow, insert_entries, move_balances
 from webapp.database.statements import sqlite_timestamp
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Refusal
 
 FARTHEST = 2**62
 """Largest balance in micros, positive or negative: half of the range of a 64-bit integer."""
-
-
-Row = tuple[object, ...]
-"""The columns of a ledger entry, without its id."""
 
 
 class EntryKind(StrEnum):
@@ -106,23 +102,22 @@ def append_to_many(
     Returns the new balances. Raises `Refusal` if one is out of range.
     """
     posted_at = sqlite_timestamp(now)
-    rows: list[Row] = []
+    rows: list[EntryRow] = []
     moves, balances = [], []
     for account_id, before, entries in sent:
         balance = before
-        for kind, amount, occurred_at, description, reference, attempt_id in entries:
-            balance += amount
-            at = sqlite_timestamp(occurred_at)
+        for entry in entries:
+            balance += entry.amount
             rows.append(
                 (
                     account_id,
-                    kind,
-                    amount,
+                    entry.kind,
+                    entry.amount,
                     balance,
-                    reference,
-                    description,
-                    attempt_id,
-                    at,
+                    entry.reference,
+                    entry.description,
+                    entry.attempt_id,
+                    sqlite_timestamp(entry.occurred_at),
                     posted_at,
                 )
             )

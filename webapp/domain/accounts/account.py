@@ -184,9 +184,8 @@ class BalanceSnapshot(NamedTuple):
         Part of the current write transaction. Raises `NotFound`.
         """
         ids = sorted(account_ids)
-        found = {
-            row.id: cls(*row) for row in session.connection().execute(_SNAPSHOTS, {"ids": ids})
-        }
+        rows = session.connection().execute(_SNAPSHOTS, {"ids": ids}).mappings()
+        found = {row["id"]: cls(**row) for row in rows}
         if len(found) < len(ids):
             raise NotFound("The account")
         return found

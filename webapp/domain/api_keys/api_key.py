@@ -182,8 +182,8 @@ class ShownKey(NamedTuple):
     def find(cls, session: Session, key: str) -> "ShownKey | None":
         """Return the key; None if it is unknown."""
         connection = session.connection()
-        found = connection.execute(_BY_KEY, {"key_hash": hash_key(key)}).one_or_none()
-        return cls(*found) if found is not None else None
+        found = connection.execute(_BY_KEY, {"key_hash": hash_key(key)}).mappings().one_or_none()
+        return cls(**found) if found is not None else None
 
     def works(self, now: datetime) -> bool:
         return is_alive(self.revoked_at, self.expires_at, now)
@@ -275,7 +275,7 @@ _BY_KEY = (
         ApiKey.expires_at,
         ApiKey.revoked_at,
         ApiKey.last_used_at,
-        Account.id,
+        ApiKey.account_id,
         Account.currency,
     )
     .join(Account, Account.id == ApiKey.account_id)

@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    SQLColumnExpression,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from webapp.database.statements import select_columns, sql_literal
@@ -125,8 +136,6 @@ _AUTOMATIC_AND_LIVE = (
 )
 
 
-_open = aliased(Attempt)
-
 # An amount counts on the day it was taken, even if its request was first made the day before. While
 # the outcome is unknown, it counts on every day.
 _taken_at = func.coalesce(LedgerEntry.occurred_at, bindparam("unknown"))
@@ -134,30 +143,40 @@ _taken_at = func.coalesce(LedgerEntry.occurred_at, bindparam("unknown"))
 # For the burst breaker (T10) an open attempt counts from its start.
 _counted_at = func.coalesce(LedgerEntry.occurred_at, Attempt.started_at)
 
-_SPENDING = select(
-    func.sum(case((_taken_at >= bindparam("day"), Attempt.amount), else_=0)),
-    func.sum(case((_taken_at >= bindparam("month"), Attempt.amount), else_=0)),
-    func.sum(
-        case(
-            (
-                and_(_counted_at > bindparam("since"), _counted_at < bindparam("until")),
-                1,
-            ),
-            else_=0,
-        )
-    ),
-    exists().where(
-        Payment.account_id == bindparam("account_id"),
-        Payment.state == sql_literal(PaymentState.OPEN),
-        Payment.kind != sql_literal(PaymentKind.AUTOMATIC),
-    ),
-    exists().where(
-        _open.account_id == bindparam("account_id"),
-        _open.state.in_([sql_literal(state) for state in OPEN_STATES]),
-    ),
-).where(*_AUTOMATIC_AND_LIVE, Attempt.started_at >= bindparam("earliest"))
+_in_burst = and_(_counted_at > bindparam("since"), _counted_at < bindparam("until"))
 
-_SPENDING = _SPENDING.outerjoin_from(Attempt, LedgerEntry, LedgerEntry.attempt_id == Attempt.id)
+
+def _sum_if(
+    condition: ColumnElement[bool], amount: SQLColumnExpression[int] | int
+) -> ColumnElement[int]:
+    return func.sum(case((condition, amount), else_=0))
+
+
+_open = aliased(Attempt)
+
+_SPENDING = (
+    select(
+        _sum_if(_taken_at >= bindparam("day"), Attempt.amount).label("today"),
+        _sum_if(_taken_at >= bindparam("month"), Attempt.amount).label("this_month"),
+        _sum_if(_in_burst, 1).label("recent"),
+        exists()
+        .where(
+            Payment.account_id == bindparam("account_id"),
+            Payment.state == sql_literal(PaymentState.OPEN),
+            Payment.kind != sql_literal(PaymentKind.AUTOMATIC),
+        )
+        .label("manual_open"),
+        exists()
+        .where(
+            _open.account_id == bindparam("account_id"),
+            _open.state.in_([sql_literal(state) for state in OPEN_STATES]),
+        )
+        .label("any_open"),
+    )
+    .select_from(Attempt)
+    .outerjoin(LedgerEntry, LedgerEntry.attempt_id == Attempt.id)
+    .where(*_AUTOMATIC_AND_LIVE, Attempt.started_at >= bindparam("earliest"))
+)
 
 
 def spending(
@@ -173,11 +192,13 @@ def spending(
     bounds = {"day": day, "month": month, "since": since, "until": until}
     bounds["earliest"] = min(month, since) - KEY_LIFETIME
     bounds["unknown"] = day
-    today, this_month, recent, manual_open, any_open = select_columns(
-        session, _SPENDING, {"account_id": account_id, **bounds}
-    ).one()
+    found = select_columns(session, _SPENDING, {"account_id": account_id, **bounds}).one()
     return Spending(
-        int(today or 0), int(this_month or 0), int(recent or 0), bool(manual_open), bool(any_open)
+        today=int(found.today or 0),
+        this_month=int(found.this_month or 0),
+        recent=int(found.recent or 0),
+        manual_open=bool(found.manual_open),
+        any_open=bool(found.any_open),
     )
 
 

@@ -257,14 +257,14 @@ def _steps(span: Span, history: BalanceHistory, balance: int) -> tuple[ChartPoin
     a_second = span.days * SAMPLES[span.days] / whole
     points: list[ChartPoint] = [(0, (history.opening or 0) // money.CENT)]
     last, fixed = 0, True
-    for at, reached, credit, _ in history.movements:
-        seconds = (at - start).total_seconds()
-        point, bucket = (int(seconds), reached // money.CENT), int(seconds * a_second)
-        if bucket == last and not fixed and not credit:
+    for movement in history.movements:
+        seconds = (movement.at - start).total_seconds()
+        point, bucket = (int(seconds), movement.balance // money.CENT), int(seconds * a_second)
+        if bucket == last and not fixed and not movement.credit:
             points[-1] = point
         else:
             points.append(point)
-        last, fixed = bucket, credit > 0
+        last, fixed = bucket, movement.credit > 0
     return (*points, (int(whole), balance // money.CENT))
 
 

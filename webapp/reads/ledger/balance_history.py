@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, bindparam, exists, func, select, text
+from sqlalchemy import JSON, Row, bindparam, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from webapp.database.statements import select_columns, sql_literal, sqlite_timestamp
@@ -116,15 +116,20 @@ def read_history(
     if count > FEW:
         movements = _thinned(session, account.id, start, samples, most_credits)
     else:
-        movements = tuple(_movement(*row) for row in select_columns(session, _ENTRIES, span))
+        movements = tuple(_movement(row) for row in select_columns(session, _ENTRIES, span))
     if opening is None:
         opening = account.balance
     begins = opening == 0 and not _has_entries_before(session, account.id, start)
     return BalanceHistory(start, None if begins else opening, movements)
 
 
-def _movement(at: datetime, balance: int, amount: int, automatic: bool | None) -> Movement:
-    return Movement(at, balance, max(amount, 0), bool(automatic))
+def _movement(entry: Row[*tuple[Any, ...]]) -> Movement:
+    return Movement(
+        at=entry.posted_at,
+        balance=entry.balance_after,
+        credit=max(entry.amount, 0),
+        is_refill=bool(entry.automatic),
+    )
 
 
 def _has_entries_before(session: Session, account_id: int, start: datetime) -> bool:
@@ -187,7 +192,7 @@ def _thinned(
     connection = session.connection()
     samples = connection.execute(_SAMPLES[connection.dialect.name], params).scalar_one()
     bounds = {"start": start, "credits": most_credits}
-    movements = [_movement(*row) for row in select_columns(session, _CREDITS, account | bounds)]
+    movements = [_movement(row) for row in select_columns(session, _CREDITS, account | bounds)]
     # Appended after the credits: a sample includes all entries of its instant.
     movements += [
         Movement(instant, balance)

@@ -132,23 +132,21 @@ def _balances(session: Session) -> Iterator[Difference]:
         .scalar_subquery()
     )
     rows = session.execute(
-        select(Account.id, Account.balance, func.coalesce(total, 0), func.coalesce(last, 0))
+        select(
+            Account.id,
+            Account.balance,
+            func.coalesce(total, 0).label("summed"),
+            func.coalesce(last, 0).label("end"),
+        )
     )
-    for account_id, balance, summed, end in rows:
-        if balance != summed:
-            yield Difference(
-                "balance_is_not_the_sum",
-                account_id,
-                f"Account {account_id} has {decimal_text(balance)}, "
-                f"but its ledger sums to {decimal_text(int(summed))}.",
-            )
-        if balance != end:
-            yield Difference(
-                "balance_is_not_the_chains_end",
-                account_id,
-                f"Account {account_id} has {decimal_text(balance)}, "
-                f"but its last entry ends at {decimal_text(end)}.",
-            )
+    for row in rows:
+        has = f"Account {row.id} has {decimal_text(row.balance)}"
+        if row.balance != row.summed:
+            sentence = f"{has}, but its ledger sums to {decimal_text(int(row.summed))}."
+            yield Difference("balance_is_not_the_sum", row.id, sentence)
+        if row.balance != row.end:
+            sentence = f"{has}, but its last entry ends at {decimal_text(row.end)}."
+            yield Difference("balance_is_not_the_chains_end", row.id, sentence)
 
 
 def _chains(session: Session) -> Iterator[Difference]:
@@ -162,14 +160,13 @@ def _chains(session: Session) -> Iterator[Difference]:
         LedgerEntry.balance_after,
         (before + LedgerEntry.amount).label("due"),
     ).subquery()
-    for entry_id, account_id, after, due in session.execute(
-        select(chain).where(chain.c.balance_after != chain.c.due)
-    ):
+    broken = select(chain).where(chain.c.balance_after != chain.c.due)
+    for entry in session.execute(broken):
         yield Difference(
             "chain_is_broken",
-            account_id,
-            f"Entry {entry_id} of account {account_id} ends at {decimal_text(after)}, "
-            f"but should end at {decimal_text(due)}.",
+            entry.account_id,
+            f"Entry {entry.id} of account {entry.account_id} ends at "
+            f"{decimal_text(entry.balance_after)}, but should end at {decimal_text(entry.due)}.",
         )
 
 
@@ -211,23 +208,23 @@ def _paid_attempts(session: Session) -> Iterator[Difference]:
             Attempt.account_id,
             Attempt.amount,
             Attempt.currency,
-            Account.currency,
-            func.count(entry.id),
+            Account.currency.label("of_account"),
+            func.count(entry.id).label("entries"),
         )
         .join(Account, Account.id == Attempt.account_id)
         .outerjoin(entry, entry.attempt_id == Attempt.id)
         .where(Attempt.state == AttemptState.PAID)
         .group_by(Attempt.id, Account.currency)
     )
-    for attempt_id, account_id, amount, currency, wanted, count in rows:
-        what = f"Attempt {attempt_id} ({decimal_text(amount)} {currency})"
-        if count != 1:
-            entries = "no ledger entry" if count == 0 else f"{count} ledger entries"
+    for row in rows:
+        what = f"Attempt {row.id} ({decimal_text(row.amount)} {row.currency})"
+        if row.entries != 1:
+            entries = "no ledger entry" if row.entries == 0 else f"{row.entries} ledger entries"
             sentence = f"{what} was paid, but has {entries}."
-            yield Difference("paid_but_not_credited_once", account_id, sentence)
-        if currency != wanted:
-            sentence = f"{what} has another currency than the account ({wanted})."
-            yield Difference("other_currency", account_id, sentence)
+            yield Difference("paid_but_not_credited_once", row.account_id, sentence)
+        if row.currency != row.of_account:
+            sentence = f"{what} has another currency than the account ({row.of_account})."
+            yield Difference("other_currency", row.account_id, sentence)
 
 
 def _payments(session: Session) -> Iterator[Difference]:
@@ -239,18 +236,24 @@ def _payments(session: Session) -> Iterator[Difference]:
         .subquery()
     )
     rows = session.execute(
-        select(Payment.id, Payment.account_id, Payment.state, Payment.amount, paid.c.amount)
+        select(
+            Payment.id,
+            Payment.account_id,
+            Payment.state,
+            Payment.amount,
+            paid.c.amount.label("taken"),
+        )
         .outerjoin(paid, paid.c.payment_id == Payment.id)
         .where(or_(Payment.state == PaymentState.PAID, paid.c.amount.is_not(None)))
     )
-    for payment_id, account_id, state, amount, taken in rows:
-        if state == PaymentState.PAID and taken is not None and int(taken) == amount:
+    for row in rows:
+        if row.state == PaymentState.PAID and row.taken is not None and row.taken == row.amount:
             continue
-        got = decimal_text(int(taken or 0))
         yield Difference(
             "payment_and_attempts_differ",
-            account_id,
-            f"Payment {payment_id} of {decimal_text(amount)} is {state}; its attempts took {got}.",
+            row.account_id,
+            f"Payment {row.id} of {decimal_text(row.amount)} is {row.state}; "
+            f"its attempts took {decimal_text(int(row.taken or 0))}.",
         )
 
 
@@ -282,9 +285,9 @@ def _reversals(session: Session) -> Iterator[Difference]:
 
     An amount beyond the rest of the payment is an unmatched event for the operator instead (L9).
     """
-    debit, credit = aliased(Payment), aliased(Payment)
+    debit, credit = aliased(Payment, name="debit"), aliased(Payment, name="credit")
     rows = session.execute(
-        select(Reversal, debit, credit, UnmatchedEvent.amount)
+        select(Reversal, debit, credit, UnmatchedEvent.amount.label("excess"))
         .outerjoin(debit, debit.id == Reversal.debit_id)
         .outerjoin(credit, credit.id == Reversal.credit_id)
         .outerjoin(
@@ -297,8 +300,9 @@ def _reversals(session: Session) -> Iterator[Difference]:
             ),
         )
     )
-    for reversal, gone, back, excess in rows:
-        if fault := _reversal_fault(reversal, gone, back, excess or 0):
+    for row in rows:
+        reversal = row.Reversal
+        if fault := _reversal_fault(reversal, row.debit, row.credit, row.excess or 0):
             sentence = f"The {reversal.kind} {reversal.reference} {fault}."
             yield Difference("reversal_and_ledger_differ", reversal.account_id, sentence)
     named = union(
@@ -334,19 +338,19 @@ def _taken_back_beyond(session: Session) -> Iterator[Difference]:
     """Yield attempts whose reversals add up to more than was paid."""
     gone = func.sum(-Payment.amount)
     rows = session.execute(
-        select(Attempt.id, Attempt.account_id, Attempt.amount, gone)
+        select(Attempt.id, Attempt.account_id, Attempt.amount, gone.label("gone"))
         .join(Reversal, Reversal.attempt_id == Attempt.id)
         .join(Payment, Payment.id == Reversal.debit_id)
         .where(Reversal.credit_id.is_(None))
         .group_by(Attempt.id, Attempt.account_id, Attempt.amount)
         .having(gone > Attempt.amount)
     )
-    for attempt_id, account_id, paid, taken in rows:
+    for row in rows:
         sentence = (
-            f"Attempt {attempt_id} paid {decimal_text(paid)}, "
-            f"but {decimal_text(int(taken))} of it was taken back."
+            f"Attempt {row.id} paid {decimal_text(row.amount)}, "
+            f"but {decimal_text(int(row.gone))} of it was taken back."
         )
-        yield Difference("taken_back_more_than_paid", account_id, sentence)
+        yield Difference("taken_back_more_than_paid", row.account_id, sentence)
 
 
 def _other_reversals(session: Session, sandbox: Sequence[SandboxReversal]) -> Iterator[Difference]:
