@@ -1,6 +1,8 @@
 """`flask low-balance`: automatic refill and low-balance notification of an account."""
 
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -9,16 +11,43 @@ from webapp.cli.shared.arguments import ACCOUNT, CENTS, require
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.domain.top_ups.settings import LowBalanceSettings, RefillMode
+from webapp.domain.shared.field_tables import Amount, Field, Option, Switch
+from webapp.domain.top_ups.settings import FIELDS, LowBalanceSettings
 from webapp.extensions import db, services
 from webapp.reads.records.settings import read_settings
 
 commands = Commands("low-balance", help="Automatic refill and low-balance notification.")
 
-AMOUNTS = (
-    "threshold", "refill-amount", "target", "largest-charge", "day-limit", "month-limit",
-    "notification-threshold",
-)  # fmt: skip
+Command = Callable[..., None]
+BOXES = [field for field in FIELDS.values() if isinstance(field, Switch) and field.clears]
+
+
+def setting_options(command: Command) -> Command:
+    """Add an option for each field of the settings, and `--empty` for the amounts."""
+    amounts = click.Choice([it.option for it in FIELDS.values() if isinstance(it, Amount)])
+    words = "An amount to clear; repeatable."
+    command = click.option("--empty", multiple=True, type=amounts, help=words)(command)
+    for field in reversed([*FIELDS.values()]):
+        command = _option(field)(command)
+    return command
+
+
+def _option(field: Field) -> Callable[[Command], Command]:
+    """`--refill/--no-refill`, `--no-day-limit`, `--mode add` or `--day-limit 500.00`."""
+    names, metavar = f"--{field.option}", None
+    kind: click.ParamType | None = None
+    match field:
+        case Switch(clears=""):
+            names = f"{names}/--no-{field.option}"
+        case Option():
+            kind = click.Choice([str(value) for value in field.options])
+        case Amount():
+            kind, metavar = CENTS, field.example
+    words = field.about.replace("`", "")
+    is_flag = isinstance(field, Switch)
+    return click.option(
+        names, field.name, type=kind, is_flag=is_flag, default=None, metavar=metavar, help=words
+    )
 
 
 @commands.command()
@@ -32,78 +61,24 @@ def show(account: int, as_json: bool) -> None:
 
 @commands.command("set")
 @ACCOUNT
-@click.option("--refill/--no-refill", default=None, help="Switch automatic refill on or off.")
-@click.option(
-    "--mode",
-    type=click.Choice([str(mode) for mode in RefillMode]),
-    help="add: charge the refill amount; target: charge the gap to the target.",
-)
-@click.option(
-    "--threshold", type=CENTS, metavar="50.00", help="Refill when the balance falls below this."
-)
-@click.option(
-    "--refill-amount", type=CENTS, metavar="100.00", help="The amount to charge in mode add."
-)
-@click.option("--target", type=CENTS, metavar="150.00", help="The balance to reach in mode target.")
-@click.option(
-    "--largest-charge", type=CENTS, metavar="300.00", help="Maximum of one charge in mode target."
-)
-@click.option(
-    "--day-limit",
-    type=CENTS,
-    metavar="500.00",
-    help="Daily limit of automatic charges. If empty while refill is on, a default is set.",
-)
-@click.option("--no-day-limit", is_flag=True, help="Set no daily limit, not even the default.")
-@click.option(
-    "--month-limit", type=CENTS, metavar="900.00", help="Monthly limit of automatic charges."
-)
-@click.option(
-    "--notification/--no-notification",
-    default=None,
-    help="Switch the low-balance notification on or off.",
-)
-@click.option(
-    "--notification-threshold",
-    type=CENTS,
-    metavar="75.00",
-    help="Notify when the balance falls below this.",
-)
-@click.option(
-    "--empty", multiple=True, type=click.Choice(AMOUNTS), help="An amount to clear; repeatable."
-)
+@setting_options
 @CHARGE
 @as_json
-def set_(
-    account: int,
-    refill: bool | None,
-    mode: str | None,
-    notification: bool | None,
-    no_day_limit: bool,
-    empty: tuple[str, ...],
-    charge: bool,
-    as_json: bool,
-    **amounts: int | None,
-) -> None:
+def set_(account: int, empty: tuple[str, ...], charge: bool, as_json: bool, **given: Any) -> None:
     """Change the given settings of ACCOUNT, either all of them or none."""
     require(account)
     session = db.session()
     settings = LowBalanceSettings.of(session, account)
-    changes: dict[str, object] = {
-        name: amount for name, amount in amounts.items() if amount is not None
+    changes = {
+        name: FIELDS[name].restore(value) for name, value in given.items() if value is not None
     }
-    changes |= {name.replace("-", "_"): None for name in empty}
-    if no_day_limit:
-        changes = {"day_limit": None} | changes | {"no_day_limit": True}
-    elif "day_limit" in changes:
-        changes["no_day_limit"] = False
-    if refill is not None:
-        changes["refill_on"] = refill
-    if notification is not None:
-        changes["notification_on"] = notification
-    if mode is not None:
-        changes["refill_mode"] = RefillMode(mode)
-    choice = replace(settings.chosen(), **changes)  # type: ignore[arg-type]
+    changes |= {name: None for name, field in FIELDS.items() if field.option in empty}
+    for box in BOXES:
+        if changes.get(box.name):
+            changes = {box.clears: None} | changes
+        elif box.clears in changes:
+            changes[box.name] = False
+    choice = replace(settings.chosen(), **changes)
     since = services().clock.now()
     around = (COMMAND_LINE, since, services().policy)
     apply_settings(session, account, choice, settings.version, *around, confirmed=confirmed(charge))
@@ -113,5 +88,5 @@ def set_(
 
 
 def _print_settings(account: int, as_json: bool) -> None:
-    record = asdict(read_settings(db.session(), account)[0])
+    record, _ = read_settings(db.session(), account)
     print_json(record) if as_json else print_record(record)

@@ -79,14 +79,6 @@ COMMON_DESCRIPTIONS = {
     "posted_at": "When it was posted to the ledger.",
     "last_try_at": "When the last delivery attempt was made.",
     "next_try_at": "When the next delivery attempt is due; null if there is none.",
-    "refill_on": "Whether automatic refill is on.",
-    "refill_mode": "`add`: charge the refill amount. `target`: charge the gap to the target.",
-    "threshold": "A refill is due when the balance falls below this amount.",
-    "refill_amount": "The amount of each automatic charge in `add` mode.",
-    "target": "The balance to reach in `target` mode.",
-    "month_limit": "Maximum of automatic charges per calendar month; null for none.",
-    "notification_on": "Whether the low-balance notification is on.",
-    "notification_threshold": "The notification is sent when the balance falls below this amount.",
 }
 """Descriptions of fields without a docstring of their own."""
 
@@ -250,7 +242,9 @@ class Schemas:
 @cache
 def field_descriptions(shape: type) -> Mapping[str, str]:
     """The docstrings below a dataclass's fields, inherited fields included."""
-    words: dict[str, str] = {}
+    words = {it.name: it.metadata.get("description", "") for it in fields(shape)}
+    if any(words.values()):
+        return words
     for part in reversed(shape.__mro__):
         if not is_dataclass(part):
             continue
@@ -274,8 +268,8 @@ def _class_description(shape: type) -> str:
 
 
 def as_json(record: object) -> Mapping[str, object]:
-    """A dataclass instance as a response body."""
-    return asdict(record)  # type: ignore[call-overload]
+    """A dataclass instance or a mapping as a response body."""
+    return record if isinstance(record, Mapping) else asdict(record)  # type: ignore[call-overload]
 
 
 def _is_required(field: "Field[Any]") -> bool:

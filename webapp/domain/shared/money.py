@@ -24,6 +24,8 @@ DecimalText = NewType("DecimalText", str)
 """An exact decimal string, with at least two decimals: "-0.0423"."""
 
 _DECIMAL = pattern(r"(?a:(\d{1,40})(?:\.(\d{1,40}))?)")
+_GROUPED = pattern(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+"""An amount with thousands separators, such as "1,000.00"."""
 
 
 class BadAmount(ValueError):
@@ -83,6 +85,14 @@ def decimal_text(micros: int, places: int = USAGE_PLACES) -> DecimalText:
 def field_text(micros: int | None) -> str:
     """Return the value for a form field; empty for None."""
     return "" if micros is None else decimal_text(micros, PAYMENT_PLACES)
+
+
+def read_field(text: str) -> int | None:
+    """Parse the text of a form field; None if it is empty. Raises `BadAmount`."""
+    text = text.strip()
+    if not text:
+        return None
+    return parse(text.replace(",", "") if _GROUPED.fullmatch(text) else text)
 
 
 @lru_cache(maxsize=4096)

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from webapp.domain.shared.field_tables import Show
 from webapp.domain.shared.money import MICROS
 from webapp.domain.shared.policy import Policy
-from webapp.domain.top_ups.settings import Choice, RefillMode, Show
+from webapp.domain.top_ups.settings import Choice, RefillMode
 
 DAYS = 7
 FARTHEST = 60
@@ -133,9 +134,9 @@ def _too_little(choice: Choice, pace: BurnRate | None, show: Show) -> Iterable[s
 
 def _cut(choice: Choice, show: Show) -> Iterable[str]:
     refill = choice.refill_amount if choice.refill_mode is RefillMode.ADD else None
-    for limit, span in ((choice.day_limit, "day"), (choice.month_limit, "month")):
-        if limit is not None and refill is not None and limit < refill:
+    for field, limit in choice.limits():
+        if refill is not None and limit < refill:
             yield (
-                f"The limit of {show(limit)} a {span} is below the refill amount of "
+                f"The limit of {show(limit)} a {field.span} is below the refill amount of "
                 f"{show(refill)}: every refill will be reduced by the limit."
             )

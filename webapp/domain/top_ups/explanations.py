@@ -12,9 +12,10 @@ from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.payments.payment import AttemptState
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.field_tables import Show
 from webapp.domain.shared.i18n import ENGLISH, Translator
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.domain.top_ups.settings import RefillMode, Show
+from webapp.domain.top_ups.settings import RefillMode
 from webapp.domain.top_ups.top_up import Plan, PlanInput, amount_before_limits
 
 _PLACE = pattern(r"%\((\w+)\)s")

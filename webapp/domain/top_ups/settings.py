@@ -1,15 +1,25 @@
 """Low-balance settings: automatic refill (T1) and the low balance alert (N1–N5)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, overload
+from typing import Annotated, Any, overload
 
 from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, String, false
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from webapp.database.base import Base, partial_index
+from webapp.domain.shared.field_tables import (
+    Amount,
+    Limit,
+    Option,
+    Show,
+    Switch,
+    Table,
+    read_form,
+    table_of,
+)
 from webapp.domain.shared.money import cents_up
 from webapp.domain.shared.policy import Policy
 
@@ -20,9 +30,6 @@ NEEDS_METHOD = "Needs a payment method with auto-charge on"
 
 REFILLS_A_DAY = 5
 """T10: the default daily limit, in multiples of the largest automatic charge."""
-
-Show = Callable[[int], str]
-"""Formats micros in the account's currency and number format."""
 
 
 @overload
@@ -102,23 +109,11 @@ class LowBalanceSettings(Base):
         return found
 
     def chosen(self) -> "Choice":
-        return Choice(
-            refill_on=self.refill_on,
-            refill_mode=RefillMode(self.refill_mode),
-            threshold=self.threshold,
-            refill_amount=self.refill_amount,
-            target=self.target,
-            largest_charge=self.largest_charge,
-            day_limit=self.day_limit,
-            no_day_limit=self.no_day_limit,
-            month_limit=self.month_limit,
-            notification_on=self.notification_on,
-            notification_threshold=self.notification_threshold,
-        )
+        return Choice.restored({name: getattr(self, name) for name in FIELDS})
 
     def apply(self, choice: "Choice", user_id: int | None, now: datetime) -> None:
         notification = (self.notification_on, self.notification_threshold)
-        for name in Choice.__dataclass_fields__:
+        for name in FIELDS:
             setattr(self, name, getattr(choice, name))
         if (self.notification_on, self.notification_threshold) != notification:
             self.arm()
@@ -185,27 +180,148 @@ class LowBalanceSettings(Base):
 
 @dataclass(frozen=True)
 class Choice:
-    """The settings that a person submits with Apply Changes. Amounts in micros."""
+    """The settings that a person submits with Apply Changes: the field table. Amounts in micros."""
 
-    refill_on: bool = False
-    refill_mode: RefillMode = RefillMode.ADD
-    threshold: int | None = None
-    refill_amount: int | None = None
-    target: int | None = None
-    largest_charge: int | None = None
-    day_limit: int | None = None
-    no_day_limit: bool = False
-    month_limit: int | None = None
-    notification_on: bool = False
-    notification_threshold: int | None = None
+    refill_on: Annotated[
+        bool,
+        Switch(
+            label="Automatically refill when threshold is reached",
+            noun="automatic refill",
+            option="refill",
+            about="Whether automatic refill is on.",
+            widens_spending=False,
+            api_requires=True,
+        ),
+    ] = False
+    refill_mode: Annotated[
+        RefillMode,
+        Option(
+            label="When triggered",
+            noun="kind of refill",
+            option="mode",
+            about="`add`: charge exactly the refill amount. `target`: charge the difference to the "
+            "target, at most `largest_charge`.",
+            options={RefillMode.ADD: "Add a fixed amount", RefillMode.TARGET: "Refill to a target"},
+            is_folded=True,
+            widens_spending=False,  # `most_at_once` tells whether the other kind charges more
+        ),
+    ] = RefillMode.ADD
+    threshold: Annotated[
+        int | None,
+        Amount(
+            label="Threshold amount",
+            noun="threshold",
+            about="A refill is due when the balance falls below this amount.",
+            widens_spending=False,
+            example="50.00",
+        ),
+    ] = None
+    refill_amount: Annotated[
+        int | None,
+        Amount(
+            label="Refill amount",
+            about="The amount of each automatic charge in mode `add`.",
+            widens_spending=True,
+            example="100.00",
+        ),
+    ] = None
+    target: Annotated[
+        int | None,
+        Amount(
+            label="Target balance",
+            about="The balance to reach in mode `target`.",
+            widens_spending=True,
+            example="150.00",
+        ),
+    ] = None
+    largest_charge: Annotated[
+        int | None,
+        Amount(
+            label="Largest automatic charge",
+            about="The maximum of one automatic charge in mode `target`.",
+            api_note="Required in that mode; we suggest twice the target.",
+            is_folded=True,
+            widens_spending=True,
+            example="300.00",
+        ),
+    ] = None
+    day_limit: Annotated[
+        int | None,
+        Limit(
+            label="Daily limit",
+            about="Maximum of automatic charges per calendar day in the account's time zone. If "
+            "empty while refill is on, a default is set.",
+            api_note="The default is five times the largest automatic charge, or twice the busiest "
+            "of the last 30 days, whichever is more.",
+            span="day",
+            way_out="or choose no daily limit",
+            example="500.00",
+        ),
+    ] = None
+    no_day_limit: Annotated[
+        bool,
+        Switch(
+            label="No daily limit",
+            about="Set no daily limit, not even the default.",
+            api_note="False without `day_limit`: not chosen yet.",
+            widens_spending=True,
+            clears="day_limit",
+        ),
+    ] = False
+    month_limit: Annotated[
+        int | None,
+        Limit(
+            label="Monthly limit",
+            about="Maximum of automatic charges per calendar month in the account's time zone.",
+            api_note="Null for none.",
+            is_folded=True,
+            span="month",
+            way_out="or empty for no limit",
+            example="900.00",
+        ),
+    ] = None
+    notification_on: Annotated[
+        bool,
+        Switch(
+            label="Low balance notification",
+            option="notification",
+            about="Whether the low-balance notification is on: email only, no charge.",
+            widens_spending=False,
+            api_requires=True,
+        ),
+    ] = False
+    notification_threshold: Annotated[
+        int | None,
+        Amount(
+            label="Notification threshold",
+            about="The notification is sent when the balance falls below this amount.",
+            widens_spending=False,
+            example="75.00",
+        ),
+    ] = None
+
+    @classmethod
+    def restored(cls, stored: Mapping[str, Any]) -> "Choice":
+        """Return the settings with these values from the database or the audit log.
+
+        Fields that are missing, as in old audit entries, have their defaults; others are ignored.
+        """
+        return cls(
+            **{name: it.restore(stored[name]) for name, it in FIELDS.items() if name in stored}
+        )
+
+    def exact(self) -> dict[str, object]:
+        """Return the settings for programs: amounts as decimal strings."""
+        return {name: field.exact(getattr(self, name)) for name, field in FIELDS.items()}
+
+    def limits(self) -> list[tuple[Limit, int]]:
+        """Return the limits that are set, with their amounts."""
+        limits = [(field, getattr(self, field.name)) for field in LIMITS]
+        return [(field, amount) for field, amount in limits if amount is not None]
 
     def changes_refill(self, before: "Choice") -> bool:
         """Return whether anything but the alert differs (N1)."""
-        return before != replace(
-            self,
-            notification_on=before.notification_on,
-            notification_threshold=before.notification_threshold,
-        )
+        return any(getattr(self, name) != getattr(before, name) for name in FIELDS.keys() - ALERT)
 
     @property
     def most_at_once(self) -> int:
@@ -230,16 +346,9 @@ class Choice:
 
     def raises(self, before: "Choice") -> bool:
         """Return whether more money may be taken: a wider or removed limit, or a larger charge."""
-        limits = ((before.day_limit, self.day_limit), (before.month_limit, self.month_limit))
-        charges = (
-            (before.refill_amount, self.refill_amount),
-            (before.target, self.target),
-            (before.largest_charge, self.largest_charge),
-            (before.most_at_once, self.most_at_once),
-            (before.no_day_limit, self.no_day_limit),
-        )
-        return any(old is not None and (new is None or new > old) for old, new in limits) or any(
-            (new or 0) > (old or 0) for old, new in charges
+        return self.most_at_once > before.most_at_once or any(
+            field.widens(getattr(before, name), getattr(self, name))
+            for name, field in FIELDS.items()
         )
 
     def faults(self, policy: Policy, show: Show) -> dict[str, str]:
@@ -259,13 +368,9 @@ class Choice:
                 faults["target"] = f"At least the threshold, {show(self.threshold)}"
             else:
                 faults |= self._largest_charge_faults(policy, show)
-            for field, or_none in (
-                ("day_limit", "or choose no daily limit"),
-                ("month_limit", "or empty for no limit"),
-            ):
-                limit = getattr(self, field)
-                if limit is not None and limit < policy.payment_min:
-                    faults[field] = f"At least {show(policy.payment_min)}, {or_none}"
+            for field, limit in self.limits():
+                if limit < policy.payment_min:
+                    faults[field.name] = f"At least {show(policy.payment_min)}, {field.way_out}"
         if self.no_day_limit and self.day_limit is not None:
             faults["day_limit"] = "Leave this empty to have no daily limit"
         if self.notification_on and self.notification_threshold is None:
@@ -285,6 +390,18 @@ class Choice:
         if self.largest_charge < gap:
             return {"largest_charge": f"At least {show(gap)}"}
         return {}
+
+
+FIELDS: Table = table_of(Choice)
+LIMITS = tuple(field for field in FIELDS.values() if isinstance(field, Limit))
+ALERT = {"notification_on", "notification_threshold"}
+"""Fields of the low balance alert; all others are about refills."""
+
+
+def read_choice(form: Mapping[str, str]) -> tuple[Choice, dict[str, str]]:
+    """Return the settings of a submitted form, and an error for each invalid amount."""
+    values, errors = read_form(FIELDS, form)
+    return Choice(**values), errors
 
 
 def suggested_largest_charge(target: int, policy: Policy) -> int:

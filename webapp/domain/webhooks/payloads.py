@@ -86,27 +86,7 @@ def settings(session: Session, account: Account, it: LowBalanceSettings, now: da
     # A database trigger updates it from the settings.
     session.flush()
     session.refresh(account, ["attention_below"])
-    choice = it.chosen()
-    payload = {
-        "refill_on": choice.refill_on,
-        "refill_mode": choice.refill_mode,
-        **{
-            name: decimal_text(amount) if amount is not None else None
-            for name in (
-                "threshold",
-                "refill_amount",
-                "target",
-                "largest_charge",
-                "day_limit",
-                "month_limit",
-                "notification_threshold",
-            )
-            for amount in [getattr(choice, name)]
-        },
-        "no_day_limit": choice.no_day_limit,
-        "notification_on": choice.notification_on,
-        "version": it.version,
-    }
+    payload = {**it.chosen().exact(), "version": it.version}
     webhooks.tell(session, account, EventKind.SETTINGS_CHANGED, payload, now)
     balance(session, account, now)
 

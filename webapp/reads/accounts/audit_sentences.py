@@ -11,7 +11,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.payments.payment import KIND_NAMES, PaymentKind
 from webapp.domain.shared import money
 from webapp.domain.shared.i18n import NAMES as LANGUAGES
-from webapp.domain.top_ups.settings import RefillMode
+from webapp.domain.top_ups.settings import FIELDS
 from webapp.reads.notifications.email_labels import NAMES
 from webapp.reads.usage.imports import count_words
 
@@ -96,22 +96,6 @@ def _order(details: Details, account: Account) -> str:
     return f"From {before} to {after}." if before else f"New order: {after}."
 
 
-SETTINGS = {
-    "refill_on": "automatic refill",
-    "refill_mode": "how much is refilled",
-    "threshold": "threshold",
-    "refill_amount": "refill amount",
-    "target": "target",
-    "largest_charge": "largest automatic charge",
-    "day_limit": "daily limit",
-    "no_day_limit": "no daily limit",
-    "month_limit": "monthly limit",
-    "notification_on": "low balance notification",
-    "notification_threshold": "notification threshold",
-}
-MODES = {RefillMode.ADD: "the refill amount", RefillMode.TARGET: "up to the target"}
-
-
 def _billing_details(details: Details, account: Account) -> str:
     after: Mapping[str, Any] = details.get("after", {})
     values = [str(after.get(name, "")) for name in ("name", "address", "tax_number")]
@@ -121,20 +105,12 @@ def _billing_details(details: Details, account: Account) -> str:
 def _settings(details: Details, account: Account) -> str:
     changed: Mapping[str, Any] = details.get("changed", {})
     parts = [
-        f"{words} from {_setting(name, changed[name][0], account)} "
-        f"to {_setting(name, changed[name][1], account)}"
-        for name, words in SETTINGS.items()
+        f"{field.noun} from {field.show(changed[name][0], account.show)} "
+        f"to {field.show(changed[name][1], account.show)}"
+        for name, field in FIELDS.items()
         if name in changed
     ]
     return _sentence("; ".join(parts)) if parts else "No visible setting changed."
-
-
-def _setting(name: str, value: Any, account: Account) -> str:
-    if name.endswith("_on") or name == "no_day_limit":
-        return on_off(value)
-    if name == "refill_mode":
-        return MODES.get(value, str(value))
-    return "none" if value is None else account.show(value)
 
 
 def _notifications(details: Details, account: Account) -> str:

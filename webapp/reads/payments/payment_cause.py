@@ -3,7 +3,7 @@
 The settings of a version are rebuilt by replaying the changes in the audit log.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -12,7 +12,13 @@ from sqlalchemy.orm import Session
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import AuditEntry
 from webapp.domain.shared import datetimes
-from webapp.domain.top_ups.settings import Choice, RefillMode
+from webapp.domain.top_ups.settings import ALERT, FIELDS, LIMITS, Choice, RefillMode
+
+WORDED = {
+    "refill_on", "refill_mode", "threshold", "refill_amount", "target", "largest_charge",
+    "no_day_limit",
+}  # fmt: skip
+"""Fields that the sentence contains or that its limits imply."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class Cause:
     words: str
     """ "When the balance falls below $50.00, charge $100.00"."""
     limits: str
-    """ "At most $300.00 a day and $900.00 a month", or empty."""
+    """ "At most $300.00 a day and $900.00 a month", then further settings; may be empty."""
     applied: str
     """ "Applied by Ana Ruiz, Thu 12 Nov, 10:40"; empty if the log lacks that version."""
 
@@ -38,7 +44,7 @@ def read_cause(session: Session, account: Account, version: int, now: datetime) 
     for entry in entries:
         if _version(entry) > version:
             break
-        choice = replace(choice, **_after(entry))  # type: ignore[arg-type]
+        choice = Choice.restored(asdict(choice) | _after(entry))
         if _version(entry) == version:
             when = datetimes.since(entry.at, account.time_zone, now)
             applied = f"Applied by {entry.actor_name}, {datetimes.within(when)}"
@@ -50,13 +56,8 @@ def _version(entry: AuditEntry) -> int:
 
 
 def _after(entry: AuditEntry) -> dict[str, object]:
-    known = {field.name for field in fields(Choice)}
     changed = entry.details.get("changed")
-    pairs = changed if isinstance(changed, dict) else {}
-    after = {name: pair[1] for name, pair in pairs.items() if name in known}
-    if "refill_mode" in after:
-        after["refill_mode"] = RefillMode(after["refill_mode"])
-    return after
+    return {name: pair[1] for name, pair in changed.items()} if isinstance(changed, dict) else {}
 
 
 def _words(choice: Choice, account: Account) -> str:
@@ -71,6 +72,16 @@ def _words(choice: Choice, account: Account) -> str:
 
 
 def _limits(choice: Choice, account: Account) -> str:
-    limits = ((choice.day_limit, "a day"), (choice.month_limit, "a month"))
-    parts = [f"{account.show(limit)} {span}" for limit, span in limits if limit is not None]
-    return f"At most {' and '.join(parts)}" if parts else ""
+    parts = [f"{account.show(limit)} a {field.span}" for field, limit in choice.limits()]
+    limits = [f"At most {' and '.join(parts)}"] if parts else []
+    return ". ".join([*limits, *_others(choice, account)])
+
+
+def _others(choice: Choice, account: Account) -> list[str]:
+    """ "Smallest charge: $40.00" for each further field that is not at its default."""
+    worded = WORDED | ALERT | {field.name for field in LIMITS}
+    return [
+        f"{field.label}: {field.show(getattr(choice, name), account.show)}"
+        for name, field in FIELDS.items()
+        if name not in worded and getattr(choice, name) != field.default
+    ]

@@ -12,33 +12,10 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import AuditEntry
-from webapp.domain.shared import datetimes, money
-from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMode
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.field_tables import Amount, Field, Limit, controls
+from webapp.domain.top_ups.settings import FIELDS, Choice, LowBalanceSettings
 from webapp.reads.top_ups.settings_panel import Conflict, OtherValue, SettingsPanel, as_typed
-
-FIELDS: Mapping[str, tuple[str, ...]] = {
-    "refill_on": ("refill_on",),
-    "refill_mode": ("refill_mode",),
-    "threshold": ("threshold",),
-    "refill_amount": ("refill_amount",),
-    "target": ("target",),
-    "largest_charge": ("largest_charge",),
-    "day_limit": ("day_limit", "no_day_limit"),
-    "month_limit": ("month_limit",),
-    "notification_on": ("notification_on",),
-    "notification_threshold": ("notification_threshold",),
-}
-"""Attributes of `Choice` that each form field covers."""
-NAMES = {
-    "refill_on": "automatic refill",
-    "refill_mode": "kind of refill",
-    "target": "target balance",
-    "largest_charge": "largest automatic charge",
-    "day_limit": "daily limit",
-    "month_limit": "monthly limit",
-    "notification_on": "low balance notification",
-}
-MODES = {RefillMode.ADD: "Add a fixed amount", RefillMode.TARGET: "Refill to a target"}
 
 
 def read_conflict(
@@ -64,7 +41,7 @@ def read_conflict(
     saved = settings.chosen()
     before = _undone(saved, since_then) if len(since_then) == settings.version - since else None
     fields, others, is_filled_in = dict(form), dict[str, OtherValue](), False
-    for field, parts in FIELDS.items():
+    for field, parts in controls(FIELDS).items():
         mine, current = _parts(typed, parts), _parts(saved, parts)
         shown = None if before is None else _parts(before, parts)
         if current == shown or (mine == current and field not in unreadable):
@@ -72,7 +49,7 @@ def read_conflict(
         if field != use and (mine != shown or field in unreadable):
             others[field] = _other(account, saved, field)
         else:
-            fields |= {part: _field_text(getattr(saved, part)) for part in parts}
+            fields |= {part: FIELDS[part].text(getattr(saved, part)) for part in parts}
             is_filled_in = is_filled_in or field != use
     conflict = Conflict(
         since=since,
@@ -106,40 +83,29 @@ def _undone(saved: Choice, entries: Sequence[AuditEntry]) -> Choice:
     for entry in entries:
         changed = entry.details.get("changed")
         if isinstance(changed, dict):
-            values |= {name: pair[0] for name, pair in changed.items() if name in values}
-    return Choice(**values)
+            values |= {name: pair[0] for name, pair in changed.items()}
+    return Choice.restored(values)
 
 
 def _parts(choice: Choice, names: Sequence[str]) -> tuple[object, ...]:
     return tuple(getattr(choice, name) for name in names)
 
 
-def _field_text(value: object) -> str:
-    """Return a value as the form sends it."""
-    if isinstance(value, bool):
-        return "1" if value else ""
-    return value if isinstance(value, str) else money.field_text(value)  # type: ignore[arg-type]
-
-
-def _other(account: Account, saved: Choice, field: str) -> OtherValue:
-    value = getattr(saved, field)
+def _other(account: Account, saved: Choice, name: str) -> OtherValue:
+    boxes = [part for part in controls(FIELDS)[name] if part != name]
     return OtherValue(
-        text=_words(account, saved, field),
-        value=_field_text(value),
-        is_unlimited=field == "day_limit" and saved.no_day_limit,
+        text=_words(account, saved, FIELDS[name]),
+        value=FIELDS[name].text(getattr(saved, name)),
+        is_unlimited=any(getattr(saved, box) for box in boxes),
     )
 
 
-def _words(account: Account, choice: Choice, field: str) -> str:
+def _words(account: Account, choice: Choice, field: Field) -> str:
     """ "$55.00", "on", "no daily limit"."""
-    value = getattr(choice, field)
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if field == "refill_mode":
-        return MODES[RefillMode(value)]
-    if value is not None:
-        return account.show(value)
-    return f"no {NAMES[field]}" if field in ("day_limit", "month_limit") else "empty"
+    value = getattr(choice, field.name)
+    if value is None:
+        return f"no {field.noun}" if isinstance(field, Limit) else "empty"
+    return field.show(value, account.show)
 
 
 def who_changed(account: Account, last: AuditEntry | None, user_id: int, now: datetime) -> str:
@@ -157,12 +123,13 @@ def who_changed(account: Account, last: AuditEntry | None, user_id: int, now: da
 def _text(
     account: Account, typed: Choice, others: Mapping[str, OtherValue], *, is_filled_in: bool
 ) -> str:
-    names = [NAMES.get(field, field.replace("_", " ")) for field in others]
+    names = [FIELDS[name].noun for name in others]
     filled = "Fields you didn’t change show the new values. " if is_filled_in else ""
     if len(others) == 1:
-        ((field, other),) = others.items()
+        ((name, other),) = others.items()
+        field = FIELDS[name]
         mine = _words(account, typed, field)
-        is_amount = isinstance(getattr(typed, field), int) and mine not in ("on", "off")
+        is_amount = isinstance(field, Amount) and getattr(typed, name) is not None
         subject = f"You entered a {names[0]} of {mine}; it" if is_amount else f"The {names[0]}"
         first = f"{subject} is now {other.text}. "
     elif others:

@@ -3,14 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.shared import datetimes, money
+from webapp.domain.shared import datetimes, field_tables, money
+from webapp.domain.shared.field_tables import Table
 from webapp.domain.top_ups.burn_rate import BurnRate, suggestion
 from webapp.domain.top_ups.default_limit import busiest_day
-from webapp.domain.top_ups.settings import REFILLS_A_DAY, LowBalanceSettings, RefillMode
+from webapp.domain.top_ups.settings import (
+    FIELDS,
+    REFILLS_A_DAY,
+    LowBalanceSettings,
+    RefillMode,
+)
 from webapp.domain.top_ups.top_up import PlanInput
 from webapp.domain.usage import holds
 from webapp.domain.usage.holds import Held
@@ -53,19 +60,9 @@ class Conflict:
 
 @dataclass(frozen=True)
 class SettingsPanel:
-    refill_on: bool
-    refill_mode: str
-    """ "add" or "target"."""
-    threshold: str
-    """Field text, "50.00", like the other amounts."""
-    refill_amount: str
-    target: str
-    largest_charge: str
-    day_limit: str
-    no_day_limit: bool
-    month_limit: str
-    notification_on: bool
-    notification_threshold: str
+    fields: ClassVar[Table] = FIELDS
+    values: Mapping[str, str] = field(hash=False)
+    """By field name, as the form sends them: "50.00"; "1" for a switch that is on."""
     symbol: str
     """ "$", shown before each amount field."""
     version: int
@@ -99,6 +96,14 @@ class SettingsPanel:
     """ "1 field to fix", or why nothing was saved."""
     conflict: Conflict | None = None
 
+    @property
+    def opens_options(self) -> bool:
+        """Whether More options contains a field with an error, a conflict or another mode."""
+        marked = {*self.errors, *(self.conflict.others if self.conflict else ())}
+        return self.values["refill_mode"] == RefillMode.TARGET or any(
+            FIELDS[name].is_folded for name in marked
+        )
+
 
 @dataclass(frozen=True)
 class SuggestedLimit:
@@ -118,17 +123,7 @@ def read_settings(
 ) -> SettingsPanel:
     settings = LowBalanceSettings.of(session, account.id)
     return SettingsPanel(
-        refill_on=settings.refill_on,
-        refill_mode=settings.refill_mode,
-        threshold=money.field_text(settings.threshold),
-        refill_amount=money.field_text(settings.refill_amount),
-        target=money.field_text(settings.target),
-        largest_charge=money.field_text(settings.largest_charge),
-        day_limit=money.field_text(settings.day_limit),
-        no_day_limit=settings.no_day_limit,
-        month_limit=money.field_text(settings.month_limit),
-        notification_on=settings.notification_on,
-        notification_threshold=money.field_text(settings.notification_threshold),
+        values={name: it.text(getattr(settings, name)) for name, it in FIELDS.items()},
         symbol=money.symbol(account.currency, account.locale),
         version=settings.version,
         saved=_saved(account, settings, inputs.now),
@@ -145,27 +140,9 @@ def read_settings(
     )
 
 
-def as_typed(panel: SettingsPanel, form: Mapping[str, str], **changes: object) -> SettingsPanel:
+def as_typed(panel: SettingsPanel, form: Mapping[str, str]) -> SettingsPanel:
     """Return the panel with the submitted values, so that a rejected form keeps them."""
-    texts = (
-        "threshold",
-        "refill_amount",
-        "target",
-        "largest_charge",
-        "day_limit",
-        "month_limit",
-        "notification_threshold",
-    )
-    typed: dict[str, object] = {name: form.get(name, getattr(panel, name)) for name in texts}
-    typed["refill_on"] = form.get("refill_on") == "1"
-    typed["no_day_limit"] = form.get("no_day_limit") == "1"
-    if typed["no_day_limit"]:
-        typed["day_limit"] = ""
-    typed["notification_on"] = form.get("notification_on") == "1"
-    typed["refill_mode"] = (
-        RefillMode.TARGET.value if form.get("refill_mode") == "target" else RefillMode.ADD.value
-    )
-    return replace(panel, **{**typed, **changes})  # type: ignore[arg-type]
+    return replace(panel, values=field_tables.as_typed(FIELDS, form, panel.values))
 
 
 def _suggested(account: Account, inputs: PlanInput, pace: BurnRate | None) -> Suggested | None:

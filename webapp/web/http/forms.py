@@ -1,16 +1,11 @@
 """Parse submitted form fields. Malformed values abort with 400."""
 
-from re import compile as pattern
-
 from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
 from webapp.domain.shared import money
-from webapp.domain.top_ups.settings import Choice, RefillMode
 
 LONGEST_LIST = 1000
-GROUPED = pattern(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
-"""An amount with thousands separators, such as "1,000.00"."""
 LONGEST_NUMBER = 9
 LONGEST_KEY = 64
 
@@ -77,35 +72,8 @@ def request_key() -> str:
 
 def amount(form: MultiDict[str, str], name: str, errors: dict[str, str]) -> int | None:
     """The amount in micros. None for an empty field, and for an invalid one with its error."""
-    text = form.get(name, "")
-    if not text.strip():
-        return None
-    if GROUPED.fullmatch(text.strip()):
-        text = text.replace(",", "")
     try:
-        return money.parse(text)
+        return money.read_field(form.get(name, ""))
     except money.BadAmount as fault:
         errors[name] = str(fault)
         return None
-
-
-def choice(form: MultiDict[str, str]) -> tuple[Choice, dict[str, str]]:
-    """The submitted low-balance settings, and an error for each invalid amount."""
-    errors: dict[str, str] = {}
-    target = form.get("refill_mode") == RefillMode.TARGET
-    no_day_limit = form.get("no_day_limit") == "1"
-    chosen = Choice(
-        refill_on=form.get("refill_on") == "1",
-        refill_mode=RefillMode.TARGET if target else RefillMode.ADD,
-        threshold=amount(form, "threshold", errors),
-        refill_amount=amount(form, "refill_amount", errors),
-        target=amount(form, "target", errors),
-        largest_charge=amount(form, "largest_charge", errors),
-        # The checkbox clears the field, even without a script.
-        day_limit=None if no_day_limit else amount(form, "day_limit", errors),
-        no_day_limit=no_day_limit,
-        month_limit=amount(form, "month_limit", errors),
-        notification_on=form.get("notification_on") == "1",
-        notification_threshold=amount(form, "notification_threshold", errors),
-    )
-    return chosen, errors

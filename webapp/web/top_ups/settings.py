@@ -10,7 +10,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Refusal, Stale
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.domain.top_ups.default_limit import with_default_limit
-from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
+from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, read_choice
 from webapp.domain.users.user import Right
 from webapp.extensions import db, services
 from webapp.reads.message import Message
@@ -42,7 +42,7 @@ def apply() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     if "use" in request.form:
         return use(person)
-    choice, errors = forms.choice(request.form)
+    choice, errors = read_choice(request.form)
     if not errors and allows_larger_charges(person, choice):
         require_reauthentication(person)
     seen = forms.whole_number("seen")
@@ -85,7 +85,7 @@ def allows_larger_charges(person: Person, choice: Choice) -> bool:
 def preview() -> ResponseReturnValue:
     """Preview of unsaved settings. Nothing is saved."""
     person = permit(Right.BILLING)
-    choice, errors = forms.choice(request.args)
+    choice, errors = read_choice(request.args)
     seen = read_preview(
         db.session(),
         person.account_id,
@@ -123,7 +123,7 @@ def with_submitted(person: Person, settings: SettingsPanel, *, use: str = "") ->
     if since == settings.version:
         return as_typed(settings, request.form)
     session, now = db.session(), services().clock.now()
-    typed, unreadable = forms.choice(request.form)
+    typed, unreadable = read_choice(request.form)
     form = request.form.to_dict()
     common_args = (typed, unreadable, since, person.id, now)
     return read_conflict(session, person.account_id, settings, form, *common_args, use=use)
