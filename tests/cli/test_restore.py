@@ -14,6 +14,7 @@ from tests import wires
 from tests.cli.installations import Installation, rows
 from tests.factories import START, World
 from webapp.backup.archive import Manifest, packing
+from webapp.database.schema_version import versions
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.wires.wire import WireProof
 from webapp.extensions import db, services
@@ -225,7 +226,7 @@ def test_a_file_that_is_no_backup_is_refused(empty, tmp_path):
 
 def test_an_older_backup_is_migrated(install, empty, tmp_path):
     old = install()
-    old.ask(lambda: upgrade(revision="0001"))
+    old.ask(lambda: upgrade(revision=versions()[-1]))
     old.close()
     with packing(tmp_path / "old.tar.gz", 0) as packer:
         packer.add_file("ballast.db", old.home / "ballast.db")

@@ -1,6 +1,7 @@
 """Migrations run up and down, and produce the models' schema."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -8,14 +9,19 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import CheckConstraint, inspect, text
+from sqlalchemy import CheckConstraint, inspect, select, text
 
 from tests.conftest import POSTGRES, settings_in
 from tests.factories import VISA, World
 from webapp.app import create_app
+from webapp.backup.migrate import migrate
 from webapp.database.base import Base
-from webapp.domain.users.user import User
-from webapp.domain.webhooks.endpoint import Endpoint
+from webapp.database.schema_version import OtherVersion
+from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys import idempotency_keys
+from webapp.domain.api_keys.idempotency_keys import IdempotencyKey
+from webapp.domain.payments import unmatched_events
+from webapp.domain.shared.errors import Refusal
 from webapp.extensions import db
 from webapp.settings import ROOT
 
@@ -121,32 +127,72 @@ def test_a_migrated_database_can_be_used(bare):
     assert bare.test_client().get("/readyz").status_code == 200
 
 
-def test_secrets_are_encrypted_by_an_upgrade_and_decrypted_by_a_downgrade(bare):
-    """`db upgrade` has the key."""
-    made = {
-        "totp_secret": "JBSWY3DPEHPK3PXP" * 2,
-        "secret": "whsec_" + "x" * 44,
-        "old_secret": None,
+def test_the_renames_keep_all_data(bare):
+    upgrade()
+    world = World(bare, db.session())
+    now = world.clock.now()
+    card = world.card(VISA)
+    world.refill()
+    attempt = world.pay(card, "30.00").attempts[0]
+    account = db.session().get_one(Account, world.account_id)
+    card.blocked_at = card.restored_at = account.settings.check_again_at = now
+    account.low_balance_announced = attempt.customer_notified = True
+    for number in range(3):
+        unmatched_events.record(
+            world.session, "sandbox", f"ch_{number}", "Paid", 1, "USD", now, now
+        )
+        idempotency_keys.claim(world.session, world.account_id, f"key-{number}", "hash", now)
+    world.session.commit()
+    world.session.close()
+    renamed = (
+        "SELECT a.{alert_threshold}, a.{low_balance_announced}, s.{check_again_at}, "
+        "m.{blocked_at}, m.{restored_at}, p.{customer_notified}, (SELECT count(*) FROM {events}), "
+        "(SELECT sum(id) FROM {keys}) FROM account a JOIN low_balance_settings s "
+        "ON s.account_id = a.id JOIN payment_method m ON m.account_id = a.id "
+        "JOIN attempt p ON p.method_id = m.id"
+    )
+    new = {name: name for name in re.findall(r"\{(\w+)\}", renamed)}
+    new |= {"events": "unmatched_event", "keys": "idempotency_key"}
+    old = {
+        "alert_threshold": "attention_below",
+        "low_balance_announced": "told_low",
+        "check_again_at": "look_again_at",
+        "blocked_at": "barred_at",
+        "restored_at": "healed_at",
+        "customer_notified": "customer_told",
+        "events": "evidence",
+        "keys": "repeat",
     }
-    upgrade()
-    World(bare, db.session()).webhook()
-    owner = db.session().query(User).one()
-    owner.totp_secret = made["totp_secret"]
-    db.session().query(Endpoint).one().secret = made["secret"]
-    db.session.commit()
 
-    def stored():
-        db.session.remove()
-        both = 'SELECT totp_secret, secret, old_secret FROM "user", webhook_endpoint'
+    def stored(names):
         with db.engine.connect() as connection:
-            return dict(connection.execute(text(both)).mappings().one())
+            return connection.execute(text(renamed.format(**names))).one()
 
-    sealed = stored()
-    assert sealed["secret"].startswith("sealed:1:")
-    downgrade(revision="0034")
-    assert stored() == made
+    before = stored(new)
+    assert (*before[:2], *before[5:]) == (50_000_000, True, True, 3, 6)
+    downgrade(revision="0035")
+    assert stored(old) == before
+    with db.engine.begin() as connection:
+        connection.execute(text("UPDATE low_balance_settings SET threshold = 60000000"))
     upgrade()
-    assert stored().keys() == made.keys()
-    assert stored()["totp_secret"].startswith("sealed:1:")
-    assert db.session().query(User).one().totp_secret == made["totp_secret"]
-    assert db.session().query(Endpoint).one().secret == made["secret"]
+    assert stored(new) == (60_000_000, *before[1:])
+    idempotency_keys.claim(db.session(), world.account_id, "key-4", "hash", now)
+    assert db.session().scalars(select(IdempotencyKey.id).order_by("id")).all() == [1, 2, 3, 4]
+    db.session().close()
+
+
+def test_a_database_from_before_the_first_migration_is_refused(bare):
+    """The remedy is named where the upgrade, the server and a backup look."""
+    upgrade()
+    with db.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0012'"))
+    remedy = (
+        "The database is at 0012, and this code's migrations begin at 0035: first run "
+        "flask --app wsgi db upgrade with the last version whose migrations begin at 0001 "
+        '(docs/operations.md, "An old database")'
+    )
+    with pytest.raises(OtherVersion, match=re.escape(remedy)):
+        upgrade()
+    assert bare.test_client().get("/readyz").text.splitlines()[0] == remedy
+    with pytest.raises(Refusal, match=re.escape(remedy)):
+        migrate(db.engine)

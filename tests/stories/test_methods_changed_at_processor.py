@@ -130,7 +130,7 @@ def test_the_next_card_is_charged_in_the_same_refill_m13(world):
     gone = world.method("4242")
     assert gone.is_gone
     assert gone.auto_charge is True
-    assert (gone.suspended_until, gone.barred_at, gone.declines_in_a_row) == (None, None, 0)
+    assert (gone.suspended_until, gone.blocked_at, gone.declines_in_a_row) == (None, None, 0)
     assert world.mails == ["receipt"]
     assert world.timeline.count("method_gone") == 1
     (line,) = [it.sentence for it in world.decisions if it.code == "declined"]

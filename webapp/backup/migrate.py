@@ -4,14 +4,22 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine
 
-from webapp.database.schema_version import SCRIPT_LOCATION, found_in, versions
+from webapp.database.schema_version import (
+    SCRIPT_LOCATION,
+    found_in,
+    is_too_old,
+    too_old,
+    versions,
+)
 from webapp.domain.shared.errors import Refusal
 
 
 def migrate(engine: Engine) -> None:
-    """Upgrade the tables. Raises `Refusal` if a newer Ballast has migrated the database."""
+    """Upgrade the tables. Raises `Refusal` if they are too old, or of a newer Ballast."""
     with engine.connect() as connection:
         found = found_in(connection)
+    if is_too_old(found):
+        raise Refusal(f"{too_old(found)}.")
     if found and found not in versions():
         raise Refusal(
             f"The database has tables of version {found}, which this Ballast does not know: "

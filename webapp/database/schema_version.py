@@ -62,9 +62,25 @@ def check_in(connection: Connection) -> None:
             f"A migration is pending: the database is at {found}, this code at {wanted}; "
             f"run {UPGRADE}"
         )
+    if is_too_old(found):
+        raise OtherVersion(too_old(found))
     raise OtherVersion(
         f"The database is at {found}, which this code, at {wanted}, does not know; "
         "start the newer version"
+    )
+
+
+def is_too_old(found: str) -> bool:
+    """Whether a database at revision `found` is older than this code's first migration."""
+    return found.isdigit() and found < versions()[-1]
+
+
+def too_old(found: str) -> str:
+    """Return the remedy for a database that is too old, as a line for the operator."""
+    return (
+        f"The database is at {found}, and this code's migrations begin at {versions()[-1]}: "
+        f"first run {UPGRADE} with the last version whose migrations begin at 0001 "
+        '(docs/operations.md, "An old database")'
     )
 
 
@@ -80,7 +96,7 @@ def found_in(connection: Connection) -> str:
 
 
 def require_known(connection: Connection) -> None:
-    """Check before a migration. Raises `OtherVersion` for the schema of a newer version."""
+    """Check before a migration. Raises `OtherVersion` for a schema that is too old or newer."""
     if found_in(connection) not in ("", *versions()):
         check_in(connection)
 

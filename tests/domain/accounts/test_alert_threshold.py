@@ -38,7 +38,7 @@ def test_the_alert_threshold_follows_every_change(
         threshold if refill_on else None,
         notification_threshold if notification_on else None,
     ]
-    assert account.attention_below == max(
+    assert account.alert_threshold == max(
         (amount for amount in thresholds if amount is not None), default=None
     )
     session.rollback()
@@ -50,7 +50,7 @@ def test_the_sweep_finds_low_accounts_by_the_index(world):
     plan = world.session.execute(
         text(
             "EXPLAIN QUERY PLAN SELECT account.id FROM account JOIN low_balance_settings AS s "
-            "ON s.account_id = account.id WHERE account.balance < account.attention_below "
+            "ON s.account_id = account.id WHERE account.balance < account.alert_threshold "
             "AND s.refill_on AND account.balance < s.threshold"
         )
     ).all()

@@ -162,7 +162,7 @@ def test_each_operation_is_idempotent_f1(events):
                     visa.restore(at)
                 else:
                     visa.record_suspension_ended(at)
-    names = ["suspended_until", "barred_at", "failed_at", "failure_code", "declines_in_a_row"]
+    names = ["suspended_until", "blocked_at", "failed_at", "failure_code", "declines_in_a_row"]
     assert [getattr(once, name) for name in names] == [getattr(twice, name) for name in names]
 
 

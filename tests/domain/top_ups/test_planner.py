@@ -58,7 +58,7 @@ STATES = st.sampled_from(
         {"auto_charge": False},
         {"suspended_until": NOW + timedelta(seconds=1), "failed_at": NOW - timedelta(days=1)},
         {"suspended_until": NOW, "failed_at": NOW - timedelta(hours=48)},
-        {"barred_at": NOW - timedelta(days=3), "suspended_until": NOW + timedelta(hours=5)},
+        {"blocked_at": NOW - timedelta(days=3), "suspended_until": NOW + timedelta(hours=5)},
         {"declines_in_a_row": 5},
         {"exp_month": 10, "exp_year": 2026},
         {"exp_month": 11, "exp_year": 2026},
@@ -367,7 +367,7 @@ OUT = st.builds(
         **more,
     },
     st.integers(0, 3),
-    st.sampled_from([{}, {"barred_at": NOW}, {"declines_in_a_row": 5}, {"auto_charge": False}]),
+    st.sampled_from([{}, {"blocked_at": NOW}, {"declines_in_a_row": 5}, {"auto_charge": False}]),
 )
 
 
@@ -394,7 +394,7 @@ def test_the_sentence_does_not_name_a_blocked_method_t13():
         time_zone="UTC",
         balance=0,
         choice=Choice(refill_on=True, threshold=micros("50"), refill_amount=micros("100")),
-        methods=(method(1, **failed, barred_at=NOW), method(2, **failed)),
+        methods=(method(1, **failed, blocked_at=NOW), method(2, **failed)),
         policy=Policy(),
     )
     assert "Then we’ll try Visa •••• 1002 again" in plain(what_happens_next(inputs, dollars))

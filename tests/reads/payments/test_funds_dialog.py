@@ -12,7 +12,7 @@ from webapp.reads.payments.funds_dialog import read_funds
     ("state", "words"),
     [
         ({"suspended_until": timedelta(hours=48)}, "Skipped until Tue 24 Nov, 10:00"),
-        ({"barred_at": timedelta()}, "Out of use until you retry or replace it"),
+        ({"blocked_at": timedelta()}, "Out of use until you retry or replace it"),
         ({"gone_at": timedelta()}, "Skipped because it was removed at the payment processor"),
     ],
 )

@@ -141,7 +141,7 @@ def _notify_customer_if_due(session: Session, attempt_id: int, now: datetime) ->
     account = Account.locked(session, found.account_id)
     attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
     if attempt.is_open and attempt.should_notify_customer(now):
-        attempt.customer_told = True
+        attempt.customer_notified = True
         facts = {
             "amount": account.show(attempt.amount),
             "method": attempt.method.label_in(account.translator) if attempt.method else "",

@@ -18,7 +18,7 @@ from webapp.domain.top_ups.settings import LowBalanceSettings
 
 def is_anything_due(session: Session, now: datetime) -> bool:
     """Whether any deadline has passed: one query over two partial indexes, run in every poll."""
-    check = exists().where(LowBalanceSettings.look_again_at <= now)
+    check = exists().where(LowBalanceSettings.check_again_at <= now)
     return bool(session.scalar(select(or_(exists().where(suspension_has_ended(now)), check))))
 
 
@@ -26,13 +26,13 @@ def check_when_due(session: Session, now: datetime, policy: Policy) -> int:
     """Return how many suspensions ended and accounts were checked."""
     lifted = lift_suspensions(session, now, policy)
     due = session.scalars(
-        select(LowBalanceSettings.account_id).where(LowBalanceSettings.look_again_at <= now)
+        select(LowBalanceSettings.account_id).where(LowBalanceSettings.check_again_at <= now)
     ).all()
 
     def check(account_id: int) -> bool:
         account = Account.locked(session, account_id)
         settings = LowBalanceSettings.of(session, account_id)
-        settings.look_again_at = None  # the check sets the next time
+        settings.check_again_at = None  # the check sets the next time
         check_balance(session, account, "time has passed", now, policy, routine=True)
         session.commit()
         return True

@@ -20,7 +20,7 @@ def sweep(session: Session, now: datetime, policy: Policy) -> int:
         select(Account.id)
         .join(LowBalanceSettings, LowBalanceSettings.account_id == Account.id)
         .where(
-            falls_below(Account.balance, Account.attention_below),
+            falls_below(Account.balance, Account.alert_threshold),
             LowBalanceSettings.refill_on,
             falls_below(Account.balance, LowBalanceSettings.threshold),
             ~has_open,
@@ -42,7 +42,7 @@ def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
         select(Account.id)
         .join(LowBalanceSettings, LowBalanceSettings.account_id == Account.id)
         .where(
-            falls_below(Account.balance, Account.attention_below),
+            falls_below(Account.balance, Account.alert_threshold),
             LowBalanceSettings.notification_on,
             or_(
                 LowBalanceSettings.notified_at <= now - MAIL_INTERVAL,

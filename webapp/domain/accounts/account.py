@@ -23,7 +23,7 @@ TAX_NUMBER_LENGTH = 40
 
 class Account(Base):
     __tablename__ = "account"
-    __table_args__ = (partial_index("ix_account_is_low", "id", where="balance < attention_below"),)
+    __table_args__ = (partial_index("ix_account_is_low", "id", where="balance < alert_threshold"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
@@ -38,7 +38,7 @@ class Account(Base):
     """Topics that an address does not receive; see `webapp.domain.notifications.topics`."""
     balance: Mapped[int] = mapped_column(BigInteger, default=0)
     """Micros. Always the sum of the ledger; the database refuses any other value (L2)."""
-    attention_below: Mapped[int | None] = mapped_column(BigInteger)
+    alert_threshold: Mapped[int | None] = mapped_column(BigInteger)
     """Micros: the highest threshold that is switched on. A database trigger maintains it from the
     settings; it indexes the accounts below a threshold."""
     open_holds: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -53,7 +53,7 @@ class Account(Base):
     """Number of receipts issued; the next receipt has the next number (L6)."""
     has_webhooks: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether an endpoint is on; events are written only then."""
-    told_low: Mapped[bool] = mapped_column(default=False, server_default=false())
+    low_balance_announced: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the last balance event was `balance.low`."""
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
     """Whether the operator offers PayPal to this account (M11)."""
@@ -83,7 +83,7 @@ class Account(Base):
     @property
     def is_low(self) -> bool:
         """Whether the balance is below a threshold that is switched on."""
-        return self.attention_below is not None and falls_below(self.balance, self.attention_below)
+        return self.alert_threshold is not None and falls_below(self.balance, self.alert_threshold)
 
     @classmethod
     def locked(cls, session: Session, account_id: int) -> "Account":
@@ -172,10 +172,10 @@ class BalanceSnapshot(NamedTuple):
 
     id: int
     balance: int
-    attention_below: int | None
+    alert_threshold: int | None
     open_holds: int
     has_webhooks: bool
-    told_low: bool
+    low_balance_announced: bool
 
     @classmethod
     def lock(cls, session: Session, account_ids: Iterable[int]) -> "dict[int, BalanceSnapshot]":
@@ -192,8 +192,8 @@ class BalanceSnapshot(NamedTuple):
 
     def is_quiet_at(self, balance: int) -> bool:
         """Return whether this balance requires no refill check, hold update or webhook event."""
-        is_low = self.attention_below is not None and falls_below(balance, self.attention_below)
-        return not (is_low or self.open_holds or (self.has_webhooks and self.told_low))
+        is_low = self.alert_threshold is not None and falls_below(balance, self.alert_threshold)
+        return not (is_low or self.open_holds or (self.has_webhooks and self.low_balance_announced))
 
 
 _WITH_SETTINGS = (
@@ -214,10 +214,10 @@ _SNAPSHOTS = (
     select(
         Account.id,
         Account.balance,
-        Account.attention_below,
+        Account.alert_threshold,
         Account.open_holds,
         Account.has_webhooks,
-        Account.told_low,
+        Account.low_balance_announced,
     )
     .where(Account.id.in_(bindparam("ids", expanding=True)))
     .order_by(Account.id)

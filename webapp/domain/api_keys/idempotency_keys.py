@@ -25,10 +25,10 @@ LONGEST_KEY = 200
 
 
 class IdempotencyKey(Base):
-    __tablename__ = "repeat"
+    __tablename__ = "idempotency_key"
     __table_args__ = (
-        Index("uq_repeat_account_id_key", "account_id", "key", unique=True),
-        Index("ix_repeat_begun_at", "begun_at"),
+        Index("uq_idempotency_key_account_id_key", "account_id", "key", unique=True),
+        Index("ix_idempotency_key_begun_at", "begun_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

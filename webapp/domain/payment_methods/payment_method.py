@@ -121,9 +121,9 @@ class PaymentMethod(Base):
     """The processor's time of the last decline (F8)."""
     failure_code: Mapped[str | None] = mapped_column(String(60))
     suspended_until: Mapped[datetime | None]
-    healed_at: Mapped[datetime | None]
+    restored_at: Mapped[datetime | None]
     """Start of the payment that last restored the method; older failures are ignored (F8)."""
-    barred_at: Mapped[datetime | None]
+    blocked_at: Mapped[datetime | None]
     """When the method was blocked (F3); NULL if it is not."""
     declines_in_a_row: Mapped[int] = mapped_column(default=0)
     """Automatic declines since the last success (T16)."""
@@ -199,7 +199,7 @@ class PaymentMethod(Base):
 
     @property
     def is_blocked(self) -> bool:
-        return self.barred_at is not None
+        return self.blocked_at is not None
 
     @property
     def needs_manual_retry(self) -> bool:
@@ -247,8 +247,8 @@ class PaymentMethod(Base):
         """
         if self.failed_at is not None and self.failed_at > now:
             self.failed_at = begins_at
-        if self.healed_at is not None and self.healed_at > now:
-            self.healed_at = begins_at
+        if self.restored_at is not None and self.restored_at > now:
+            self.restored_at = begins_at
 
     def suspend(
         self,
@@ -265,7 +265,7 @@ class PaymentMethod(Base):
         stored one does not change the suspension, and one before the last success is ignored.
         `again_at` is the network's earliest retry, used if it is later.
         """
-        if self.healed_at is not None and failed_at < self.healed_at:
+        if self.restored_at is not None and failed_at < self.restored_at:
             return False
         was_out = self.is_suspended(failed_at) or self.is_blocked or self.needs_manual_retry
         if self.failed_at is None or failed_at >= self.failed_at:
@@ -273,8 +273,8 @@ class PaymentMethod(Base):
             self.failure_code = code
             until = failed_at + SUSPENSION
             self.suspended_until = max(until, again_at) if again_at else until
-        if decline_class is DeclineClass.HARD and self.barred_at is None:
-            self.barred_at = failed_at
+        if decline_class is DeclineClass.HARD and self.blocked_at is None:
+            self.blocked_at = failed_at
         if automatic:
             self.declines_in_a_row += 1
         return not was_out
@@ -287,9 +287,9 @@ class PaymentMethod(Base):
         if self.failed_at is not None and started_at < self.failed_at:
             return False
         was_out = self.suspended_until is not None or self.is_blocked or self.needs_manual_retry
-        self.healed_at = started_at
+        self.restored_at = started_at
         self.suspended_until = None
-        self.barred_at = None
+        self.blocked_at = None
         self.declines_in_a_row = 0
         return was_out
 
@@ -337,9 +337,9 @@ class PaymentMethod(Base):
     def take_over_failures(self, removed: "PaymentMethod") -> None:
         """Copy the failures of the same card's removed record, so that a block stays (F3, M12)."""
         self.failed_at, self.failure_code = removed.failed_at, removed.failure_code
-        self.suspended_until, self.barred_at = removed.suspended_until, removed.barred_at
+        self.suspended_until, self.blocked_at = removed.suspended_until, removed.blocked_at
         self.declines_in_a_row = removed.declines_in_a_row
-        self.healed_at = removed.healed_at
+        self.restored_at = removed.restored_at
 
     def remove(self, now: datetime) -> None:
         """Remove from the list; the record stays for the history (M10)."""

@@ -270,7 +270,7 @@ class Attempt(Base):
     checks: Mapped[int] = mapped_column(default=0)
     """Number of steps of `CHECKS` that have passed (L10)."""
     next_check_at: Mapped[datetime | None]
-    customer_told: Mapped[bool] = mapped_column(default=False)
+    customer_notified: Mapped[bool] = mapped_column(default=False)
 
     payment: Mapped[Payment] = relationship(back_populates="attempts")
     method: Mapped[PaymentMethod | None] = relationship()
@@ -353,7 +353,7 @@ class Attempt(Base):
         return True
 
     def should_notify_customer(self, now: datetime) -> bool:
-        return not self.customer_told and now - self.started_at >= NOTIFY_AFTER
+        return not self.customer_notified and now - self.started_at >= NOTIFY_AFTER
 
 
 def reference_of(payment_id: int) -> str:

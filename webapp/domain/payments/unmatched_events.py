@@ -16,10 +16,10 @@ WHAT_LENGTH = 500
 
 
 class UnmatchedEvent(Base):
-    __tablename__ = "evidence"
+    __tablename__ = "unmatched_event"
     __table_args__ = (
-        Index("uq_evidence_processor_reference", "processor", "reference", unique=True),
-        partial_index("ix_evidence_open", "id", where="closed_at IS NULL"),
+        Index("uq_unmatched_event_processor_reference", "processor", "reference", unique=True),
+        partial_index("ix_unmatched_event_open", "id", where="closed_at IS NULL"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

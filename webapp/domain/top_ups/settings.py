@@ -60,9 +60,9 @@ class LowBalanceSettings(Base):
     __table_args__ = (
         # Partial, so that the worker reads only accounts with a scheduled check.
         partial_index(
-            "ix_low_balance_settings_look_again_at",
-            "look_again_at",
-            where="look_again_at IS NOT NULL",
+            "ix_low_balance_settings_check_again_at",
+            "check_again_at",
+            where="check_again_at IS NOT NULL",
         ),
     )
 
@@ -91,7 +91,7 @@ class LowBalanceSettings(Base):
     """T17: when the email was sent that the due refill cannot be charged; NULL if not in this
     episode. An episode ends when the balance is at or above the threshold."""
 
-    look_again_at: Mapped[datetime | None]
+    check_again_at: Mapped[datetime | None]
     """T4: time of the next scheduled check, when a limit's window or the hour between two alerts
     has passed. A check that runs too early is harmless."""
 
@@ -128,8 +128,8 @@ class LowBalanceSettings(Base):
 
     def look_again(self, at: datetime) -> None:
         """Schedule a check at this instant, unless an earlier one is scheduled (T4)."""
-        if self.look_again_at is None or at < self.look_again_at:
-            self.look_again_at = at
+        if self.check_again_at is None or at < self.check_again_at:
+            self.check_again_at = at
 
     def end_episode(self, balance: int) -> None:
         """End the episode if no refill is due, so that the next blocked refill is emailed (T17)."""

@@ -27,9 +27,9 @@ def balance(session: Session, account: Account, now: datetime) -> None:
     """Enqueue one event when the balance falls below the highest threshold that is on, and one
     when it is back.
     """
-    if not account.has_webhooks or account.is_low == account.told_low:
+    if not account.has_webhooks or account.is_low == account.low_balance_announced:
         return
-    account.told_low = account.is_low
+    account.low_balance_announced = account.is_low
     kind = EventKind.BALANCE_LOW if account.is_low else EventKind.BALANCE_RECOVERED
     webhooks.tell(session, account, kind, _balance(account), now)
 
@@ -85,7 +85,7 @@ def settings(session: Session, account: Account, it: LowBalanceSettings, now: da
         return
     # A database trigger updates it from the settings.
     session.flush()
-    session.refresh(account, ["attention_below"])
+    session.refresh(account, ["alert_threshold"])
     payload = {**it.chosen().exact(), "version": it.version}
     webhooks.tell(session, account, EventKind.SETTINGS_CHANGED, payload, now)
     balance(session, account, now)
