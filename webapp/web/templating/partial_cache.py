@@ -7,8 +7,10 @@ whenever the partial is used.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
-from functools import lru_cache
+from dataclasses import is_dataclass
+from functools import cache, lru_cache
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from flask import Flask, request
 from flask_wtf.csrf import generate_csrf
@@ -50,20 +52,25 @@ def make_cache(templates: Environment) -> Callable[..., Markup]:
 
 
 def require_frozen(value: object) -> None:
-    """Raises `TypeError` if the value, or a part of it, could change after it was cached.
-
-    A mapping is allowed, as a field of a frozen object that is excluded from its hash.
-    """
-    parts: tuple[object, ...]
+    """Raises `TypeError` if the value could change after it was cached, judged by its type."""
     if isinstance(value, tuple):
-        parts = value
-    elif isinstance(value, Mapping):
-        parts = tuple(value.values())
-    elif is_dataclass(value) and getattr(type(value), "__dataclass_params__").frozen:  # noqa: B009
-        parts = tuple(getattr(value, field.name) for field in fields(value))
-    elif value is None or isinstance(value, str | int):
+        for part in value:
+            require_frozen(part)
+    else:
+        kind: Any = type(value)
+        require_frozen_type(kind)
+
+
+@cache
+def require_frozen_type(kind: Any) -> None:
+    """Texts, numbers, None, and frozen dataclasses, tuples, unions and mappings of these."""
+    if is_dataclass(kind) and getattr(kind, "__dataclass_params__").frozen:  # noqa: B009
+        parts = tuple(get_type_hints(kind).values())
+    elif get_origin(kind) in (tuple, Mapping, Union, UnionType):
+        parts = get_args(kind)
+    elif kind is Ellipsis or issubclass(kind, str | int | NoneType):
         return
     else:
-        raise TypeError(f"a cached partial cannot have a {type(value).__name__}")
+        raise TypeError(f"a cached partial cannot have a {kind.__name__}")
     for part in parts:
-        require_frozen(part)
+        require_frozen_type(part)
