@@ -11,7 +11,6 @@ from webapp.web.http import (
     controls,
     errors,
     passkey_challenges,
-    rate_limits,
     refusal_log,
     security_headers,
 )
@@ -45,7 +44,6 @@ HOOKS = (
     reauthentication_form,
     passkey_challenges,
     charge_question,
-    rate_limits,
     refusal_log,
     compression,
     partial_cache,

@@ -3,7 +3,9 @@
 A refusal is shown at the form, says when to try again, and is sent as 429 with Retry-After.
 """
 
-from flask import Flask, Response, g, request
+from http import HTTPStatus
+
+from flask import Response, after_this_request, request
 
 from webapp.actions.users.rate_limit import clear, hit
 from webapp.domain.shared.errors import TooOften
@@ -11,16 +13,6 @@ from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count, Limit
 from webapp.extensions import db, services
 from webapp.web.http.person import Person
-
-
-def init_app(app: Flask) -> None:
-    app.after_request(set_retry_after)
-
-
-def set_retry_after(response: Response) -> Response:
-    if response.status_code == 429 and (seconds := g.get("retry_after")):
-        response.headers["Retry-After"] = str(seconds)
-    return response
 
 
 def sign_in(email: str) -> None:
@@ -108,5 +100,12 @@ def check(what: str, counts: list[Count]) -> None:
     try:
         hit(db.session(), what, counts, services().clock.now())
     except TooOften as refusal:
-        g.retry_after = refusal.seconds
+        seconds = refusal.seconds
+
+        @after_this_request
+        def set_retry_after(response: Response) -> Response:
+            if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+                response.headers["Retry-After"] = str(seconds)
+            return response
+
         raise

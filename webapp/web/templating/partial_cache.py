@@ -7,7 +7,7 @@ whenever the partial is used.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -65,7 +65,8 @@ def require_frozen(value: object) -> None:
 def require_frozen_type(kind: Any) -> None:
     """Texts, numbers, None, and frozen dataclasses, tuples, unions and mappings of these."""
     if is_dataclass(kind) and getattr(kind, "__dataclass_params__").frozen:  # noqa: B009
-        parts = tuple(get_type_hints(kind).values())
+        hints = get_type_hints(kind)
+        parts = tuple(hints[field.name] for field in fields(kind))
     elif get_origin(kind) in (tuple, Mapping, Union, UnionType):
         parts = get_args(kind)
     elif kind is Ellipsis or issubclass(kind, str | int | NoneType):
