@@ -118,13 +118,19 @@ def until(page: Page, holds: Callable[[], object]) -> None:
 class Held:
     """Holds requests to URLs that match `pattern` until `let_go` is called."""
 
-    def __init__(self, page: Page, pattern: str) -> None:
+    def __init__(
+        self, page: Page, pattern: str | Callable[[str], bool], *, resource_type: str | None = None
+    ) -> None:
         self.page = page
+        self.resource_type = resource_type
         self.routes: list[Route] = []
         self.is_open = False
         page.route(pattern, self._take)
 
     def _take(self, route: Route) -> None:
+        if self.resource_type not in (None, route.request.resource_type):
+            route.continue_()
+            return
         self.routes.append(route)
         if self.is_open:
             route.continue_()

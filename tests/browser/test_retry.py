@@ -173,3 +173,23 @@ def test_retry_in_the_list_of_payments(open_page, world):
     expect(page.get_by_role("listitem").filter(has_text="Retry")).to_contain_text(["Paid"])
     expect(page.get_by_role("button", name="Retry")).to_have_count(0)
     assert world.charges == [("4242", "250.00")]
+
+
+def test_the_result_survives_a_refresh_before_and_after_the_payments_page_loads(open_page, world):
+    """F4: the page refreshes itself when the account has changed."""
+    page = open_page("/billing/payments")
+    page.get_by_role("button", name="Retry").click()
+    load = Held(page, lambda url: url == page.url, resource_type="document")
+
+    with page.expect_response(
+        lambda answer: answer.url == page.url and answer.request.resource_type == "xhr"
+    ):
+        press(page, "Retry")
+        load.arrived()
+    load.let_go()
+    result = said(page, "$250.00 paid")
+    expect(result).to_be_visible()
+
+    world.pay(world.method("4444"), "31.23")
+    expect(page.locator("#payments")).to_contain_text("$31.23")
+    expect(result).to_be_visible()

@@ -118,7 +118,12 @@ def say(message: Message) -> None:
 
 
 def flashed_message() -> Message | None:
-    """The newest message kept by `say`; older ones are dropped."""
+    """The newest message kept by `say`; older ones are dropped.
+
+    Only the page after a redirect takes it, not a refresh by the page that is about to go.
+    """
+    if wants_fragment():
+        return None
     flashed = cast(list[str], get_flashed_messages())
     return Message(**json.loads(flashed[-1])) if flashed else None
 
