@@ -31,9 +31,9 @@ from webapp.actions.webhooks.endpoints import add_endpoint
 from webapp.background.scheduler import JOBS
 from webapp.clock import Clock
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor, AuditEntry
-from webapp.domain.accounts.decisions import Decision
+from webapp.domain.accounts.audit import Actor
 from webapp.domain.api_keys.api_key import ALL, KeyChoice
+from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.payment_method import PaymentMethod, listed
@@ -47,6 +47,8 @@ from webapp.domain.users.passkeys import Passkey
 from webapp.domain.users.user import Right, Role
 from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
 from webapp.processors.sandbox.form import token_for
+from webapp.reads.records.activity import DecisionRecord
+from webapp.reads.records.activity import read_activity as read_timeline
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 PASSWORD = "correct-horse-battery"
@@ -494,9 +496,13 @@ class World:
     @property
     def audits(self) -> list[tuple[str, dict]]:
         """The account's audit entries as (action, details)."""
+        return [(str(e.audit), e.facts) for e in self.events(EventRow.audit)]
+
+    def events(self, channel) -> list[EventRow]:
+        """The account's events that have this channel's code, such as `EventRow.timeline`."""
         self.session.rollback()
-        query = select(AuditEntry).where(AuditEntry.account_id == self.account_id)
-        return [(e.what, e.details) for e in self.session.scalars(query.order_by(AuditEntry.id))]
+        query = select(EventRow).where(EventRow.account_id == self.account_id)
+        return list(self.session.scalars(query.where(channel.is_not(None)).order_by(EventRow.id)))
 
     @property
     def entries(self):
@@ -511,13 +517,16 @@ class World:
 
     @property
     def timeline(self) -> list[str]:
-        return [str(d.code) for d in self.decisions]
+        return [line.code for line in self.lines]
 
     @property
-    def decisions(self) -> list[Decision]:
+    def lines(self) -> tuple[DecisionRecord, ...]:
+        """The timeline, oldest first."""
         self.session.rollback()
-        query = select(Decision).where(Decision.account_id == self.account_id)
-        return list(self.session.scalars(query.order_by(Decision.id)))
+        page = read_timeline(
+            self.session, self.account_id, self.clock.now(), self.policy, None, 999
+        )
+        return page.decisions[::-1]
 
     @property
     def methods(self) -> list[PaymentMethod]:

@@ -10,7 +10,8 @@ from webapp.actions.wires.cancel_wire import cancel_wire
 from webapp.actions.wires.complete_wire import complete_wire
 from webapp.actions.wires.reject_wire import reject_wire
 from webapp.actions.wires.request_wire import request_wire
-from webapp.domain.accounts.audit import Actor, AuditEntry
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.events.rows import EventRow
 from webapp.domain.wires.wire import WireRequest, parse_rate
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
@@ -82,5 +83,7 @@ def proof_files(world: World) -> list:
 
 def audited(world: World) -> list[str]:
     world.session.rollback()
-    query = select(AuditEntry.what).where(AuditEntry.account_id == world.account_id)
-    return list(world.session.scalars(query.order_by(AuditEntry.id)))
+    query = select(EventRow.audit).where(
+        EventRow.account_id == world.account_id, EventRow.audit.is_not(None)
+    )
+    return list(world.session.scalars(query.order_by(EventRow.id)))

@@ -6,7 +6,7 @@ from benchmarks import customers, homes, http
 from benchmarks.bench import CONNECTIONS, Bench, Installation, alternate
 from benchmarks.load import details, rates
 from benchmarks.rows import Row, at_least
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.extensions import db
 
 
@@ -49,7 +49,7 @@ def _switch(installation: Installation, method: int, on: str, token: str) -> byt
 def _switched(installation: Installation) -> int:
     """Number of toggles in the audit log."""
     with homes.application(installation.home):
-        query = select(func.count()).where(AuditEntry.what == "auto_charge")
+        query = select(func.count()).where(EventRow.audit == "auto_charge")
         return db.session.scalar(query) or 0
 
 

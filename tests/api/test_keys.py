@@ -7,8 +7,8 @@ from sqlalchemy import event, text
 
 from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.actions.api_keys.rotate_key import rotate_key
-from webapp.domain.accounts.audit import AuditEntry
 from webapp.domain.api_keys.api_key import MOST, ApiKey, Scope
+from webapp.domain.events.rows import EventRow
 from webapp.domain.shared.errors import Conflict, Denied, Invalid, NotFound
 from webapp.domain.users.user import Right
 from webapp.extensions import db
@@ -55,8 +55,8 @@ def record_of(world, key_id):
 
 def audited(world):
     world.session.rollback()
-    entries = world.session.query(AuditEntry).filter(AuditEntry.what.like("api_key%"))
-    return [(entry.what, entry.details["name"]) for entry in entries.order_by(AuditEntry.id)]
+    entries = world.session.query(EventRow).filter(EventRow.audit.like("api_key%"))
+    return [(entry.audit, entry.facts["name"]) for entry in entries.order_by(EventRow.id)]
 
 
 def test_a_key_is_limited_to_its_scopes(world, ask):
@@ -84,7 +84,7 @@ def test_v3_checks_the_scope_too(app, world):
 def test_a_key_is_never_stored(world):
     made = world.key()
     world.session.rollback()
-    for table in ("api_key", "audit_entry"):
+    for table in ("api_key", "event"):
         rows = world.session.execute(text(f"SELECT * FROM {table}")).all()
         assert made.key not in str(rows)
         assert made.key[:8] in str(rows)  # the prefix by which people recognize a key

@@ -1,7 +1,7 @@
 """Payment methods by API: list, consent, order and removal."""
 
 from tests.factories import AMEX, MASTERCARD, VISA
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 
 PROBLEM = "application/problem+json"
 
@@ -130,5 +130,5 @@ def test_p2_the_audit_log_names_the_key(program, world):
 
     card = world.card(VISA)
     program("PUT", f"/payment-methods/{card.id}/auto-charge", {"on": False})
-    entry = world.session.query(AuditEntry).order_by(AuditEntry.id.desc()).first()
-    assert (entry.what, entry.actor_name) == ("auto_charge", "API key First key")
+    entry = world.session.query(EventRow).order_by(EventRow.id.desc()).first()
+    assert (entry.audit, entry.actor_name) == ("auto_charge", "API key First key")

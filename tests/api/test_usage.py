@@ -128,9 +128,7 @@ def test_l14_a_batch_of_only_oversized_records_is_refused(meter, world, app):
     answer = meter(sent)
     assert (answer.status_code, answer.json["code"]) == (422, "too_large")
     assert [record["status"] for record in answer.json["records"]] == ["too_large"] * 3
-    (line,) = [
-        decision.sentence for decision in world.decisions if decision.code == "usage_too_large"
-    ]
+    (line,) = [decision.sentence for decision in world.lines if decision.code == "usage_too_large"]
     assert line.startswith("3 usage records, up to $2,000.00, were refused")
     metrics = app.test_client().get("/metrics").text
     assert "refused_usage 1" in metrics

@@ -10,7 +10,7 @@ TRACES = ("Traceback (most recent", "sqlalchemy.exc", "werkzeug.exceptions", 'Fi
 
 LEADING = ("href", "src", "action", "formaction", "xlink:href")
 
-ALWAYS_WRITTEN = frozenset(("audit_entry", "api_key"))
+ALWAYS_WRITTEN = frozenset(("event", "api_key"))
 """Tables written by design on a refusal: wrong passwords and the last use of a key."""
 
 

@@ -201,11 +201,13 @@ class Snapshot:
     def audited(self, what: str, account_id: int | None = None) -> list[dict]:
         """Details of audit entries in the order written; for one account, or for all."""
         of = "" if account_id is None else f"AND account_id = {account_id}"
-        return self._json(f"SELECT details FROM audit_entry WHERE what = '{what}' {of} ORDER BY id")
+        return self._json(f"SELECT facts FROM event WHERE audit = '{what}' {of} ORDER BY id")
 
     def webhook_events(self, kind: str) -> list[dict]:
-        """Data of webhook events of this kind."""
-        return self._json(f"SELECT data FROM webhook_event WHERE kind = '{kind}'")
+        """Data of the events of this type that endpoints were told."""
+        told = "SELECT event_id FROM webhook_delivery"
+        sql = f"SELECT facts FROM event WHERE webhook = '{kind}' AND id IN ({told})"
+        return [facts["data"] for facts in self._json(sql)]
 
     def _json(self, sql: str) -> list[dict]:
         rows = self.rows(sql)

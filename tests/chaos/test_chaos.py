@@ -164,7 +164,7 @@ IN_THE_TABLES = [
     ("DELETE FROM processor_event", {"event in"}),
     ("UPDATE webhook_delivery SET state = 'owed'", {"unfinished", "event out"}),
     ("UPDATE webhook_endpoint SET ended = 'failing'", {"event out"}),
-    ("UPDATE webhook_event SET kind = 'another'", {"event due"}),
+    ("DELETE FROM webhook_delivery", {"event due"}),
     ("UPDATE hold SET state = 'released'", {"hold"}),
     ("UPDATE hold SET state = 'open'", {"unfinished", "hold"}),
     ("DELETE FROM hold", {"hold"}),

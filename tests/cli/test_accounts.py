@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from tests.factories import VISA
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.users.passwords import is_right
 from webapp.domain.users.user import User
 
@@ -64,8 +64,8 @@ def test_the_password_is_asked_for_twice_and_not_shown(flask):
 
 def test_the_command_is_audited(flask, session):
     account = json.loads(flask(f"{CREATE} --password correct-horse --json").output)["account"]
-    entry = session.scalar(select(AuditEntry).where(AuditEntry.account_id == account))
-    assert (entry.what, entry.actor_name) == ("account_created", "Command line")
+    entry = session.scalar(select(EventRow).where(EventRow.account_id == account))
+    assert (entry.audit, entry.actor_name) == ("account_created", "Command line")
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ def test_all_data_of_an_account_is_exported_to_a_file(flask, world, tmp_path):
     assert flask(f"accounts export 999 {tmp_path / 'none.zip'}").exit_code == 1
     assert not (tmp_path / "none.zip").exists()
     world.session.rollback()
-    assert world.session.query(AuditEntry).filter_by(what="exported").count() == 1
+    assert world.session.query(EventRow).filter_by(audit="exported").count() == 1

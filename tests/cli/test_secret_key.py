@@ -15,7 +15,7 @@ from tests.cli.installations import Installation
 from tests.factories import PASSWORD
 from webapp.database.base import Base
 from webapp.database.vault import LENGTH, PLACES, PREFIX, Sealed, Vault, WrongKey
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.users import second_factor
 from webapp.domain.users.user import User
 from webapp.domain.webhooks.endpoint import Endpoint
@@ -213,8 +213,8 @@ def test_a_key_from_the_environment_is_rotated_to_one_in_a_file(past, flask, hom
     ]
     assert opened == plain
     db.session().rollback()
-    (entry,) = past.session.query(AuditEntry).filter_by(what="secret_key_rotated")
-    assert entry.details == {"secrets": 2}
+    (entry,) = past.session.query(EventRow).filter_by(audit="secret_key_rotated")
+    assert entry.facts == {"secrets": 2}
 
 
 # Restoring under another key

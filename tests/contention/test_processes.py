@@ -395,8 +395,8 @@ def test_resuming_and_applying_during_usage_respects_all_limits_t10(harbour):
     credited = harbour.rows("ledger_entry", "amount", "kind = 'payment'")
     assert [amount for (amount,) in credited] == [amount for _, amount, _ in attempts]
 
-    wanted = "code IN ('charging', 'charged', 'resumed')"
-    timeline = [code for (code,) in harbour.rows("decision", "code", wanted)]
+    wanted = "timeline IN ('charging', 'charged', 'resumed')"
+    timeline = [code for (code,) in harbour.rows("event", "timeline", wanted)]
     charges = [code for code in timeline if code != "resumed"]
     assert charges == ["charging", "charged"] * len(attempts)
     between = " ".join(timeline).split("resumed")

@@ -9,7 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import CheckConstraint, inspect, select, text
+from sqlalchemy import CheckConstraint, func, inspect, select, text
 
 from tests.conftest import POSTGRES, settings_in
 from tests.factories import VISA, World
@@ -20,10 +20,15 @@ from webapp.database.schema_version import OtherVersion
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys import idempotency_keys
 from webapp.domain.api_keys.idempotency_keys import IdempotencyKey
+from webapp.domain.events.rows import EventRow
 from webapp.domain.payments import unmatched_events
 from webapp.domain.shared.errors import Refusal
+from webapp.domain.webhooks.endpoint import Delivery
+from webapp.domain.webhooks.payloads import message_id, payload
 from webapp.extensions import db
 from webapp.settings import ROOT
+
+BEFORE_EVENTS = "0036"
 
 GUARDS = {
     "ledger_entry_continues_the_chain",
@@ -31,9 +36,21 @@ GUARDS = {
     "ledger_entry_is_never_removed",
     "account_balance_is_the_ledgers",
     "account_opens_at_zero",
-    "audit_entry_is_never_changed",
-    "audit_entry_is_never_removed",
+    "event_is_never_changed",
+    "event_is_never_removed",
 }
+
+OLDER_ROWS = (
+    """INSERT INTO webhook_event (id, account_id, kind, data, at)
+    VALUES (700, 1, 'payment.failed', '{"label": "Visa •••• 4242"}', '2026-11-23 10:00:00')""",
+    """INSERT INTO webhook_delivery (id, event_id, endpoint_id, state, tries, trouble, created_at)
+    VALUES (90, 700, 1, 'owed', 0, '', '2026-11-23 10:00:00')""",
+    """INSERT INTO audit_entry (id, user_id, actor_name, address, what, details, at)
+    VALUES (800, 1, 'Ana', '192.0.2.1', 'code_refused', '{"n": 1}', '2026-11-23 10:00:00')""",
+    """INSERT INTO decision (id, account_id, code, sentence, times, first_at, last_at) VALUES
+    (900, 1, 'paused', 'It’s paused.', 3, '2026-11-23 10:00:00', '2026-11-23 11:00:00')""",
+)
+"""Rows of the tables from which `event` was made."""
 
 
 @pytest.fixture
@@ -196,3 +213,34 @@ def test_a_database_from_before_the_first_migration_is_refused(bare):
     assert bare.test_client().get("/readyz").text.splitlines()[0] == remedy
     with pytest.raises(Refusal, match=re.escape(remedy)):
         migrate(db.engine)
+
+
+def test_older_rows_become_events(bare):
+    """E1, P2: nothing is lost, and a webhook event keeps the id by which receivers know it."""
+    upgrade()
+    world = World(bare, db.session())
+    world.webhook()
+    world.pay(world.card(VISA), "30.00")
+    sentences = [line.sentence for line in world.lines]
+    world.session.commit()
+    downgrade(revision=BEFORE_EVENTS)
+    with db.engine.connect().execution_options(writes=True) as connection, connection.begin():
+        for statement in OLDER_ROWS:
+            connection.exec_driver_sql(statement)
+    upgrade()
+
+    *_, told = world.events(EventRow.webhook)
+    delivery = world.session.get_one(Delivery, 90)
+    assert delivery.event is told
+    assert (message_id(told), payload(told)["type"]) == ("evt_000000000700", "payment.failed")
+    assert payload(told)["data"] == {"label": "Visa •••• 4242"}
+    entry = world.session.query(EventRow).filter_by(audit="code_refused").one()
+    assert (entry.account_id, entry.user_id, entry.actor_name) == (None, 1, "Ana")
+    assert (entry.address, entry.facts) == ("192.0.2.1", {"n": 1})
+    *before, line = world.lines
+    assert [line.sentence for line in before] == sentences
+    assert (line.code, line.sentence, line.times) == ("paused", "It’s paused.", 3)
+    assert (line.first_at.hour, line.last_at.hour) == (10, 11)
+    newest = world.session.scalar(select(func.max(EventRow.id)))
+    world.webhook("https://example.com/next")
+    assert world.events(EventRow.audit)[-1].id == newest + 1

@@ -356,7 +356,8 @@ class Pair:
     def _lines_agree(self) -> None:
         """E1: each check recorded one of the reasons that applied."""
         rows = self._rows(
-            "SELECT id, code, times FROM decision WHERE account_id = :id "
+            "SELECT id, timeline, coalesce(times, 1) FROM event LEFT JOIN event_repeat "
+            "ON event_id = id WHERE account_id = :id AND timeline IS NOT NULL "
             f"AND id >= {self._last_line} ORDER BY id"
         )
         new = [

@@ -91,7 +91,7 @@ def test_the_daily_limit_applies_in_the_accounts_time_zone(world):
     assert len(world.tries) == 2
     assert world.timeline[-1] == "cap_reached"
     assert len(world.mails_of("limit_reached")) == 1
-    assert "$150.00 a day" in world.decisions[-1].sentence
+    assert "$150.00 a day" in world.lines[-1].sentence
 
     world.clock.at = datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC)
     world.run()

@@ -143,10 +143,10 @@ def test_a_due_check_that_is_no_longer_needed_finds_nothing(world, poll):
     world.use("100.00")
     world.apply(day_limit=None)
     poll()
-    lines = len(world.decisions)
+    lines = len(world.lines)
     world.clock.advance(days=1)
     polls(poll, 3)
-    assert len(world.decisions) == lines
+    assert len(world.lines) == lines
     assert count_statements(world, poll) == IDLE
 
 

@@ -13,7 +13,7 @@ from webapp.actions.payments.payment_requests import FORM_USED
 from webapp.actions.payments.settle import settle
 from webapp.actions.top_ups.top_up import start_attempt, top_up
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.payment import Attempt, Payment
 from webapp.domain.shared.errors import Conflict, Refusal
@@ -135,7 +135,7 @@ def test_a_second_charge_under_one_key_is_reported_to_the_operator(covered, stat
     assert covered.balance == "140.00"
     (asked,) = unmatched_events.waiting(covered.session)
     assert (asked.reference, asked.amount) == ("ch_second", micros("100.00"))
-    lines = [it.sentence for it in covered.decisions if "another $100.00" in it.sentence]
+    lines = [it.sentence for it in covered.lines if "another $100.00" in it.sentence]
     assert len(lines) == 1
 
 
@@ -171,10 +171,8 @@ def test_a_decision_and_its_audit_entry_are_one_transaction_p2(covered):
     event.listen(db.engine, "commit", commits.append)
     decide(covered, True)
     assert len(commits) == 1
-    (entry,) = covered.session.scalars(
-        select(AuditEntry).where(AuditEntry.what == "attempt_decided")
-    )
-    assert entry.details["attempt"] == covered.attempts[0].id
+    (entry,) = covered.session.scalars(select(EventRow).where(EventRow.audit == "attempt_decided"))
+    assert entry.facts["attempt"] == covered.attempts[0].id
 
 
 def left_to_operator(world):

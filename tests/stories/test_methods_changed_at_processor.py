@@ -133,7 +133,7 @@ def test_the_next_card_is_charged_in_the_same_refill_m13(world):
     assert (gone.suspended_until, gone.blocked_at, gone.declines_in_a_row) == (None, None, 0)
     assert world.mails == ["receipt"]
     assert world.timeline.count("method_gone") == 1
-    (line,) = [it.sentence for it in world.decisions if it.code == "declined"]
+    (line,) = [it.sentence for it in world.lines if it.code == "declined"]
     assert line == "$100.00 was not charged to Visa •••• 4242: the processor no longer has it."
 
     world.deliver()  # the event arrives after all

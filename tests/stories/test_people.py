@@ -5,7 +5,7 @@ import re
 import pytest
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.users.user import Membership, Role, User
 
@@ -65,7 +65,7 @@ def test_an_account_changes_hands(app, world):
     world.session.rollback()
     left = world.session.query(Membership).filter_by(account_id=account.id).all()
     assert [(m.user_id, m.role) for m in left] == [(people["bo@quay.example"], Role.OWNER)]
-    whats = [e.what for e in world.session.query(AuditEntry).filter_by(account_id=account.id)]
+    whats = [e.audit for e in world.session.query(EventRow).filter_by(account_id=account.id)]
     assert whats == [
         "account_created", "email_confirmed", "invited", "invited_again", "joined", "ownership",
         "person_removed",

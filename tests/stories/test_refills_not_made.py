@@ -18,7 +18,7 @@ def test_nothing_is_charged_while_the_primarys_auto_charge_is_off(world):
 
     assert world.tries == []
     assert world.timeline[-1] == "primary_auto_charge_off"
-    assert "Visa •••• 4242" in world.decisions[-1].sentence
+    assert "Visa •••• 4242" in world.lines[-1].sentence
 
     world.consent(visa, True)  # T4: the switch causes a check
     world.work()
@@ -84,7 +84,7 @@ def test_a_new_method_is_charged_when_all_others_are_suspended(world):
     world.use("1.00")
     world.use("1.00")
     assert world.timeline[-1] == "all_suspended"
-    assert world.decisions[-1].times == 2, "E1: repeats of the same answer are folded"
+    assert world.lines[-1].times == 2, "E1: repeats of the same answer are folded"
 
     world.card(DISCOVER, auto_charge=True)
     world.work()

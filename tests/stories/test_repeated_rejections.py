@@ -36,7 +36,7 @@ def reject_until_the_operator_must_act(world):
 
 def test_timeline_and_screen_do_not_blame_the_bank_l8(refused):
     """L8, E1"""
-    line = next(it for it in refused.decisions if it.code == "waiting_for_outcome")
+    line = next(it for it in refused.lines if it.code == "waiting_for_outcome")
     assert line.sentence.startswith(
         "The processor refused the request to charge $100.00 to Visa •••• 4242. Nothing was charged"
     )

@@ -72,7 +72,7 @@ def test_a_refund_and_a_dispute_over_the_same_money_are_debited_once(world):
     line = (
         "exceeds the rest of that payment by $40.00. The excess was not deducted from the balance"
     )
-    assert line in world.decisions[-1].sentence
+    assert line in world.lines[-1].sentence
     assert world.timeline.count("evidence_does_not_match") == 1
     assert [it.facts["amount"] for it in world.mails_of("taken_back")] == ["$40.00", "$60.00"]
     assert agrees(world)

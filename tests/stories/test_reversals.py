@@ -85,8 +85,7 @@ def test_a_refund_is_shown_on_the_screens_and_emailed(world):
         "Refunded",
     )
     assert (
-        world.decisions[-1].sentence
-        == f"$40.00 was deducted: {description}. The balance is $160.00."
+        world.lines[-1].sentence == f"$40.00 was deducted: {description}. The balance is $160.00."
     )
     (mail,) = world.mails_of("taken_back")
     assert mail.facts["balance_after"] == "$160.00"
@@ -178,7 +177,7 @@ def test_a_lost_dispute_pauses_automatic_payments_until_a_person_resumes(world):
 
     assert account(world).paused_at is not None
     assert len(world.charges) == 1
-    assert "lost dispute" in world.decisions[-1].sentence
+    assert "lost dispute" in world.lines[-1].sentence
     assert len(world.mails_of("paused")) == 1
 
     around = (world.owner, world.clock.now(), world.policy)

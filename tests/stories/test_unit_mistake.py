@@ -18,7 +18,7 @@ def test_a_record_above_usage_max_is_refused_and_charges_nothing(world):
     world.work()
     assert (world.tries, world.balance) == ([], "100.00")
     assert world.timeline[-1] == "usage_too_large"
-    assert "$215,000.00 (call-1) was refused" in world.decisions[-1].sentence
+    assert "$215,000.00 (call-1) was refused" in world.lines[-1].sentence
 
     assert world.use("215", "call-1").verdicts == (Verdict.POSTED,)
     world.work()

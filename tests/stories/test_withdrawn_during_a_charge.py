@@ -58,7 +58,7 @@ def due(world):
 
 
 def withdrawal_lines(world):
-    return [d.sentence for d in world.decisions if d.code == "withdrawn_after_start"]
+    return [d.sentence for d in world.lines if d.code == "withdrawn_after_start"]
 
 
 def decline(world, times=1):

@@ -4,11 +4,10 @@ The 48 hours are stored in case auto-charge is switched on.
 """
 
 import pytest
-from sqlalchemy import select
 
 from tests.factories import DISCOVER, VISA
+from webapp.domain.events.rows import EventRow
 from webapp.domain.payment_methods.payment_method import SUSPENSION, MethodStatus
-from webapp.domain.webhooks.endpoint import Event
 from webapp.reads.payment_methods.main_screen import read_screen
 from webapp.reads.payments.funds_dialog import read_funds
 from webapp.reads.payments.outcome import read_outcome
@@ -37,9 +36,8 @@ def row(world):
 
 
 def events(world):
-    world.session.rollback()
-    kinds = world.session.scalars(select(Event.kind).order_by(Event.id))
-    return [str(kind) for kind in kinds if kind.endswith((".suspended", ".restored"))]
+    kinds = [str(row.webhook) for row in world.events(EventRow.webhook)]
+    return [kind for kind in kinds if kind.endswith((".suspended", ".restored"))]
 
 
 def test_a_method_without_auto_charge_is_nowhere_called_suspended(failed):
@@ -57,7 +55,7 @@ def test_a_method_without_auto_charge_is_nowhere_called_suspended(failed):
     record = read_method(session, account_id, failed.method("1117").id, now)
     assert (record.suspended_until, record.reason) == (None, "Authentication failed")
     assert not retry.can_restore
-    texts = [outcome.sentence, retry.consequence, failed.decisions[-1].sentence]
+    texts = [outcome.sentence, retry.consequence, failed.lines[-1].sentence]
     assert not [text for text in texts if "uspended" in text or "48 hours" in text]
     assert events(failed) == []
 

@@ -12,7 +12,7 @@ from webapp.extensions import db
 
 TABLES = (
     "payment_method", "low_balance_settings", "top_up", "payment", "attempt", "ledger_entry",
-    "decision", "notice", "audit_entry", "membership", "user",
+    "event", "event_repeat", "notice", "membership", "user",
 )  # fmt: skip
 
 

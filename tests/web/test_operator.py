@@ -14,7 +14,7 @@ from webapp.actions.notifications.send_emails import send_emails
 from webapp.app import TEMPLATES
 from webapp.delivery.mailer import OutboxMailer
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.notifications.outbox import Notice, NoticeKind, NoticeState, enqueue_personal
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.i18n import Language
@@ -36,8 +36,8 @@ def account(world):
 
 def audits(world, *whats):
     world.session.rollback()
-    query = world.session.query(AuditEntry).order_by(AuditEntry.id)
-    return [(e.what, e.actor_name, e.details) for e in query if e.what in whats]
+    query = world.session.query(EventRow).order_by(EventRow.id)
+    return [(e.audit, e.actor_name, e.facts) for e in query if e.audit in whats]
 
 
 def balance(world):

@@ -23,7 +23,7 @@ from webapp.actions.top_ups.set_missing_limits import set_missing_limits
 from webapp.actions.top_ups.sweep import sweep, sweep_notifications
 from webapp.actions.usage.expire_holds import expire_holds
 from webapp.actions.users.expire_sign_ups import expire_sign_ups
-from webapp.actions.webhooks.delete_old_events import delete_old_events
+from webapp.actions.webhooks.delete_old_deliveries import delete_old_deliveries
 from webapp.actions.webhooks.deliver_webhooks import deliver_webhooks
 from webapp.actions.wires.delete_old_proofs import delete_old_proofs
 from webapp.clock import Clock
@@ -137,8 +137,8 @@ JOBS = (
     Job(
         "delete old events",
         3600,
-        lambda session, services: delete_old_events(session, services.clock.now()),
-        "webhook events deleted",
+        lambda session, services: delete_old_deliveries(session, services.clock.now()),
+        "webhook deliveries deleted",
     ),
     Job(
         "delete old proofs",

@@ -9,9 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from webapp.domain.accounts.account import Account
+from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import datetimes
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks import endpoint as webhooks
+from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import (
     CHOICES,
     OF_BALANCE,
@@ -19,7 +21,6 @@ from webapp.domain.webhooks.endpoint import (
     DeliveryState,
     Ended,
     Endpoint,
-    Event,
     EventKind,
 )
 
@@ -175,8 +176,8 @@ def _delivery(
         state, tone = ("Retrying", "warn") if one.last_try_at else ("Waiting", "off")
     return DeliveryRow(
         id=one.id,
-        event=str(one.event.kind),
-        message_id=one.event.message_id,
+        event=one.event.webhook or "",
+        message_id=payloads.message_id(one.event),
         when=datetimes.since(one.event.at, zone, now),
         state=state,
         tone=tone,
@@ -186,10 +187,10 @@ def _delivery(
     )
 
 
-def _body(event: Event, rights: Collection[Right]) -> str:
-    if Right.BILLING not in rights and event.kind not in READ_BY_ALL:
+def _body(event: EventRow, rights: Collection[Right]) -> str:
+    if Right.BILLING not in rights and event.webhook not in READ_BY_ALL:
         return ""
-    return dumps(event.told(), ensure_ascii=False, indent=2)
+    return dumps(payloads.payload(event), ensure_ascii=False, indent=2)
 
 
 def _detail(one: Delivery, zone: str, now: datetime) -> str:

@@ -7,7 +7,7 @@ from webapp.actions.payment_methods.add_method import add_card
 from webapp.actions.payment_methods.remove_method import remove_method
 from webapp.actions.payment_methods.reorder_methods import reorder_methods
 from webapp.actions.payment_methods.revoke_methods import revoke_methods
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.shared.errors import Conflict, NotFound, Refusal, Stale
 from webapp.processors.sandbox.form import read_card
@@ -43,8 +43,8 @@ def reorder(world, order, seen=None):
 
 def audits(world, what):
     world.session.rollback()
-    query = world.session.query(AuditEntry).filter_by(account_id=world.account_id, what=what)
-    return [(e.user_id, e.actor_name, e.address, e.at, e.details) for e in query]
+    query = world.session.query(EventRow).filter_by(account_id=world.account_id, audit=what)
+    return [(e.user_id, e.actor_name, e.address, e.at, e.facts) for e in query]
 
 
 class ForgetfulProcessor(SandboxProcessor):

@@ -7,7 +7,7 @@ import pytest
 from tests.factories import VISA, micros
 from webapp.actions.top_ups.apply_settings import apply_settings
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.shared.errors import Invalid, NotFound, Stale
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import NEEDS_METHOD, Choice, LowBalanceSettings, RefillMode
@@ -32,8 +32,8 @@ def settings(world):
 
 def audits(world):
     world.session.rollback()
-    query = world.session.query(AuditEntry).filter_by(account_id=world.account_id, what="settings")
-    return query.order_by(AuditEntry.id).all()
+    query = world.session.query(EventRow).filter_by(account_id=world.account_id, audit="settings")
+    return query.order_by(EventRow.id).all()
 
 
 def panel(world):
@@ -63,8 +63,8 @@ def test_settings_are_saved_together_t1(world):
     assert (saved.version, saved.applied_by_id) == (1, world.owner.user_id)
     (entry,) = audits(world)
     assert (entry.user_id, entry.address) == (world.owner.user_id, "127.0.0.1")
-    assert entry.details["changed"]["threshold"] == [None, micros("50")]
-    assert "refill_mode" not in entry.details["changed"]
+    assert entry.facts["changed"]["threshold"] == [None, micros("50")]
+    assert "refill_mode" not in entry.facts["changed"]
 
 
 def test_all_bad_fields_are_reported_and_nothing_is_saved_t1(world):

@@ -121,7 +121,7 @@ def test_accounts_without_a_daily_limit_get_the_default_and_an_email_t10(world):
     world.run("set missing limits")
     assert settings(world).day_limit == micros("500.00")
     assert world.timeline.count("limits_set") == 1
-    (line,) = [decision.sentence for decision in world.decisions if decision.code == "limits_set"]
+    (line,) = [decision.sentence for decision in world.lines if decision.code == "limits_set"]
     assert line == "Daily limit set to $500.00."
     (mail,) = world.mails_of("limits_set")
     assert (mail.facts["day_limit"], mail.facts["largest_charge"]) == ("$500.00", "")

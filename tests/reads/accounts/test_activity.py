@@ -49,7 +49,7 @@ def listed_ids(world, filters=None):
 def test_each_filter_matches_a_loop_over_all_lines_e1(history, monkeypatch):
     """E1: a line folded over several days belongs to each of them."""
     monkeypatch.setattr(activity, "PAGE", 4)
-    lines = history.decisions
+    lines = history.lines
     assert any(line.first_at.date() < line.last_at.date() for line in lines), "some are folded"
     first = lines[0].first_at.date()
     days = [None, *(first + timedelta(days=n) for n in (-1, 0, 2, 5, 40))]

@@ -9,7 +9,8 @@ import pytest
 from tests.factories import MASTERCARD, VISA
 from tests.web.conftest import words
 from webapp.actions.payments.adjust_balance import adjust_balance
-from webapp.domain.accounts.audit import Actor, AuditEntry
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.events.rows import EventRow
 
 PAGE = "/settings/audit-log"
 FILE = "/settings/audit-log/file"
@@ -118,9 +119,9 @@ def test_each_entry_is_on_one_page(client, world):
     """Pages continue after the last entry shown, even if others are written meanwhile."""
     for number in range(120):
         world.session.add(
-            AuditEntry(
-                account_id=world.account_id, actor_name="Ana", address="", what="signed_in",
-                details={"n": number}, at=world.clock.now(),
+            EventRow(
+                account_id=world.account_id, actor_name="Ana", address="", kind="signed_in",
+                audit="signed_in", facts={"n": number}, at=world.clock.now(),
             )
         )  # fmt: skip
     world.session.commit()
@@ -151,9 +152,9 @@ def test_the_file_contains_no_formula(client, audited):
 def test_a_name_that_is_a_formula_is_escaped(client, audited, cell):
     """L13"""
     audited.session.add(
-        AuditEntry(
-            account_id=audited.account_id, actor_name=cell, address="", what="signed_in",
-            details={}, at=audited.clock.now(),
+        EventRow(
+            account_id=audited.account_id, actor_name=cell, address="", kind="signed_in",
+            audit="signed_in", facts={}, at=audited.clock.now(),
         )
     )  # fmt: skip
     audited.session.commit()

@@ -234,10 +234,10 @@ FORWARDED = {
 
 
 def seen_as(world):
-    from webapp.domain.accounts.audit import AuditEntry
+    from webapp.domain.events.rows import EventRow
 
     world.session.rollback()
-    return world.session.query(AuditEntry).order_by(AuditEntry.id.desc()).first().address
+    return world.session.query(EventRow).order_by(EventRow.id.desc()).first().address
 
 
 def test_forwarded_headers_are_ignored_by_default(app, world, email):

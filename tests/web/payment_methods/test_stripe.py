@@ -17,7 +17,7 @@ from tests.processors.stripe_stand_in import (
 )
 from tests.web.conftest import words
 from webapp.actions.payments.decide_attempt import decide_attempt
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.payments import unmatched_events
 from webapp.ports import Holder
 
@@ -105,7 +105,7 @@ def test_another_accounts_card_is_refused_m14(app, client, world, stand_in, capl
     assert "opened for another account, so nothing was saved" in answer.text
     assert [method.label for method in world.methods] == ["Visa •••• 4242"]
     assert f"{theirs['id']} was made for account 4711" in caplog.text
-    refused = select(AuditEntry).where(AuditEntry.what == "method_refused")
+    refused = select(EventRow).where(EventRow.audit == "method_refused")
     assert world.session.scalars(refused).one().account_id == world.account_id
     assert "4711" not in client.get("/settings/audit-log").text
     world.run("revoke methods")

@@ -8,7 +8,7 @@ from tests.conftest import settings_in
 from tests.factories import PASSWORD
 from tests.web.conftest import words
 from webapp.app import create_app
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.users.user import Membership, User
 from webapp.extensions import db
 
@@ -31,8 +31,8 @@ def sign_in(visitor, email, password=PASSWORD, **more):
 
 def audits(world):
     world.session.rollback()
-    query = world.session.query(AuditEntry).order_by(AuditEntry.id)
-    return [(e.what, e.user_id) for e in query if e.what.startswith("sign")]
+    query = world.session.query(EventRow).order_by(EventRow.id)
+    return [(e.audit, e.user_id) for e in query if (e.audit or "").startswith("sign")]
 
 
 def test_signing_in_redirects_to_the_main_screen(visitor, world, email):

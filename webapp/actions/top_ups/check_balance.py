@@ -15,6 +15,7 @@ from webapp.database.notify import notify_workers
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
+from webapp.domain.events.rows import latest_line
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.policy import Policy
@@ -130,8 +131,8 @@ def explain(
         LowBalanceSettings.of(session, account.id).look_again(answer.until)
     _enqueue_email(session, account, inputs, answer)
     line = timeline_line(inputs, answer, account.show)
-    last = decisions.latest(session, account.id) if routine else None
-    if last is None or (last.code, last.sentence) != (answer.code, line):
+    last = latest_line(session, account.id) if routine else None
+    if last is None or (last.timeline, last.facts.get("sentence")) != (answer.code, line):
         top_up_id = top_up.id if top_up else None
         decisions.record(session, account.id, answer.code, line, inputs.now, top_up_id=top_up_id)
 

@@ -16,6 +16,7 @@ from webapp.domain.accounts.audit import SYSTEM
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.webhooks import endpoint as webhooks
+from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import CLAIM, GONE, PATIENCE, Delivery, Ended, Endpoint
 from webapp.ports import Reply, WebhookSender
 
@@ -107,15 +108,14 @@ def _prepare(
     if not endpoint.is_on:
         return None
     # Receivers compare the timestamp with real time, so the sandbox's clock is not used.
-    body, timestamp = event.body(), int(Clock().now().timestamp())
+    body, timestamp = payloads.body(event), int(Clock().now().timestamp())
+    message_id = payloads.message_id(event)
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Ballast webhooks",
-        "webhook-id": event.message_id,
+        "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": webhooks.signature(
-            endpoint.secrets(now), event.message_id, timestamp, body
-        ),
+        "webhook-signature": webhooks.signature(endpoint.secrets(now), message_id, timestamp, body),
     }
     url = endpoint.url
     return lambda: webhook_sender.deliver(url, headers, body)

@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
-from webapp.database.base import Base
+from webapp.domain.events.rows import EventRow
 
 
 @dataclass(frozen=True)
@@ -23,20 +22,6 @@ SYSTEM = Actor()
 COMMAND_LINE = Actor(name="Command line")
 
 
-class AuditEntry(Base):
-    __tablename__ = "audit_entry"
-    __table_args__ = (Index("ix_audit_entry_account_id_id", "account_id", "id"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
-    actor_name: Mapped[str] = mapped_column(String(120))
-    address: Mapped[str] = mapped_column(String(64))
-    what: Mapped[str] = mapped_column(String(60))
-    details: Mapped[dict[str, object]] = mapped_column(JSON)
-    at: Mapped[datetime]
-
-
 def record(
     session: Session,
     account_id: int | None,
@@ -47,13 +32,14 @@ def record(
 ) -> None:
     """Write an entry, in the transaction that makes the change."""
     session.add(
-        AuditEntry(
+        EventRow(
             account_id=account_id,
             user_id=actor.user_id,
             actor_name=actor.name,
             address=actor.address,
-            what=what,
-            details=details,
+            kind=what,
+            audit=what,
+            facts=details,
             at=now,
         )
     )

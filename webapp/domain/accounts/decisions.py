@@ -3,10 +3,9 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, bindparam, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
-from webapp.database.base import Base, partial_index
+from webapp.domain.events.rows import EventRow, count_repeat, latest_line
 
 
 class Code(StrEnum):
@@ -50,41 +49,6 @@ class Code(StrEnum):
     USAGE_TOO_LARGE = "usage_too_large"
 
 
-class Decision(Base):
-    __tablename__ = "decision"
-    __table_args__ = (
-        Index("ix_decision_account_id_id", "account_id", "id"),
-        # From a payment to its timeline lines (E2).
-        partial_index("ix_decision_attempt_id", "attempt_id", where="attempt_id IS NOT NULL"),
-        partial_index("ix_decision_top_up_id", "top_up_id", where="top_up_id IS NOT NULL"),
-        # For the operator's metric (L14).
-        partial_index("ix_decision_usage_too_large", "last_at", where="code = 'usage_too_large'"),
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
-    code: Mapped[Code] = mapped_column(String(40))
-    sentence: Mapped[str] = mapped_column(Text)
-    attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
-    top_up_id: Mapped[int | None] = mapped_column(ForeignKey("top_up.id"))
-    times: Mapped[int] = mapped_column(default=1)
-    """Number of consecutive checks with the same result."""
-    first_at: Mapped[datetime]
-    last_at: Mapped[datetime]
-
-
-_LATEST = (
-    select(Decision)
-    .where(Decision.account_id == bindparam("account_id"))
-    .order_by(Decision.id.desc())
-    .limit(1)
-)
-
-
-def latest(session: Session, account_id: int) -> Decision | None:
-    return session.scalar(_LATEST, {"account_id": account_id})
-
-
 def record(
     session: Session,
     account_id: int,
@@ -95,26 +59,28 @@ def record(
     attempt_id: int | None = None,
     top_up_id: int | None = None,
 ) -> None:
-    """Write a line; a repeated result is counted in the account's latest line."""
-    last = latest(session, account_id)
+    """Write a line; a repeated result is counted beside the account's latest line."""
+    last = latest_line(session, account_id)
+    facts: dict[str, object] = {"sentence": sentence}
     if (
         last is not None
         and attempt_id is None
-        and (last.code, last.sentence) == (code, sentence)
+        and (last.timeline, last.facts) == (code, facts)
         and (last.attempt_id, last.top_up_id) == (None, top_up_id)
     ):
-        last.times += 1
-        last.last_at = now
+        count_repeat(session, last, now)
         return
     session.add(
-        Decision(
+        EventRow(
             account_id=account_id,
-            code=code,
-            sentence=sentence,
+            kind=code,
+            timeline=code,
+            at=now,
+            actor_name="Ballast",
+            address="",
+            facts=facts,
             attempt_id=attempt_id,
             top_up_id=top_up_id,
-            first_at=now,
-            last_at=now,
         )
     )
     session.flush()

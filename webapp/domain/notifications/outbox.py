@@ -159,7 +159,8 @@ class Notice(Base):
         Index("ix_notice_kind_created_at_id", "kind", "created_at", "id"),
         Index("ix_notice_kind_state_created_at_id", "kind", "state", "created_at", "id"),
         Index("ix_notice_recipient", "recipient"),
-        # From a payment to its emails (E2).
+        # From an event and from a payment to its emails (E2).
+        partial_index("ix_notice_event_id", "event_id", where="event_id IS NOT NULL"),
         partial_index("ix_notice_attempt_id", "attempt_id", where="attempt_id IS NOT NULL"),
     )
 
@@ -180,6 +181,8 @@ class Notice(Base):
     message_id: Mapped[str] = mapped_column(String(120))
     state: Mapped[NoticeState] = mapped_column(String(10), default=NoticeState.OWED)
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"))
+    """The event that the email tells of; NULL for emails that are older than events."""
     urgency: Mapped[Urgency] = mapped_column(
         SmallInteger,
         default=lambda row: urgency_of(row.get_current_parameters()["kind"]),

@@ -1,6 +1,6 @@
-"""Outgoing webhooks: endpoints, events and deliveries.
+"""Outgoing webhooks: endpoints and the deliveries of events to them.
 
-An event is written in the transaction of its cause. Requests are signed as specified by Standard
+A delivery is written in the transaction of its cause. Requests are signed as specified by Standard
 Webhooks (https://www.standardwebhooks.com), for which libraries exist.
 """
 
@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from hmac import digest
-from json import dumps
 from secrets import token_bytes
 from urllib.parse import urlsplit
 
@@ -23,7 +22,6 @@ from sqlalchemy import (
     String,
     and_,
     delete,
-    exists,
     func,
     or_,
     select,
@@ -34,6 +32,7 @@ from webapp.database.base import Base, partial_index
 from webapp.database.notify import notify_workers
 from webapp.database.vault import Sealed
 from webapp.domain.accounts.account import Account
+from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import texts
 from webapp.domain.shared.errors import Conflict, Denied, NotFound
 from webapp.domain.users.user import Right, not_allowed
@@ -69,10 +68,10 @@ PATIENCE = timedelta(days=5)
 """An endpoint that has failed for this long, without a success, is switched off."""
 
 KEPT = timedelta(days=90)
-"""Retention time of events without pending deliveries."""
+"""Retention time of deliveries that are not pending."""
 
 AT_ONCE = 1000
-"""Maximum number of events deleted in one transaction."""
+"""Maximum number of deliveries deleted in one transaction."""
 
 GONE = 410
 """HTTP status with which a receiver switches its endpoint off."""
@@ -196,41 +195,6 @@ class Endpoint(Base):
         return not_allowed(Right.BILLING, "change a webhook with billing events")
 
 
-class Event(Base):
-    """A webhook event. Ids increase in the commit order of the account's transactions."""
-
-    __tablename__ = "webhook_event"
-    __table_args__ = (
-        Index("ix_webhook_event_account_id_id", "account_id", "id"),
-        Index("ix_webhook_event_at", "at"),
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
-    kind: Mapped[EventKind] = mapped_column(String(40))
-    data: Mapped[dict[str, object]] = mapped_column(JSON)
-    at: Mapped[datetime]
-
-    @property
-    def message_id(self) -> str:
-        """Id that is the same in all deliveries, so that receivers can ignore repeats."""
-        return f"evt_{self.id:012}"
-
-    def told(self) -> dict[str, object]:
-        """Return the payload."""
-        return {
-            "type": self.kind,
-            "id": self.message_id,
-            "timestamp": self.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "account": self.account_id,
-            "data": self.data,
-        }
-
-    def body(self) -> bytes:
-        """Return the exact bytes that are signed and sent."""
-        return dumps(self.told(), ensure_ascii=False, separators=(",", ":")).encode()
-
-
 class Delivery(Base):
     """The delivery of an event to one endpoint."""
 
@@ -238,11 +202,12 @@ class Delivery(Base):
     __table_args__ = (
         Index("uq_webhook_delivery_event_id_endpoint_id", "event_id", "endpoint_id", unique=True),
         Index("ix_webhook_delivery_endpoint_id_id", "endpoint_id", "id"),
+        Index("ix_webhook_delivery_created_at", "created_at"),
         partial_index("ix_webhook_delivery_next_try_at", "next_try_at", where="state = 'owed'"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    event_id: Mapped[int] = mapped_column(ForeignKey("webhook_event.id"))
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"))
     endpoint_id: Mapped[int] = mapped_column(ForeignKey("webhook_endpoint.id"))
     state: Mapped[DeliveryState] = mapped_column(String(10), default=DeliveryState.OWED)
     tries: Mapped[int] = mapped_column(default=0)
@@ -255,7 +220,7 @@ class Delivery(Base):
     """Body of the last error response, or why there was no response."""
     created_at: Mapped[datetime]
 
-    event: Mapped[Event] = relationship()
+    event: Mapped[EventRow] = relationship()
     endpoint: Mapped[Endpoint] = relationship()
 
     def record(
@@ -316,7 +281,15 @@ def enqueue(
     """Enqueue an event for these endpoints; returns the last delivery, if any."""
     if not endpoints:
         return None
-    event = Event(account_id=account_id, kind=kind, data=dict(data), at=now)
+    event = EventRow(
+        account_id=account_id,
+        kind=kind,
+        webhook=kind,
+        at=now,
+        actor_name="Ballast",
+        address="",
+        facts={"data": dict(data)},
+    )
     owed = [
         Delivery(event=event, endpoint_id=endpoint.id, next_try_at=now, created_at=now)
         for endpoint in endpoints
@@ -364,21 +337,15 @@ def note_who_is_told(session: Session, account: Account) -> None:
     account.has_webhooks = any(one.is_on for one in of_account(session, account.id))
 
 
-def delete_old_events(session: Session, now: datetime) -> int:
-    """Delete old events without pending deliveries, with their deliveries; returns how many.
-
-    The newest event stays, because SQLite would use its id again.
-    """
-    newest = select(func.max(Event.id)).scalar_subquery()
+def delete_old_deliveries(session: Session, now: datetime) -> int:
+    """Delete old deliveries that are not pending, the oldest first; returns how many."""
     removed = select(Endpoint.id).where(Endpoint.removed_at.is_not(None))
     owed = and_(Delivery.state == DeliveryState.OWED, Delivery.endpoint_id.not_in(removed))
-    is_owed = exists().where(Delivery.event_id == Event.id, owed)
-    is_old = and_(Event.at < now - KEPT, Event.id < newest, ~is_owed)
-    old = session.scalars(select(Event.id).where(is_old).order_by(Event.at).limit(AT_ONCE)).all()
-    session.execute(delete(Delivery).where(Delivery.event_id.in_(old), ~owed))
+    is_old = and_(Delivery.created_at < now - KEPT, ~owed)
+    query = select(Delivery.id).where(is_old).order_by(Delivery.created_at, Delivery.id)
+    old = session.scalars(query.limit(AT_ONCE)).all()
     # A delivery may have been requested again meanwhile.
-    has_deliveries = exists().where(Delivery.event_id == Event.id)
-    gone = delete(Event).where(Event.id.in_(old), ~has_deliveries)
+    gone = delete(Delivery).where(Delivery.id.in_(old), ~owed)
     return session.connection().execute(gone).rowcount
 
 

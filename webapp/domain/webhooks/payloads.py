@@ -5,10 +5,12 @@ account has no endpoint. Amounts are decimal strings, as in the API.
 """
 
 from datetime import datetime
+from json import dumps
 
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
+from webapp.domain.events.rows import EventRow
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import Payment, PaymentState
 from webapp.domain.shared.money import decimal_text
@@ -21,6 +23,26 @@ OF_STATE = {
     PaymentState.FAILED: EventKind.PAYMENT_FAILED,
     PaymentState.ABANDONED: EventKind.PAYMENT_ABANDONED,
 }
+
+
+def message_id(event: EventRow) -> str:
+    """Return the id that is the same in all deliveries, so that receivers can ignore repeats."""
+    return f"evt_{event.id:012}"
+
+
+def payload(event: EventRow) -> dict[str, object]:
+    return {
+        "type": event.webhook,
+        "id": message_id(event),
+        "timestamp": event.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "account": event.account_id,
+        "data": event.facts["data"],
+    }
+
+
+def body(event: EventRow) -> bytes:
+    """Return the exact bytes that are signed and sent."""
+    return dumps(payload(event), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def balance(session: Session, account: Account, now: datetime) -> None:
@@ -41,7 +63,7 @@ def payment(session: Session, account: Account, it: Payment, now: datetime) -> N
         return
     session.flush()
     tried = it.attempts[-1].method if it.attempts else None
-    payload = {
+    facts = {
         "payment": it.id,
         "reference": it.reference,
         "kind": it.kind,
@@ -50,7 +72,7 @@ def payment(session: Session, account: Account, it: Payment, now: datetime) -> N
         "payment_method": _method(tried) if tried is not None else None,
         **_balance(account),
     }
-    webhooks.tell(session, account, kind, payload, now)
+    webhooks.tell(session, account, kind, facts, now)
     if it.top_up_id is not None and kind is EventKind.PAYMENT_SUCCEEDED:
         top_up(session, account, it.top_up_id, now, succeeded=True, amount=it.amount)
 
@@ -67,8 +89,8 @@ def top_up(
     """Enqueue the event of a paid refill, or of one whose methods have all failed."""
     kind = EventKind.TOP_UP_SUCCEEDED if succeeded else EventKind.TOP_UP_FAILED
     charged = decimal_text(amount) if amount is not None else None
-    payload = {"top_up": top_up_id, "amount": charged, **_balance(account)}
-    webhooks.tell(session, account, kind, payload, now)
+    facts = {"top_up": top_up_id, "amount": charged, **_balance(account)}
+    webhooks.tell(session, account, kind, facts, now)
 
 
 def method(
@@ -86,8 +108,8 @@ def settings(session: Session, account: Account, it: LowBalanceSettings, now: da
     # A database trigger updates it from the settings.
     session.flush()
     session.refresh(account, ["alert_threshold"])
-    payload = {**it.chosen().exact(), "version": it.version}
-    webhooks.tell(session, account, EventKind.SETTINGS_CHANGED, payload, now)
+    facts = {**it.chosen().exact(), "version": it.version}
+    webhooks.tell(session, account, EventKind.SETTINGS_CHANGED, facts, now)
     balance(session, account, now)
 
 

@@ -6,11 +6,12 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session, contains_eager
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code, Decision
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.events.rows import EventRepeat, EventRow
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
@@ -196,12 +197,17 @@ def read_activity(
     account = session.get_one(Account, account_id)
     zone = account.time_zone
     filters = filters or ActivityFilters()
-    query = select(Decision).where(Decision.account_id == account_id, *_conditions(filters, zone))
+    query = (
+        select(EventRow)
+        .outerjoin(EventRow.repeat)
+        .where(EventRow.account_id == account_id, *_conditions(filters, zone))
+        .options(contains_eager(EventRow.repeat))
+    )
     if before is not None:
-        query = query.where(Decision.id < before)
-    found = session.scalars(query.order_by(Decision.id.desc()).limit(PAGE + 1)).all()
+        query = query.where(EventRow.id < before)
+    found = session.scalars(query.order_by(EventRow.id.desc()).limit(PAGE + 1)).all()
     shown = found[:PAGE]
-    days = groupby(shown, lambda line: _day(line.first_at, zone, now))
+    days = groupby(shown, lambda line: _day(line.at, zone, now))
     inputs = top_ups.gather(session, account, now, policy)
     named = payments_of_attempts(session, [line.attempt_id for line in shown])
     return ActivityScreen(
@@ -218,12 +224,14 @@ def read_activity(
 
 
 def _conditions(filters: ActivityFilters, zone: str) -> Iterator[ColumnElement[bool]]:
+    yield EventRow.timeline.is_not(None)
     if filters.about is not None:
-        yield Decision.code.in_(ABOUT[filters.about])
+        yield EventRow.timeline.in_(ABOUT[filters.about])
     if filters.first is not None:
-        yield Decision.last_at >= datetimes.midnight(filters.first, zone)
+        last_at = func.coalesce(EventRepeat.last_at, EventRow.at)
+        yield last_at >= datetimes.midnight(filters.first, zone)
     if filters.last is not None:
-        yield Decision.first_at < datetimes.midnight(filters.last + timedelta(days=1), zone)
+        yield EventRow.at < datetimes.midnight(filters.last + timedelta(days=1), zone)
 
 
 def _why(account: Account, inputs: PlanInput) -> str:
@@ -244,16 +252,16 @@ def _day(at: datetime, zone: str, now: datetime) -> str:
     return datetimes.weekday_and_day(at, zone, now)
 
 
-def _line(line: Decision, named: Mapping[int, Named], zone: str, now: datetime) -> ActivityLine:
+def _line(line: EventRow, named: Mapping[int, Named], zone: str, now: datetime) -> ActivityLine:
     last = datetimes.within(datetimes.since(line.last_at, zone, now))
-    code = Code(line.code)
+    code = Code(line.timeline or "")
     return ActivityLine(
         id=line.id,
         code=code.value,
         title=TITLES[code],
-        sentence=line.sentence,
+        sentence=str(line.facts["sentence"]),
         tone=TONES.get(code, "off"),
-        time=datetimes.clock_time(line.first_at, zone),
+        time=datetimes.clock_time(line.at, zone),
         repeated=f"{line.times} times, last {last}" if line.times > 1 else "",
         payment=named.get(line.attempt_id or 0),
     )

@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import datetimes
 from webapp.domain.users.user import Membership, User
 from webapp.reads.accounts import audit_sentences
@@ -95,7 +95,7 @@ def read_audit_log(
     zone = account.time_zone
     query = _query(account, filters)
     if before is not None:
-        query = query.where(AuditEntry.id < before)
+        query = query.where(EventRow.id < before)
     found = session.execute(query.limit(PAGE + 1)).all()
     shown = found[:PAGE]
     days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.at, zone, now))
@@ -125,37 +125,37 @@ def read_audit_rows(
             entry.at.strftime("%Y-%m-%d %H:%M:%S"),
             entry.actor_name,
             entry.address,
-            audit_sentences.title(entry.what),
-            audit_sentences.sentence(entry.what, entry.details, account),
-            entry.what,
+            audit_sentences.title(entry.audit),
+            audit_sentences.sentence(entry.audit, entry.facts, account),
+            entry.audit,
         )
 
 
 def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
     # Columns instead of entities, so that a file of a million rows is not held in memory.
     query = select(
-        AuditEntry.id,
-        AuditEntry.at,
-        AuditEntry.actor_name,
-        AuditEntry.user_id,
-        AuditEntry.address,
-        AuditEntry.what,
-        AuditEntry.details,
-    ).where(AuditEntry.account_id == account.id)
+        EventRow.id,
+        EventRow.at,
+        EventRow.actor_name,
+        EventRow.user_id,
+        EventRow.address,
+        EventRow.audit,
+        EventRow.facts,
+    ).where(EventRow.account_id == account.id, EventRow.audit.is_not(None))
     if filters.who == OTHERS:
         belongs = select(Membership.user_id).where(Membership.account_id == account.id)
-        system, outsider = AuditEntry.user_id.is_(None), AuditEntry.user_id.not_in(belongs)
+        system, outsider = EventRow.user_id.is_(None), EventRow.user_id.not_in(belongs)
         query = query.where(or_(system, outsider))
     elif filters.who:
-        query = query.where(AuditEntry.user_id == int(filters.who))
+        query = query.where(EventRow.user_id == int(filters.who))
     if filters.group:
-        query = query.where(AuditEntry.what.in_(audit_sentences.whats(filters.group)))
+        query = query.where(EventRow.audit.in_(audit_sentences.whats(filters.group)))
     if filters.first:
-        query = query.where(AuditEntry.at >= datetimes.midnight(filters.first, account.time_zone))
+        query = query.where(EventRow.at >= datetimes.midnight(filters.first, account.time_zone))
     if filters.last:
         end = datetimes.midnight(filters.last + timedelta(days=1), account.time_zone)
-        query = query.where(AuditEntry.at < end)
-    return query.order_by(AuditEntry.id.desc())
+        query = query.where(EventRow.at < end)
+    return query.order_by(EventRow.id.desc())
 
 
 def _people(session: Session, account_id: int) -> Iterator[tuple[str, str]]:
@@ -179,7 +179,7 @@ def _line(account: Account, entry: Row[Any]) -> AuditLine:
         initials="".join(word[0] for word in (words[:1] + words[1:][-1:])).upper(),
         is_person=entry.user_id is not None,
         address=entry.address,
-        title=audit_sentences.title(entry.what),
-        sentence=audit_sentences.sentence(entry.what, entry.details, account),
-        settings=entry.details.get("version") if entry.what == "settings" else None,
+        title=audit_sentences.title(entry.audit),
+        sentence=audit_sentences.sentence(entry.audit, entry.facts, account),
+        settings=entry.facts.get("version") if entry.audit == "settings" else None,
     )

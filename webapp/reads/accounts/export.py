@@ -13,14 +13,13 @@ from io import RawIOBase, StringIO
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from sqlalchemy import BigInteger, Select, Table, select
+from sqlalchemy import BigInteger, Select, Table, and_, select
 from sqlalchemy.orm import Session
 
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import AuditEntry
-from webapp.domain.accounts.decisions import Decision
 from webapp.domain.api_keys.api_key import ApiKey
+from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.payment_method import PaymentMethod
@@ -32,7 +31,7 @@ from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.usage.holds import Hold
 from webapp.domain.usage.imports import UsageImport
 from webapp.domain.users.user import Membership, User
-from webapp.domain.webhooks.endpoint import Endpoint, Event
+from webapp.domain.webhooks.endpoint import Endpoint
 from webapp.domain.wires.wire import WireRequest
 
 BATCH = 500
@@ -57,14 +56,18 @@ TABLES: tuple[tuple[str, type[Base]], ...] = (
     ("attempts", Attempt),
     ("wire_transfers", WireRequest),
     ("holds", Hold),
-    ("activity", Decision),
     ("mails", Notice),
-    ("audit_log", AuditEntry),
     ("api_keys", ApiKey),
     ("webhooks", Endpoint),
-    ("webhook_events", Event),
     ("usage_imports", UsageImport),
 )
+
+CHANNELS = {
+    "activity": EventRow.timeline,
+    "audit_log": EventRow.audit,
+    "webhook_events": EventRow.webhook,
+}
+"""Lists of the events with a code in the column."""
 
 ABOUT = """\
 All data that Ballast stores for account {id}, {name}, as of {at}.
@@ -143,6 +146,10 @@ def _lists(account_id: int, hidden: set[str]) -> Iterator[_List]:
     for name, record in TABLES:
         table: Table = record.__table__  # type: ignore[assignment]
         yield _list(name, table, table.c.account_id == account_id, hidden)
+    events: Table = EventRow.__table__  # type: ignore[assignment]
+    for name, code in CHANNELS.items():
+        mine = and_(events.c.account_id == account_id, code.is_not(None))
+        yield _list(name, events, mine, hidden)
 
 
 def _list(name: str, table: Table, mine: Any, hidden: set[str]) -> _List:

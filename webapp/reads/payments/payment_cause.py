@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import datetimes
 from webapp.domain.top_ups.settings import ALERT, FIELDS, LIMITS, Choice, RefillMode
 
@@ -36,9 +36,9 @@ class Cause:
 def read_cause(session: Session, account: Account, version: int, now: datetime) -> Cause:
     """Read the settings of a version."""
     entries = session.scalars(
-        select(AuditEntry)
-        .where(AuditEntry.account_id == account.id, AuditEntry.what == "settings")
-        .order_by(AuditEntry.id)
+        select(EventRow)
+        .where(EventRow.account_id == account.id, EventRow.audit == "settings")
+        .order_by(EventRow.id)
     )
     choice, applied = Choice(), ""
     for entry in entries:
@@ -51,12 +51,12 @@ def read_cause(session: Session, account: Account, version: int, now: datetime) 
     return Cause(version, choice, _words(choice, account), _limits(choice, account), applied)
 
 
-def _version(entry: AuditEntry) -> int:
-    return int(str(entry.details.get("version") or 0))
+def _version(entry: EventRow) -> int:
+    return int(str(entry.facts.get("version") or 0))
 
 
-def _after(entry: AuditEntry) -> dict[str, object]:
-    changed = entry.details.get("changed")
+def _after(entry: EventRow) -> dict[str, object]:
+    changed = entry.facts.get("changed")
     return {name: pair[1] for name, pair in changed.items()} if isinstance(changed, dict) else {}
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code, Decision
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.declines import reason
@@ -283,17 +284,19 @@ def _decisions(
     attempt_ids: Sequence[int],
     now: datetime,
 ) -> tuple[DecisionLine, ...]:
-    about: list[ColumnElement[bool]] = [Decision.attempt_id.in_(attempt_ids)]
+    about: list[ColumnElement[bool]] = [EventRow.attempt_id.in_(attempt_ids)]
     if payment.top_up_id is not None:
-        about.append(Decision.top_up_id == payment.top_up_id)
-    lines = session.scalars(select(Decision).where(or_(*about)).order_by(Decision.id))
+        about.append(EventRow.top_up_id == payment.top_up_id)
+    lines = session.scalars(
+        select(EventRow).where(EventRow.timeline.is_not(None), or_(*about)).order_by(EventRow.id)
+    )
     return tuple(
         DecisionLine(
             id=line.id,
-            title=TITLES[Code(line.code)],
-            tone=TONES.get(Code(line.code), "off"),
-            sentence=line.sentence,
-            at=datetimes.since(line.first_at, account.time_zone, now),
+            title=TITLES[Code(line.timeline or "")],
+            tone=TONES.get(Code(line.timeline or ""), "off"),
+            sentence=str(line.facts["sentence"]),
+            at=datetimes.since(line.at, account.time_zone, now),
         )
         for line in lines
     )

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Decision
+from webapp.domain.events.rows import EventRow
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
@@ -48,13 +48,19 @@ def read_activity(
 ) -> ActivityPage:
     account = session.get_one(Account, account_id)
     at = top_ups.gather(session, account, now, policy)
-    query = select(Decision).where(Decision.account_id == account_id)
-    shown, cursor = page_of(session, query, Decision.id, before, limit)
+    of_timeline = (EventRow.account_id == account_id, EventRow.timeline.is_not(None))
+    query = select(EventRow).where(*of_timeline).options(joinedload(EventRow.repeat))
+    shown, cursor = page_of(session, query, EventRow.id, before, limit)
     return ActivityPage(
         next=plain(what_happens_next(at, account.show)),
         decisions=tuple(
             DecisionRecord(
-                one.id, str(one.code), one.sentence, one.times, one.first_at, one.last_at
+                one.id,
+                one.timeline or "",
+                str(one.facts["sentence"]),
+                one.times,
+                one.at,
+                one.last_at,
             )
             for one in shown
         ),

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from webapp.domain.webhooks import endpoint as webhooks
+from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import Delivery, DeliveryState, Ended, Endpoint
 from webapp.reads.records.pages import page_of
 
@@ -97,8 +98,8 @@ def endpoint_record(endpoint: Endpoint) -> EndpointRecord:
 def delivery_record(delivery: Delivery) -> DeliveryRecord:
     return DeliveryRecord(
         id=delivery.id,
-        event=str(delivery.event.kind),
-        message_id=delivery.event.message_id,
+        event=delivery.event.webhook or "",
+        message_id=payloads.message_id(delivery.event),
         state=DeliveryState(delivery.state),
         tries=delivery.tries,
         status=delivery.status,

@@ -6,7 +6,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webapp.database.statements import sql_literal
-from webapp.domain.accounts.decisions import Code, Decision
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.events.rows import EventRepeat, EventRow
 from webapp.domain.notifications.outbox import Notice, NoticeState
 from webapp.domain.payments.payment import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
@@ -94,11 +95,11 @@ def read_metrics(
 
 
 def _refused_usage(session: Session, now: datetime) -> float:
-    times = select(func.sum(Decision.times)).where(
-        Decision.code == sql_literal(Code.USAGE_TOO_LARGE),
-        Decision.last_at > now - timedelta(days=1),
-    )
-    return float(session.scalar(times) or 0)
+    times = func.coalesce(EventRepeat.times, 1)
+    last_at = func.coalesce(EventRepeat.last_at, EventRow.at)
+    query = select(func.sum(times)).select_from(EventRow).outerjoin(EventRow.repeat)
+    is_refusal = EventRow.timeline == sql_literal(Code.USAGE_TOO_LARGE)
+    return float(session.scalar(query.where(is_refusal, last_at > now - timedelta(days=1))) or 0)
 
 
 def _count(session: Session, condition) -> float:  # type: ignore[no-untyped-def]

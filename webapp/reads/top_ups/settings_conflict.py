@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.field_tables import Amount, Field, Limit, controls
 from webapp.domain.top_ups.settings import FIELDS, Choice, LowBalanceSettings
@@ -62,26 +62,26 @@ def read_conflict(
 
 def _changes_since(
     session: Session, settings: LowBalanceSettings, since: int
-) -> Sequence[AuditEntry]:
+) -> Sequence[EventRow]:
     """Return the audit entries of the versions after `since`, newest first."""
     return changes(session, settings.account_id, "settings", max(settings.version - since, 0))
 
 
-def changes(session: Session, account_id: int, what: str, most: int) -> Sequence[AuditEntry]:
+def changes(session: Session, account_id: int, what: str, most: int) -> Sequence[EventRow]:
     """Return the last `most` audit entries of a kind, newest first."""
     return session.scalars(
-        select(AuditEntry)
-        .where(AuditEntry.account_id == account_id, AuditEntry.what == what)
-        .order_by(AuditEntry.id.desc())
+        select(EventRow)
+        .where(EventRow.account_id == account_id, EventRow.audit == what)
+        .order_by(EventRow.id.desc())
         .limit(most)
     ).all()
 
 
-def _undone(saved: Choice, entries: Sequence[AuditEntry]) -> Choice:
+def _undone(saved: Choice, entries: Sequence[EventRow]) -> Choice:
     """Return the choice before these changes."""
     values = asdict(saved)
     for entry in entries:
-        changed = entry.details.get("changed")
+        changed = entry.facts.get("changed")
         if isinstance(changed, dict):
             values |= {name: pair[0] for name, pair in changed.items()}
     return Choice.restored(values)
@@ -108,7 +108,7 @@ def _words(account: Account, choice: Choice, field: Field) -> str:
     return field.show(value, account.show)
 
 
-def who_changed(account: Account, last: AuditEntry | None, user_id: int, now: datetime) -> str:
+def who_changed(account: Account, last: EventRow | None, user_id: int, now: datetime) -> str:
     """Return "Tom Okafor changed these settings at 14:11."; `user_id` is the reader's."""
     if last is None:
         return "These settings have changed since you opened this page."

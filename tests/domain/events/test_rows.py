@@ -1,16 +1,16 @@
-"""The audit log is append-only (P2): the database rejects changes of its rows."""
+"""Events are append-only (E1, P2): the database rejects changes of their rows."""
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from tests.conftest import on_postgres
-from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.events.rows import EventRow
 
 CHANGES = [
-    "UPDATE audit_entry SET actor_name = 'Somebody else'",
-    "UPDATE audit_entry SET details = '{}'",
-    "DELETE FROM audit_entry",
+    "UPDATE event SET actor_name = 'Somebody else'",
+    "UPDATE event SET facts = '{}'",
+    "DELETE FROM event",
 ]
 
 
@@ -23,23 +23,23 @@ def expect_refusal(session, statement):
 @pytest.mark.parametrize("statement", CHANGES)
 def test_updates_and_deletes_are_refused(world, statement):
     """P2"""
-    before = [(e.id, e.actor_name, e.details) for e in world.session.query(AuditEntry)]
+    before = [(e.id, e.actor_name, e.facts) for e in world.session.query(EventRow)]
     assert before
     expect_refusal(world.session, statement)
-    after = [(e.id, e.actor_name, e.details) for e in world.session.query(AuditEntry)]
+    after = [(e.id, e.actor_name, e.facts) for e in world.session.query(EventRow)]
     assert after == before
 
 
 @on_postgres
 def test_truncating_is_refused(world):
     """P2"""
-    expect_refusal(world.session, "TRUNCATE audit_entry")
+    expect_refusal(world.session, "TRUNCATE event")
 
 
 def test_changing_a_loaded_entry_is_refused(world):
     """P2: the ORM has no way around the guard."""
-    entry = world.session.query(AuditEntry).first()
-    entry.what = "nothing"
+    entry = world.session.query(EventRow).first()
+    entry.audit = "nothing"
     with pytest.raises(DBAPIError, match="append-only"):
         world.session.flush()
     world.session.rollback()
