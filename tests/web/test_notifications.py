@@ -9,6 +9,7 @@ from tests.factories import VISA
 from tests.web.conftest import words
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import TOPICS
+from webapp.domain.notifications.settings import NotificationSettings
 from webapp.domain.notifications.topics import MOST_ADDRESSES, Topic
 from webapp.domain.shared import signed_links
 from webapp.domain.top_ups.settings import LowBalanceSettings
@@ -149,6 +150,33 @@ def test_an_error_in_a_stale_form_does_not_hide_the_conflict(client, form, accou
     assert refused.status_code == 422
     seal = re.search(r'name="seen" value="(\w+)"', refused.text)[1]
     assert client.post(PATH, data=mine | {"step-0": "", "seen": seal}).status_code == 409
+
+
+CHANGES = {
+    "recipients": ("address-1", "bo@example.com", "cy@example.com", "Recipients: ana@example.com"),
+    "steps": ("step-0", "20.00", "30.00", "More low-balance alerts: US$20.00"),
+    "time_zone": ("time_zone", "Europe/Berlin", "UTC", "Time zone from Europe/Dublin to"),
+    "locale": ("locale", "de_DE", "en_US", "Number format from US$1,234.50 to 1.234,50 $"),
+    "language": ("language", "fr", "es", "Email language from Deutsch to Français"),
+}
+"""Of each setting: a control, a value, another value, and the line of the audit log."""
+
+
+@pytest.mark.parametrize("name", NotificationSettings.__dataclass_fields__)
+def test_every_setting_is_saved_logged_and_can_conflict(client, form, world, name):
+    """P2, P5"""
+    control, theirs, mine, line = CHANGES[name]
+    client.post(PATH, data=form())
+    stale, chosen = form(**{control: mine}), " selected" if control == name else ""
+
+    assert client.post(PATH, data=form(**{control: theirs})).status_code == 303
+
+    assert f'value="{theirs}"{chosen}' in client.get(PATH).text
+    assert [*world.audits[-1][1]["changed"]] == [name]
+    assert line in words(client.get("/settings/audit-log"))
+    refused = client.post(PATH, data=stale)
+    assert (refused.status_code, "Now " in words(refused)) == (409, True)
+    assert f'value="{mine}"{chosen}' in refused.text
 
 
 def test_every_kind_of_email_has_a_topic_a_name_and_a_sample(client):

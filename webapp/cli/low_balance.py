@@ -11,7 +11,7 @@ from webapp.cli.shared.arguments import ACCOUNT, CENTS, require
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.domain.shared.field_tables import Amount, Field, Option, Switch
+from webapp.domain.shared.field_tables import Amount, Option, Setting, Switch
 from webapp.domain.top_ups.settings import FIELDS, LowBalanceSettings
 from webapp.extensions import db, services
 from webapp.reads.records.settings import read_settings
@@ -32,7 +32,7 @@ def setting_options(command: Command) -> Command:
     return command
 
 
-def _option(field: Field) -> Callable[[Command], Command]:
+def _option(field: Setting) -> Callable[[Command], Command]:
     """`--refill/--no-refill`, `--no-day-limit`, `--mode add` or `--day-limit 500.00`."""
     names, metavar = f"--{field.option}", None
     kind: click.ParamType | None = None

@@ -10,9 +10,9 @@ from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
-from webapp.domain.notifications.settings import NotificationSettings
+from webapp.domain.notifications.settings import ACCOUNT_FIELDS, FIELDS, NotificationSettings
 from webapp.domain.shared.errors import Invalid, Stale
-from webapp.domain.shared.i18n import Language
+from webapp.domain.shared.field_tables import changes
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import LowBalanceSettings
 
@@ -54,28 +54,12 @@ def apply_notification_settings(
         )
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     account.set_recipients(requested.recipients)
-    account.time_zone, account.locale = requested.time_zone, requested.locale
-    account.language = Language(requested.language)
+    for name in ACCOUNT_FIELDS:
+        setattr(account, name, getattr(requested, name))
     settings.set_steps(requested.steps, account.balance)
-    audit.record(
-        session, account_id, actor, "notifications", now, changed=_changes(before, requested)
-    )
+    changed = changes(FIELDS, before, requested)
+    audit.record(session, account_id, actor, "notifications", now, changed=changed)
     # A new time zone moves the limit windows, and the balance may be below a new alert threshold.
     around = (now, policy)
     check_balance(session, account, "settings applied", *around, routine=True, confirmed=confirmed)
     session.commit()
-
-
-def _changes(before: NotificationSettings, after: NotificationSettings) -> dict[str, object]:
-    pairs = {
-        "recipients": (_named(before), _named(after)),
-        "steps": (list(before.steps), list(after.steps)),
-        "time_zone": (before.time_zone, after.time_zone),
-        "locale": (before.locale, after.locale),
-        "language": (before.language, after.language),
-    }
-    return {name: list(pair) for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _named(settings: NotificationSettings) -> dict[str, list[str]]:
-    return {recipient.address: sorted(recipient.topics) for recipient in settings.recipients}

@@ -1,7 +1,6 @@
 """Apply changes to the low-balance settings, all or none (T1, T2, N5)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
 
@@ -14,9 +13,10 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.shared.errors import Invalid, Stale
+from webapp.domain.shared.field_tables import changes
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.default_limit import with_default_limit
-from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
+from webapp.domain.top_ups.settings import FIELDS, Choice, LowBalanceSettings
 from webapp.domain.webhooks import payloads
 
 
@@ -77,11 +77,7 @@ def save_settings(
     """Save with an audit-log line and a webhook event, in the caller's transaction."""
     before = settings.chosen()
     settings.apply(choice, actor.user_id, now)
-    changed = {
-        name: [getattr(before, name), value]
-        for name, value in asdict(choice).items()
-        if getattr(before, name) != value
-    }
+    changed = changes(FIELDS, before, choice)
     audit.record(
         session, account.id, actor, "settings", now, version=settings.version, changed=changed
     )

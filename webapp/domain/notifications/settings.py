@@ -1,14 +1,26 @@
 """Settings of the Notifications page: recipients by topic, alert steps, and formats."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
+from typing import Annotated
 from zoneinfo import available_timezones
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.topics import MOST_ADDRESSES, Recipient, Topic, unreached
+from webapp.domain.shared import money
 from webapp.domain.shared.email_address import is_address
-from webapp.domain.shared.i18n import Language
+from webapp.domain.shared.field_tables import (
+    Errors,
+    Field,
+    Form,
+    Listed,
+    Show,
+    read_amount,
+    table_of,
+)
+from webapp.domain.shared.i18n import NAMES as LANGUAGES
 from webapp.domain.top_ups.settings import LowBalanceSettings
 
 MOST_STEPS = 3
@@ -23,6 +35,13 @@ LOCALES: Mapping[str, str] = {
 }
 """The number formats on offer, each with an example."""
 
+
+@cache
+def time_zones() -> Mapping[str, str]:
+    """Return the time zones on offer, sorted, with their names."""
+    return {zone: zone.replace("_", " ") for zone in sorted(available_timezones())}
+
+
 NOBODY = {
     Topic.RECEIPTS: "At least one address must receive receipts",
     Topic.FAILURES: "At least one address must receive emails about failed payments",
@@ -30,32 +49,92 @@ NOBODY = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Recipients(Field):
+    """Rows of an address and its topics, "address-0" and "topics-0"; an empty address is no row."""
+
+    def read(self, form: Form, errors: Errors) -> tuple[Recipient, ...]:
+        rows = []
+        for number in range(MOST_ADDRESSES + 1):
+            address = form.get(f"address-{number}", "").strip().lower()
+            chosen = set(form.getlist(f"topics-{number}")) & set(Topic)
+            if address:
+                rows.append(Recipient(address, frozenset(Topic(topic) for topic in chosen)))
+        return tuple(rows)
+
+    def typed(self, form: Form, saved: object) -> tuple[Recipient, ...]:
+        return self.read(form, {})
+
+    def text(self, value: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
+        return value
+
+    def stored(self, value: tuple[Recipient, ...]) -> dict[str, list[str]]:
+        return {recipient.address: sorted(recipient.topics) for recipient in value}
+
+    def change(self, before: object, after: Iterable[str], show: Show) -> str:
+        return f"{self.noun}: {', '.join(after) or 'none'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps(Field):
+    """Amounts, "step-0" to "step-2"; empty ones do not count."""
+
+    def read(self, form: Form, errors: Errors) -> tuple[int, ...]:
+        steps = [read_amount(form, f"step-{number}", errors) for number in range(MOST_STEPS)]
+        return tuple(sorted((step for step in steps if step is not None), reverse=True))
+
+    def typed(self, form: Form, saved: object) -> tuple[str, ...]:
+        return tuple(form.get(f"step-{number}", "") for number in range(MOST_STEPS))
+
+    def text(self, value: tuple[int, ...]) -> tuple[str, ...]:
+        steps = [money.field_text(step) for step in value]
+        return (*steps, *[""] * (MOST_STEPS - len(steps)))
+
+    def stored(self, value: tuple[int, ...]) -> list[int]:
+        return list(value)
+
+    def change(self, before: object, after: Iterable[int], show: Show) -> str:
+        return f"{self.noun}: {', '.join(map(show, after)) or 'none'}"
+
+
 @dataclass(frozen=True)
 class NotificationSettings:
-    recipients: tuple[Recipient, ...]
-    steps: tuple[int, ...]
+    """The settings that a person submits on the Notifications page: the field table."""
+
+    recipients: Annotated[tuple[Recipient, ...], Recipients(label="Recipients")]
+    steps: Annotated[tuple[int, ...], Steps(label="More low-balance alerts")]
     """Additional thresholds of the low balance alert, in micros, highest first."""
-    time_zone: str
-    locale: str
-    language: str
-    """Language of emails."""
+    time_zone: Annotated[
+        str,
+        Listed(label="Time zone", entries=time_zones, refusal="Choose a time zone from the list"),
+    ]
+    locale: Annotated[
+        str,
+        Listed(
+            label="Number format",
+            entries=lambda: LOCALES,
+            refusal="Choose a format from the list",
+        ),
+    ]
+    language: Annotated[
+        str,
+        Listed(
+            label="Email language",
+            entries=lambda: LANGUAGES,
+            refusal="Choose a language from the list",
+        ),
+    ]
 
     @classmethod
     def of(cls, account: Account, settings: LowBalanceSettings) -> "NotificationSettings":
-        return cls(
-            recipients=account.recipients,
-            steps=tuple(settings.notification_steps),
-            time_zone=account.time_zone,
-            locale=account.locale,
-            language=account.language,
-        )
+        of_account = {name: getattr(account, name) for name in ACCOUNT_FIELDS}
+        return cls(account.recipients, tuple(settings.notification_steps), **of_account)
 
     @property
     def seal(self) -> str:
         """Digest of the settings, sent with the form to detect a stale submission."""
-        people = [(it.address, sorted(it.topics)) for it in self.recipients]
-        form = (self.time_zone, self.locale, str(self.language))
-        return sha256(repr((people, self.steps, form)).encode()).hexdigest()
+        values = [field.stored(getattr(self, name)) for name, field in FIELDS.items()]
+        return sha256(repr(values).encode()).hexdigest()
 
     def faults(self, settings: LowBalanceSettings, account: Account) -> dict[str, str]:
         """Return an error for each invalid field, such as "address-0", "step-1" or "time_zone"."""
@@ -67,12 +146,10 @@ class NotificationSettings:
             elif step in seen:
                 faults[f"step-{number}"] = "This alert is already in the list"
             seen.add(step)
-        if self.time_zone not in available_timezones():
-            faults["time_zone"] = "Choose a time zone from the list"
-        if self.locale not in LOCALES and self.locale != account.locale:
-            faults["locale"] = "Choose a format from the list"
-        if self.language not in set(Language):
-            faults["language"] = "Choose a language from the list"
+        for name, field in ACCOUNT_FIELDS.items():
+            value = getattr(self, name)
+            if value not in field.entries() and value != getattr(account, name):
+                faults[name] = field.refusal
         return faults
 
     def _faults_of_recipients(self) -> dict[str, str]:
@@ -90,3 +167,8 @@ class NotificationSettings:
         elif missing := unreached(self.recipients):
             faults["recipients"] = ". ".join(NOBODY[topic] for topic in missing) + "."
         return faults
+
+
+FIELDS = table_of(NotificationSettings, Field)
+ACCOUNT_FIELDS = {name: it for name, it in FIELDS.items() if isinstance(it, Listed)}
+"""The fields that are columns of the account and apply everywhere."""

@@ -1,19 +1,24 @@
 """Field tables: one definition of each settings field, for every place that uses it.
 
-A table is a frozen dataclass whose fields are annotated with `Switch`, `Amount`, `Limit` or
-`Option`. The form, the API, the command line, the audit log, webhooks and the check whether
-re-authentication is needed iterate over `table_of(…)` and name no field themselves.
+A table is a frozen dataclass whose attributes are annotated with a `Field`. The form, the API, the
+command line, the audit log, webhooks and the check whether re-authentication is needed iterate over
+`table_of(…)` and name no field themselves.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from webapp.domain.shared import money
 
 Show = Callable[[int], str]
 """Formats micros in the account's currency and number format."""
+Form = Any
+"""Submitted texts by name; a `MultiDict` for fields that have several values of one name."""
+Errors = dict[str, str]
+"""Errors by the name of the control."""
+Kind = TypeVar("Kind", bound="Field")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,31 +31,21 @@ class Field:
     """Label on the form: "Monthly limit"."""
     noun: str = ""
     """In sentences: "monthly limit". By default the label with a small first letter."""
-    is_folded: bool = False
-    """Whether the form shows it only under More options."""
-    about: str
-    """Description in the API reference and in `--help`; Markdown."""
-    option: str = ""
-    """Name of the command-line option; by default the name with hyphens."""
-    api_note: str = ""
-    """More about the field, only for the API reference."""
-    api_requires: bool = False
-    """Whether a request to the API must contain the field."""
 
-    def read(self, form: Mapping[str, str]) -> Any:
-        """Parse the field of a submitted form. Raises `money.BadAmount`."""
+    def read(self, form: Form, errors: Errors) -> Any:
+        """Parse the field of a submitted form; an error is added if it cannot be parsed."""
         raise NotImplementedError
 
-    def typed(self, form: Mapping[str, str], saved: str) -> str:
-        """Return what the form contains, to show it again."""
-        raise NotImplementedError
+    def typed(self, form: Form, saved: Any) -> Any:
+        """Return what the form contains, to show it again; `saved` if it lacks the field."""
+        return form.get(self.name, saved)
 
-    def text(self, value: Any) -> str:
-        """Return a value as the form sends it."""
-        raise NotImplementedError
+    def text(self, value: Any) -> Any:
+        """Return a value as the form shows it."""
+        return str(value)
 
-    def exact(self, value: Any) -> object:
-        """Return a value as JSON for programs."""
+    def stored(self, value: Any) -> Any:
+        """Return a value as JSON for the audit log."""
         return value
 
     def restore(self, stored: Any) -> Any:
@@ -61,25 +56,50 @@ class Field:
         """Return a value for a sentence: "$55.00", "on"."""
         raise NotImplementedError
 
+    def change(self, before: Any, after: Any, show: Show) -> str:
+        """Return the change for the audit log: "threshold from $50.00 to $60.00"."""
+        return f"{self.noun} from {self.show(before, show)} to {self.show(after, show)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting(Field):
+    """A field that pages, programs and commands can set."""
+
+    about: str
+    """Description in the API reference and in `--help`; Markdown."""
+    api_note: str = ""
+    """More about the field, only for the API reference."""
+    api_requires: bool = False
+    """Whether a request to the API must contain the field."""
+    option: str = ""
+    """Name of the command-line option; by default the name with hyphens."""
+    is_folded: bool = False
+    """Whether the form shows it only under More options."""
+    widens_spending: bool
+    """Whether switching it on, choosing another option or a higher amount lets more money be
+    taken, so that re-authentication is needed."""
+
+    def exact(self, value: Any) -> object:
+        """Return a value as JSON for programs."""
+        return value
+
     def widens(self, before: Any, after: Any) -> bool:
-        """Return whether the change lets more money be taken automatically."""
+        """Return whether this change lets more money be taken."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Switch(Field):
+class Switch(Setting):
     """A checkbox; `bool`."""
 
-    widens_spending: bool
-    """Whether switching it on lets more money be taken."""
     clears: str = ""
     """Name of the field that is empty while this is on."""
 
-    def read(self, form: Mapping[str, str]) -> bool:
-        return form.get(self.name) == "1"
+    def read(self, form: Form, errors: Errors) -> bool:
+        return bool(form.get(self.name) == "1")
 
-    def typed(self, form: Mapping[str, str], saved: str) -> str:
-        return self.text(self.read(form))
+    def typed(self, form: Form, saved: str) -> str:
+        return self.text(self.read(form, {}))
 
     def text(self, value: bool) -> str:
         return "1" if value else ""
@@ -92,18 +112,13 @@ class Switch(Field):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Amount(Field):
+class Amount(Setting):
     """An amount of money in whole minor units; micros, or None for an empty field."""
 
-    widens_spending: bool
-    """Whether a higher amount lets more money be taken."""
     example: str
 
-    def read(self, form: Mapping[str, str]) -> int | None:
-        return money.read_field(form.get(self.name, ""))
-
-    def typed(self, form: Mapping[str, str], saved: str) -> str:
-        return form.get(self.name, saved)
+    def read(self, form: Form, errors: Errors) -> int | None:
+        return read_amount(form, self.name, errors)
 
     def text(self, value: int | None) -> str:
         return money.field_text(value)
@@ -133,23 +148,18 @@ class Limit(Amount):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option(Field):
+class Option(Setting):
     """One of a few options; the first one is the default."""
 
-    widens_spending: bool
-    """Whether choosing another option lets more money be taken."""
     options: Mapping[StrEnum, str]
     """Labels by value."""
 
-    def read(self, form: Mapping[str, str]) -> StrEnum:
+    def read(self, form: Form, errors: Errors) -> StrEnum:
         sent = form.get(self.name)
         return next((option for option in self.options if option == sent), next(iter(self.options)))
 
-    def typed(self, form: Mapping[str, str], saved: str) -> str:
-        return str(self.read(form))
-
-    def text(self, value: StrEnum) -> str:
-        return str(value)
+    def typed(self, form: Form, saved: str) -> str:
+        return str(self.read(form, {}))
 
     def exact(self, value: StrEnum) -> str:
         return str(value)
@@ -164,45 +174,79 @@ class Option(Field):
         return self.widens_spending and before != after
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listed(Field):
+    """One entry of a list that the form offers; text."""
+
+    entries: Callable[[], Mapping[str, str]]
+    """Labels by value."""
+    refusal: str
+    """ "Choose a time zone from the list"."""
+
+    def read(self, form: Form, errors: Errors) -> str:
+        return str(form.get(self.name, ""))
+
+    def stored(self, value: str) -> str:
+        return str(value)
+
+    def show(self, value: str, show: Show) -> str:
+        return self.entries().get(value, value)
+
+
 Table = Mapping[str, Field]
 """Fields by name, in the order of the form."""
 
 
-def table_of(settings: type) -> Table:
-    """Return the field table of a dataclass. Raises `TypeError` if an attribute has no `Field`."""
+def table_of(settings: type, kind: type[Kind]) -> Mapping[str, Kind]:
+    """Return the field table of a dataclass. Raises `TypeError` if an attribute has no field."""
     table, defaults = {}, vars(settings)
     for name, hint in get_type_hints(settings, include_extras=True).items():
-        found = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, Field)]
+        found = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, kind)]
         if len(found) != 1:
-            raise TypeError(f"{settings.__name__}.{name} needs one Field")
+            raise TypeError(f"{settings.__name__}.{name} needs one {kind.__name__}")
         [field] = found
-        table[name] = replace(
-            field,
-            name=name,
-            default=defaults.get(name),
-            noun=field.noun or field.label[0].lower() + field.label[1:],
-            option=field.option or name.replace("_", "-"),
-        )
+        noun = field.noun or field.label[0].lower() + field.label[1:]
+        field = replace(field, name=name, default=defaults.get(name), noun=noun)
+        if isinstance(field, Setting) and not field.option:
+            field = replace(field, option=name.replace("_", "-"))
+        table[name] = field
     return table
 
 
-def read_form(table: Table, form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the values of a submitted form, and an error for each field that is no amount."""
-    values, errors = dict[str, Any](), dict[str, str]()
-    cleared = cleared_fields(table, form)
-    for name, field in table.items():
-        try:
-            values[name] = None if name in cleared else field.read(form)
-        except money.BadAmount as fault:
-            values[name], errors[name] = None, str(fault)
+def changes(table: Table, before: object, after: object) -> dict[str, list[object]]:
+    """Return the old and the new value of each field that differs, for the audit log."""
+    values = {name: (getattr(before, name), getattr(after, name)) for name in table}
+    return {
+        name: [table[name].stored(old), table[name].stored(new)]
+        for name, (old, new) in values.items()
+        if old != new
+    }
+
+
+def read_amount(form: Form, name: str, errors: Errors) -> int | None:
+    """Return an amount in micros; None if it is empty, or invalid, which adds an error."""
+    try:
+        return money.read_field(form.get(name, ""))
+    except money.BadAmount as fault:
+        errors[name] = str(fault)
+        return None
+
+
+def read_form(table: Table, form: Form) -> tuple[dict[str, Any], Errors]:
+    """Return the values of a submitted form, and an error for each that cannot be parsed."""
+    errors = Errors()
+    cleared = _cleared_fields(table, form)
+    values = {
+        name: None if name in cleared else field.read(form, errors) for name, field in table.items()
+    }
     return values, errors
 
 
-def as_typed(table: Table, form: Mapping[str, str], saved: Mapping[str, str]) -> dict[str, str]:
+def as_typed(table: Table, form: Form, saved: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the form contains by field name, so that a rejected form keeps it."""
-    cleared = cleared_fields(table, form)
+    cleared = _cleared_fields(table, form)
     return {
-        name: "" if name in cleared else field.typed(form, saved[name])
+        name: "" if name in cleared else field.typed(form, saved.get(name, ""))
         for name, field in table.items()
     }
 
@@ -216,7 +260,7 @@ def controls(table: Table) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def cleared_fields(table: Table, form: Mapping[str, str]) -> set[str]:
+def _cleared_fields(table: Table, form: Form) -> set[str]:
     """Return the names of fields that a checked box of the form empties, even without a script."""
     boxes = (field for field in table.values() if isinstance(field, Switch) and field.clears)
-    return {box.clears for box in boxes if box.read(form)}
+    return {box.clears for box in boxes if box.read(form, {})}

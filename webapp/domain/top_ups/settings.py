@@ -12,11 +12,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 from webapp.database.base import Base, partial_index
 from webapp.domain.shared.field_tables import (
     Amount,
+    Form,
     Limit,
     Option,
+    Setting,
     Show,
     Switch,
-    Table,
     read_form,
     table_of,
 )
@@ -392,13 +393,13 @@ class Choice:
         return {}
 
 
-FIELDS: Table = table_of(Choice)
+FIELDS = table_of(Choice, Setting)
 LIMITS = tuple(field for field in FIELDS.values() if isinstance(field, Limit))
 ALERT = {"notification_on", "notification_threshold"}
 """Fields of the low balance alert; all others are about refills."""
 
 
-def read_choice(form: Mapping[str, str]) -> tuple[Choice, dict[str, str]]:
+def read_choice(form: Form) -> tuple[Choice, dict[str, str]]:
     """Return the settings of a submitted form, and an error for each invalid amount."""
     values, errors = read_form(FIELDS, form)
     return Choice(**values), errors

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.settings import FIELDS as NOTIFICATION_SETTINGS
 from webapp.domain.payments.payment import KIND_NAMES, PaymentKind
 from webapp.domain.shared import money
-from webapp.domain.shared.i18n import NAMES as LANGUAGES
-from webapp.domain.top_ups.settings import FIELDS
+from webapp.domain.shared.field_tables import Table
+from webapp.domain.top_ups.settings import FIELDS as SETTINGS
 from webapp.reads.notifications.email_labels import NAMES
 from webapp.reads.usage.imports import count_words
 
@@ -102,32 +103,17 @@ def _billing_details(details: Details, account: Account) -> str:
     return f"Billed to {', '.join(', '.join(filter(None, values)).splitlines())}."
 
 
-def _settings(details: Details, account: Account) -> str:
-    changed: Mapping[str, Any] = details.get("changed", {})
-    parts = [
-        f"{field.noun} from {field.show(changed[name][0], account.show)} "
-        f"to {field.show(changed[name][1], account.show)}"
-        for name, field in FIELDS.items()
-        if name in changed
-    ]
-    return _sentence("; ".join(parts)) if parts else "No visible setting changed."
+def _changed(table: Table) -> Callable[[Details, Account], str]:
+    def build(details: Details, account: Account) -> str:
+        changed: Mapping[str, Any] = details.get("changed", {})
+        parts = [
+            field.change(changed[name][0], changed[name][1], account.show)
+            for name, field in table.items()
+            if name in changed
+        ]
+        return _sentence("; ".join(parts)) if parts else "No visible setting changed."
 
-
-def _notifications(details: Details, account: Account) -> str:
-    changed: Mapping[str, Any] = details.get("changed", {})
-    parts = []
-    if "recipients" in changed:
-        parts.append(f"recipients: {', '.join(changed['recipients'][1]) or 'none'}")
-    if "steps" in changed:
-        steps = ", ".join(account.show(step) for step in changed["steps"][1])
-        parts.append(f"more low-balance alerts: {steps or 'none'}")
-    for name, words in (("time_zone", "time zone"), ("locale", "number format")):
-        if name in changed:
-            parts.append(f"{words} from {changed[name][0]} to {changed[name][1]}")
-    if "language" in changed:
-        before, after = (LANGUAGES.get(language, language) for language in changed["language"])
-        parts.append(f"email language from {before} to {after}")
-    return _sentence("; ".join(parts))
+    return build
 
 
 def _payment(details: Details, account: Account) -> str:
@@ -277,9 +263,9 @@ KINDS: dict[str, Kind] = {
     "method_restored": Kind(METHODS, "Method restored", fixed("{method}, without payment.")),
     "auto_charge": Kind(METHODS, "Auto-charge", _auto_charge),
     "order": Kind(METHODS, "Order changed", _order),
-    "settings": Kind(LOW_BALANCE, "Settings applied", _settings),
+    "settings": Kind(LOW_BALANCE, "Settings applied", _changed(SETTINGS)),
     "billing_details": Kind(ACCOUNT, "Billing details changed", _billing_details),
-    "notifications": Kind(NOTIFICATIONS, "Notifications changed", _notifications),
+    "notifications": Kind(NOTIFICATIONS, "Notifications changed", _changed(NOTIFICATION_SETTINGS)),
     "unsubscribed": Kind(NOTIFICATIONS, "Unsubscribed by link", fixed("Topic: {topic}.")),
     "paused": Kind(OPERATOR, "Automatic payments paused", fixed("Reason: {reason}")),
     "resumed": Kind(LOW_BALANCE, "Automatic payments resumed", _resumed),

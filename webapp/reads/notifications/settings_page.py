@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from zoneinfo import available_timezones
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import TOPICS, NoticeKind
-from webapp.domain.notifications.settings import LOCALES, MOST_STEPS, NotificationSettings
+from webapp.domain.notifications.settings import (
+    ACCOUNT_FIELDS,
+    FIELDS,
+    MOST_STEPS,
+    NotificationSettings,
+)
 from webapp.domain.notifications.topics import MOST_ADDRESSES, Topic
 from webapp.domain.shared import money
-from webapp.domain.shared.i18n import NAMES as LANGUAGES
-from webapp.domain.shared.i18n import Language
+from webapp.domain.shared.field_tables import Listed
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.reads.top_ups.settings_conflict import changes, who_changed
 
@@ -46,6 +50,8 @@ KIND_NAMES: Mapping[NoticeKind, str] = {
     NoticeKind.WIRE_CANCELLED: "Wire transfer cancelled",
 }
 
+SAMPLE = 1_234_500_000
+
 
 @dataclass(frozen=True)
 class TopicBox:
@@ -75,6 +81,17 @@ class StepField:
 
 
 @dataclass(frozen=True)
+class SelectField:
+    name: str
+    label: str
+    value: str
+    options: tuple[tuple[str, str], ...]
+    error: str
+    other: str
+    """As in `StepField`."""
+
+
+@dataclass(frozen=True)
 class MailSample:
     kind: str
     name: str
@@ -94,12 +111,8 @@ class NotificationsScreen:
     """ "The first email is sent below $75.00.", or that the notification is off."""
     steps: tuple[StepField, ...]
     symbol: str
-    time_zone: str
-    time_zones: tuple[tuple[str, str], ...]
-    locale: str
-    locales: tuple[tuple[str, str], ...]
-    language: str
-    languages: tuple[tuple[str, str], ...]
+    selects: tuple[SelectField, ...]
+    """Time zone, number format and language."""
     mails: tuple[MailGroup, ...]
     seal: str
     errors: Mapping[str, str]
@@ -112,11 +125,8 @@ class NotificationsScreen:
 class Typed:
     """Submitted values of a rejected form."""
 
-    recipients: tuple[tuple[str, frozenset[str]], ...]
-    steps: tuple[str, ...]
-    time_zone: str
-    locale: str
-    language: str
+    values: Mapping[str, Any]
+    """By field name, as the form shows them."""
     errors: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
     seal: str = ""
@@ -137,20 +147,15 @@ def read_notifications(
     account = session.get_one(Account, account_id)
     settings = LowBalanceSettings.of(session, account_id)
     saved = NotificationSettings.of(account, settings)
-    in_force = _saved(saved)
+    in_force = Typed({name: it.text(getattr(saved, name)) for name, it in FIELDS.items()})
     shown = typed or in_force
-    others = _others(shown, in_force) if typed and not typed.seal else {}
+    others = _others(shown.values, in_force.values) if typed and not typed.seal else {}
     return NotificationsScreen(
         rows=_rows(shown),
         first_step=_first_step(account, settings),
         steps=tuple(_step(number, shown, others) for number in range(MOST_STEPS)),
         symbol=money.symbol(account.currency, account.locale),
-        time_zone=shown.time_zone,
-        time_zones=tuple((zone, zone.replace("_", " ")) for zone in sorted(available_timezones())),
-        locale=shown.locale,
-        locales=_locales(account),
-        language=shown.language,
-        languages=tuple(LANGUAGES.items()),
+        selects=tuple(_select(it, account, shown, others) for it in ACCOUNT_FIELDS.values()),
         mails=tuple(MailGroup(TOPIC_NAMES[topic], _samples(topic)) for topic in Topic),
         seal=shown.seal or saved.seal,
         errors=shown.errors,
@@ -159,20 +164,10 @@ def read_notifications(
     )
 
 
-def _saved(settings: NotificationSettings) -> Typed:
-    return Typed(
-        recipients=tuple((one.address, frozenset(one.topics)) for one in settings.recipients),
-        steps=tuple(money.field_text(step) for step in settings.steps),
-        time_zone=settings.time_zone,
-        locale=settings.locale,
-        language=settings.language,
-    )
-
-
 def _rows(shown: Typed) -> tuple[RecipientRow, ...]:
     rows = [
-        _row(number, f"Address {number + 1}", address, topics, shown.errors)
-        for number, (address, topics) in enumerate(shown.recipients)
+        _row(number, f"Address {number + 1}", it.address, it.topics, shown.errors)
+        for number, it in enumerate(shown.values["recipients"])
     ]
     if len(rows) < MOST_ADDRESSES:
         rows.append(_row(len(rows), "Another address", "", frozenset(Topic), shown.errors))
@@ -180,7 +175,7 @@ def _rows(shown: Typed) -> tuple[RecipientRow, ...]:
 
 
 def _row(
-    number: int, name: str, address: str, topics: frozenset[str], errors: Mapping[str, str]
+    number: int, name: str, address: str, topics: frozenset[Topic], errors: Mapping[str, str]
 ) -> RecipientRow:
     boxes = tuple(TopicBox(topic, TOPIC_NAMES[topic], topic in topics) for topic in Topic)
     return RecipientRow(number, name, address, boxes, errors.get(f"address-{number}", ""))
@@ -195,37 +190,51 @@ def _first_step(account: Account, settings: LowBalanceSettings) -> str:
 def _step(number: int, shown: Typed, others: Mapping[str, str]) -> StepField:
     key = f"step-{number}"
     error, other = shown.errors.get(key, ""), others.get(key, "")
-    return StepField(number, f"Alert {number + 2}", _step_of(shown, number), error, other)
+    value = shown.values["steps"][number]
+    return StepField(number, f"Alert {number + 2}", value, error, other)
 
 
-def _step_of(shown: Typed, number: int) -> str:
-    return shown.steps[number] if number < len(shown.steps) else ""
+def _select(
+    field: Listed, account: Account, shown: Typed, others: Mapping[str, str]
+) -> SelectField:
+    name = field.name
+    return SelectField(
+        name=name,
+        label=field.label,
+        value=shown.values[name],
+        options=tuple(_entries(field, account).items()),
+        error=shown.errors.get(name, ""),
+        other=others.get(name, ""),
+    )
 
 
-def _others(typed: Typed, in_force: Typed) -> dict[str, str]:
+def _entries(field: Listed, account: Account) -> Mapping[str, str]:
+    """Return the options; number formats by an example in the account's currency."""
+    if field.name != "locale":
+        return field.entries()
+    names = dict.fromkeys(field.entries())
+    if account.locale not in names:
+        names = {account.locale: None, **names}
+    return {name: money.show(SAMPLE, account.currency, name) for name in names}
+
+
+def _others(typed: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, str]:
+    """Return the saved value beside each control whose text differs from it."""
     others = {
-        f"step-{number}": _step_of(in_force, number) or "none"
-        for number in range(MOST_STEPS)
-        if _step_of(typed, number) != _step_of(in_force, number)
+        f"step-{number}": step or "none"
+        for number, step in enumerate(saved["steps"])
+        if typed["steps"][number] != step
     }
-    if dict(typed.recipients) != dict(in_force.recipients):
+    if {*typed["recipients"]} != {*saved["recipients"]}:
         others["recipients"] = "; ".join(
-            f"{address} ({', '.join(TOPIC_NAMES[topic] for topic in Topic if topic in topics)})"
-            for address, topics in in_force.recipients
+            f"{it.address} ({', '.join(TOPIC_NAMES[t] for t in Topic if t in it.topics)})"
+            for it in saved["recipients"]
         )
-    if typed.time_zone != in_force.time_zone:
-        others["time_zone"] = in_force.time_zone.replace("_", " ")
-    if typed.locale != in_force.locale:
-        others["locale"] = LOCALES.get(in_force.locale, in_force.locale)
-    if typed.language != in_force.language:
-        others["language"] = LANGUAGES[Language(in_force.language)]
-    return others
-
-
-def _locales(account: Account) -> tuple[tuple[str, str], ...]:
-    offered = dict(LOCALES) if account.locale in LOCALES else {account.locale: "", **LOCALES}
-    sample = 1_234_500_000
-    return tuple((name, money.show(sample, account.currency, name)) for name in offered)
+    return others | {
+        name: it.entries().get(saved[name], saved[name])
+        for name, it in ACCOUNT_FIELDS.items()
+        if typed[name] != saved[name]
+    }
 
 
 def _samples(topic: Topic) -> tuple[MailSample, ...]:

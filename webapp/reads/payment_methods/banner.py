@@ -165,12 +165,11 @@ def _cause(account: Account, inputs: PlanInput, plan: Plan) -> str:
     match plan.code:
         case Code.NO_METHOD:
             return "No payment method is saved."
-        case Code.CAP_REACHED if plan.limit == "month":
-            limit = account.show(inputs.choice.month_limit or 0)
-            return f"Automatic payments have reached your monthly limit of {limit}."
         case Code.CAP_REACHED:
-            limit = account.show(inputs.choice.day_limit or 0)
-            return f"Automatic payments have reached your daily limit of {limit}."
+            limits = {field.span: (field, amount) for field, amount in inputs.choice.limits()}
+            field, amount = limits[plan.limit]
+            limit = account.show(amount)
+            return f"Automatic payments have reached your {field.noun} of {limit}."
         case Code.SETTINGS_OUT_OF_BOUNDS:
             return (
                 "The refill settings are outside the allowed amounts. Check them and apply again."

@@ -3,8 +3,6 @@
 from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
-from webapp.domain.shared import money
-
 LONGEST_LIST = 1000
 LONGEST_NUMBER = 9
 LONGEST_KEY = 64
@@ -68,12 +66,3 @@ def request_key() -> str:
     if not 16 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isalnum():
         abort(400)
     return key
-
-
-def amount(form: MultiDict[str, str], name: str, errors: dict[str, str]) -> int | None:
-    """The amount in micros. None for an empty field, and for an invalid one with its error."""
-    try:
-        return money.read_field(form.get(name, ""))
-    except money.BadAmount as fault:
-        errors[name] = str(fault)
-        return None

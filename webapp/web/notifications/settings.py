@@ -1,16 +1,15 @@
 """Notification settings: recipients, low-balance alerts, and previews of the emails."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
-from werkzeug.datastructures import MultiDict
 
 from webapp.actions.notifications.apply_settings import apply_notification_settings
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import TOPICS, NoticeKind
-from webapp.domain.notifications.settings import MOST_STEPS, NotificationSettings
-from webapp.domain.notifications.topics import MOST_ADDRESSES, Recipient, Topic
+from webapp.domain.notifications.settings import FIELDS, NotificationSettings
+from webapp.domain.shared import field_tables
 from webapp.domain.shared.errors import Refusal, Stale
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.domain.users.user import Right
@@ -49,15 +48,14 @@ def index() -> ResponseReturnValue:
 @blueprint.post("")
 def apply() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    errors = dict[str, str]()
-    wished = read_form(request.form, errors)
+    values, errors = field_tables.read_form(FIELDS, request.form)
     seen, now = request.form.get("seen", ""), services().clock.now()
     common_args = (seen, person.actor, now, services().policy)
     try:
         apply_notification_settings(
             db.session(),
             person.account_id,
-            wished,
+            NotificationSettings(**values),
             *common_args,
             unreadable=errors,
             confirmed=forms.confirmed(),
@@ -66,10 +64,10 @@ def apply() -> ResponseReturnValue:
         raise
     except Stale as stale:
         why = read_overtaken(db.session(), person.account_id, person.id, now)
-        return page(person, as_typed(request.form, {}, why)), status_of(stale)
+        return page(person, as_typed({}, why)), status_of(stale)
     except Refusal as refusal:
-        typed = as_typed(request.form, fields_of(refusal), refusal.sentence)
-        return page(person, replace(typed, seal=seen)), status_of(refusal)
+        typed = as_typed(fields_of(refusal), refusal.sentence, seen)
+        return page(person, typed), status_of(refusal)
     services().wake()
     outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
     return go_to("notifications.index", outcome_message(outcome) if outcome else APPLIED)
@@ -103,35 +101,5 @@ def sample_of(person: Person, kind: str) -> Letter:
     return read_sample(services().mailer, NoticeKind(kind), account, services().clock.now())
 
 
-def read_form(form: MultiDict[str, str], errors: dict[str, str]) -> NotificationSettings:
-    """The submitted settings. An empty address or amount removes its row."""
-    typed = as_typed(form, {}, "")
-    steps = [forms.amount(form, f"step-{number}", errors) for number in range(MOST_STEPS)]
-    return NotificationSettings(
-        recipients=tuple(
-            Recipient(address, frozenset(Topic(topic) for topic in topics))
-            for address, topics in typed.recipients
-        ),
-        steps=tuple(sorted((step for step in steps if step is not None), reverse=True)),
-        time_zone=typed.time_zone,
-        locale=typed.locale,
-        language=typed.language,
-    )
-
-
-def as_typed(form: MultiDict[str, str], errors: dict[str, str], refused: str) -> Typed:
-    rows = []
-    for number in range(MOST_ADDRESSES + 1):
-        address = form.get(f"address-{number}", "").strip().lower()
-        if address:
-            chosen = frozenset(form.getlist(f"topics-{number}")) & frozenset(Topic)
-            rows.append((address, frozenset(str(topic) for topic in chosen)))
-    return Typed(
-        recipients=tuple(rows),
-        steps=tuple(form.get(f"step-{number}", "") for number in range(MOST_STEPS)),
-        time_zone=form.get("time_zone", ""),
-        locale=form.get("locale", ""),
-        language=form.get("language", ""),
-        errors=errors,
-        refused=refused,
-    )
+def as_typed(errors: Mapping[str, str], refused: str, seal: str = "") -> Typed:
+    return Typed(field_tables.as_typed(FIELDS, request.form, {}), errors, refused, seal)

@@ -15,6 +15,7 @@ from webapp.actions.top_ups.resume_automatic import resume_automatic
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import email_address, texts
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.shared.field_tables import read_amount
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.extensions import db, services
 from webapp.reads.operator.accounts import read_account, read_accounts
@@ -98,7 +99,7 @@ def adjustment(account_id: int) -> ResponseReturnValue:
 
 def adjustment_faults(form: Mapping[str, str]) -> dict[str, str]:
     faults: dict[str, str] = {}
-    amount = forms.amount(MultiDict(form), "amount", faults)
+    amount = read_amount(MultiDict(form), "amount", faults)
     if amount is None and not faults:
         faults["amount"] = "Enter an amount"
     try:
@@ -110,7 +111,7 @@ def adjustment_faults(form: Mapping[str, str]) -> dict[str, str]:
 
 def adjustment_typed(account: Account, typed: Mapping[str, str]) -> Adjustment:
     debit = is_debit(typed)
-    amount = forms.amount(MultiDict(typed), "amount", {})
+    amount = read_amount(MultiDict(typed), "amount", {})
     signed = None if amount is None else -amount if debit else amount
     now, hold = services().clock.now(), holds_refill(typed)
     session = db.session()

@@ -3,9 +3,9 @@
 from flask import request
 
 from webapp.domain.shared.errors import Invalid, Refusal
+from webapp.domain.shared.field_tables import read_amount
 from webapp.reads.message import Message
 from webapp.reads.payments.outcome import Outcome
-from webapp.web.http import forms
 from webapp.web.payment_methods.responses import fields_of
 
 
@@ -30,7 +30,7 @@ def amount_in_form() -> int:
 
 def optional_amount(name: str) -> int | None:
     errors: dict[str, str] = {}
-    amount = forms.amount(request.form, name, errors)
+    amount = read_amount(request.form, name, errors)
     if errors:
         raise Invalid(errors)
     return amount

@@ -10,6 +10,7 @@ from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
 from webapp.actions.payments.payment_requests import FORM_USED
 from webapp.domain.payments.payment import Payment, PaymentKind
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.shared.field_tables import read_amount
 from webapp.domain.users.user import Right
 from webapp.extensions import db, services
 from webapp.reads.payments.funds_dialog import read_funds
@@ -48,7 +49,7 @@ def create() -> ResponseReturnValue:
 def pay(person: Person, key: str) -> Payment:
     """Raises `Refusal` with an error beside each bad field."""
     errors: dict[str, str] = {}
-    amount = forms.amount(request.form, "amount", errors)
+    amount = read_amount(request.form, "amount", errors)
     by_chain = request.form.get("kind") == PaymentKind.AUTO_CHARGE
     method_id = request.form.get("method", type=forms.record_id)
     if amount is None:

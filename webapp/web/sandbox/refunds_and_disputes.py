@@ -12,6 +12,7 @@ from sqlalchemy import select
 from webapp.actions.payments.receive_event import Receipt, receive_event
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payments.payment import Attempt
+from webapp.domain.shared.field_tables import read_amount
 from webapp.domain.users.user import Right
 from webapp.extensions import db, services
 from webapp.ports import TakenBack, TakenBackState
@@ -37,7 +38,7 @@ def take_back() -> ResponseReturnValue:
         abort(404)
     errors: dict[str, str] = {}
     left, now = books.afterwards.left_of(key), services().clock.now()
-    amount = forms.amount(request.form, "amount", errors) or left
+    amount = read_amount(request.form, "amount", errors) or left
     if errors or not 0 < amount <= left:
         return _not_left()
     try:
