@@ -16,13 +16,13 @@ from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
 from webapp.actions.top_ups.apply_settings import apply_settings
 from webapp.actions.usage.post_usage import post_usage
 from webapp.clock import Clock
-from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.ledger import LedgerEntry
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import MICROS
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.user import Membership, User
-from webapp.extensions import Services, db
+from webapp.extensions import Services, db, make_context
 from webapp.processors.sandbox.cards import passes_luhn
 from webapp.processors.sandbox.form import token_for
 
@@ -51,18 +51,21 @@ def sign_up(services: Services, *, balance: int = 100 * MICROS, cards: int = 1) 
     session, now = db.session(), services.clock.now()
     email = f"owner-{next(_numbers)}@example.com"
     made = create_account(
-        session,
+        make_context(COMMAND_LINE).at(now),
         name="Harbour Voice",
         owner_name="Ana Ruiz",
         email=email,
         password=PASSWORD,
         balance=balance,
-        actor=COMMAND_LINE,
-        now=now,
     )
     add_cards(services, made.account_id, cards)
     version = LowBalanceSettings.of(session, made.account_id).version
-    apply_settings(session, made.account_id, SETTINGS, version, COMMAND_LINE, now, services.policy)
+    apply_settings(
+        make_context(COMMAND_LINE).at(now),
+        made.account_id,
+        SETTINGS,
+        version,
+    )
     for _ in range(9):
         debit(services, made.account_id, MICROS // 2)
     return Customer(made.account_id, email, made.api_key)
@@ -76,24 +79,33 @@ def owner_of(account_id: int) -> Customer:
 
 def add_cards(services: Services, account_id: int, cards: int) -> list[int]:
     """Add cards with auto-charge on and return their ids."""
-    session, processor = db.session(), services.processors[services.card_processor]
+    processor = services.processors[services.card_processor]
     ids = []
     for _ in range(cards):
         token = token_for(homes.sandbox(services), _form(), services.clock.now())
-        around = (COMMAND_LINE, processor, services.clock, services.policy)
-        card = add_card(session, account_id, token, *around)
+        card = add_card(
+            make_context(COMMAND_LINE),
+            account_id,
+            token,
+            processor,
+        )
         if isinstance(card, Asked):
             raise RuntimeError("these cards are saved without a challenge")
         ids.append(card.id)
         now = services.clock.now()
-        set_auto_charge(session, account_id, card.id, True, COMMAND_LINE, now, services.policy)
+        set_auto_charge(
+            make_context(COMMAND_LINE).at(now),
+            account_id,
+            card.id,
+            True,
+        )
     return ids
 
 
 def debit(services: Services, account_id: int, amount: int) -> None:
     now = services.clock.now()
     usage = Usage(amount, f"call-{next(_numbers)}", now, "Outbound calls, Ireland mobile")
-    post_usage(db.session(), account_id, [usage], now, services.policy)
+    post_usage(make_context().at(now), account_id, [usage])
 
 
 def sign_in(url: str, email: str, password: str = PASSWORD) -> requests.Session:

@@ -3,6 +3,7 @@
 Nothing here is a mock: `World` calls the product's own actions.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import count
@@ -31,7 +32,6 @@ from webapp.actions.webhooks.endpoints import add_endpoint
 from webapp.background.scheduler import JOBS
 from webapp.clock import Clock
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.api_keys.api_key import ALL, KeyChoice
 from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import LedgerEntry
@@ -39,6 +39,7 @@ from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.payment_method import PaymentMethod, listed
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import money, signed_links
+from webapp.domain.shared.context import SYSTEM, Actor, Context
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMode
 from webapp.domain.usage.holds import LIFE
@@ -87,7 +88,7 @@ class MovableClock(Clock):
 def signed_in_cookie(session: Session, user_id: int, wall: datetime, **more: str) -> dict[str, str]:
     """Return the session cookie of a user who signed in at this wall-clock time."""
     given = {"signed_in_with": "password", "device": "Firefox on Linux", "address": "127.0.0.1"}
-    token = start_session(session, user_id, remember=True, wall=wall, **given | more)
+    token = start_session(context(session), user_id, remember=True, wall=wall, **given | more)
     return {"_user_id": token}
 
 
@@ -148,6 +149,12 @@ def card_form(number: str, expiry: str = "12/34") -> dict[str, str]:
     }
 
 
+def context(session: Session, now: datetime = START, **its: object) -> Context:
+    """Return a context for tests that have no `World`."""
+    given = {"actor": SYSTEM, "policy": Policy(), "clock": MovableClock(now), "processors": {}}
+    return Context(session, now, **given | its)
+
+
 class World:
     """One account and the actions on it."""
 
@@ -159,22 +166,28 @@ class World:
         self.books = self.services.sandbox
         self.policy: Policy = self.services.policy
         self.references = count(1)
+        self.owner = Actor(name="Test")
         self.created = self.account()
         self.account_id = self.created.account_id
         self.owner = Actor(self.created.user_id, "Ana Ruiz", "127.0.0.1")
+
+    @property
+    def ctx(self) -> Context:
+        """The owner's context at the clock's present time."""
+        its = self.services
+        now = self.clock.now()
+        return Context(self.session, now, self.owner, self.policy, self.clock, its.processors)
 
     # Factories
 
     def account(self, balance="100.00", email=None, name="Harbour Voice"):
         return create_account(
-            self.session,
+            self.ctx.by(Actor(name="Test")),
             name=name,
             owner_name="Ana Ruiz",
             email=email or f"owner-{token_hex(4)}@example.com",
             password=PASSWORD,
             balance=micros(balance) or 0,
-            actor=Actor(name="Test"),
-            now=self.clock.now(),
         )
 
     def card(self, number=VISA, *, expiry=None, auto_charge=None, account_id=None, consent=None):
@@ -202,51 +215,29 @@ class World:
         now = self.clock.now()
         form = card_form(number, expiry or valid_expiry(now))
         return add_card(
-            self.session,
+            self.ctx,
             account_id or self.account_id,
             token_for(self.books, form, now),
-            self.owner,
             self.services.processors["sandbox"],
-            self.clock,
-            self.policy,
             consent=consent,
         )
 
     def begin_paypal(self):
         return link_paypal(
-            self.session,
-            self.account_id,
-            self.owner,
-            self.services.processors["sandbox_paypal"],
-            self.clock,
-            return_to="/",
+            self.ctx, self.account_id, self.services.processors["sandbox_paypal"], return_to="/"
         )
 
     def finish(self, asked):
-        return finish_setup(
-            self.session,
-            self.account_id,
-            asked.setup_id,
-            self.owner,
-            self.services.processors,
-            self.clock,
-            self.policy,
-        )
+        return finish_setup(self.ctx, self.account_id, asked.setup_id)
 
     def conclude(self, payment, give_up=False):
         """Conclude the challenge, as when the customer returns from the bank."""
         return conclude_challenge(
-            self.session,
-            self.account_id,
-            payment.attempts[-1].id,
-            self.services.processors,
-            self.clock,
-            self.policy,
-            give_up=give_up,
+            self.ctx, self.account_id, payment.attempts[-1].id, give_up=give_up
         )
 
     def address_of(self, payment):
-        return challenge_address(self.session, payment, self.services.processors)
+        return challenge_address(self.ctx, payment)
 
     def cards(self, *numbers):
         """Add several cards in this order, all with auto-charge on."""
@@ -256,48 +247,31 @@ class World:
         """Create an API key, with all scopes by default."""
         choice = KeyChoice(name, scopes or ALL, tuple(networks), lasts)
         return create_key(
-            self.session,
+            self.ctx,
             account_id or self.account_id,
             choice,
             frozenset(Right) if rights is None else rights,
-            self.owner,
-            self.clock.now(),
         )
 
     def webhook(self, url="https://hooks.example.com/in", events=CHOICES, rights=frozenset(Right)):
         """Create a webhook endpoint; the result contains its secret."""
         return add_endpoint(
-            self.session,
+            self.ctx,
             self.account_id,
             EndpointChoice(url, "", tuple(events)),
             rights,
-            self.owner,
-            self.clock.now(),
             plain_http=True,
         )
 
     def invite(self, email, *roles):
         return invite(
-            self.session,
-            self.account_id,
-            email,
-            [Role(role) for role in roles or ("billing",)],
-            self.owner,
-            self.clock.now(),
+            self.ctx, self.account_id, email, [Role(role) for role in roles or ("billing",)]
         )
 
     # Actions
 
     def consent(self, method, on, account_id=None):
-        return set_auto_charge(
-            self.session,
-            account_id or self.account_id,
-            method.id,
-            on,
-            self.owner,
-            self.clock.now(),
-            self.policy,
-        )
+        return set_auto_charge(self.ctx, account_id or self.account_id, method.id, on)
 
     def apply(self, **chosen):
         """Apply settings on top of the current ones; amounts are text."""
@@ -307,15 +281,7 @@ class World:
             is_amount = isinstance(value, str) and name != "refill_mode"
             values[name] = micros(value) if is_amount else value
         values["refill_mode"] = RefillMode(values["refill_mode"])
-        return apply_settings(
-            self.session,
-            self.account_id,
-            Choice(**values),
-            settings.version,
-            self.owner,
-            self.clock.now(),
-            self.policy,
-        )
+        return apply_settings(self.ctx, self.account_id, Choice(**values), settings.version)
 
     def refill(self, threshold="50.00", amount="100.00", **more):
         return self.apply(refill_on=True, threshold=threshold, refill_amount=amount, **more)
@@ -324,15 +290,14 @@ class World:
         usage = Usage(
             micros(amount), reference or f"call-{next(self.references)}", self.clock.now()
         )
-        return post_usage(self.session, self.account_id, [usage], self.clock.now(), self.policy)
+        return post_usage(self.ctx, self.account_id, [usage])
 
     def hold(self, amount, reference, **lasts):
         return open_hold(
-            self.session,
+            self.ctx,
             self.account_id,
             reference,
             micros(amount),
-            self.clock.now(),
             timedelta(**lasts) if lasts else LIFE,
         )
 
@@ -340,15 +305,12 @@ class World:
         """Import a file as uploaded by the browser; returns the import's id."""
         content = text.encode() if isinstance(text, str) else text
         return import_usage(
-            self.session,
+            self.ctx,
             self.account_id,
             BytesIO(content),
             name,
             len(content),
             key or token_hex(16),
-            self.owner,
-            self.clock,
-            self.policy,
             lambda: None,
         )
 
@@ -357,58 +319,23 @@ class World:
 
     def remove_by_id(self, method_id, session=None):
         return remove_method(
-            session or self.session,
-            self.account_id,
-            method_id,
-            self.owner,
-            self.services.processors,
-            self.clock,
-            self.policy,
+            replace(self.ctx, session=session or self.session), self.account_id, method_id
         )
 
     def pay(self, method, amount="100.00", key=None):
-        return pay_now(
-            self.session,
-            self.account_id,
-            method.id,
-            micros(amount),
-            key or token_hex(16),
-            self.owner,
-            self.services.processors,
-            self.clock,
-            self.policy,
-        )
+        return pay_now(self.ctx, self.account_id, method.id, micros(amount), key or token_hex(16))
 
     def pay_by_chain(self, amount="100.00", key=None):
-        return pay_by_auto_charge(
-            self.session,
-            self.account_id,
-            micros(amount),
-            key or token_hex(16),
-            self.owner,
-            self.services.processors,
-            self.clock,
-            self.policy,
-        )
+        return pay_by_auto_charge(self.ctx, self.account_id, micros(amount), key or token_hex(16))
 
     def retry(self, attempt, key=None, *, by_link=False):
-        return retry(
-            self.session,
-            self.account_id,
-            attempt.id,
-            key or token_hex(16),
-            self.owner,
-            self.services.processors,
-            self.clock,
-            self.policy,
-            by_link=by_link,
-        )
+        return retry(self.ctx, self.account_id, attempt.id, key or token_hex(16), by_link=by_link)
 
     def run(self, *names):
         """Run these scheduled jobs, or all of them, once."""
         for job in JOBS:
             if not names or job.name in names:
-                job.run(self.session, self.services)
+                job.run(self.ctx.by(SYSTEM), self.services)
                 self.session.rollback()
 
     def work(self):
@@ -432,7 +359,7 @@ class World:
 
     def receive(self, processor, body, headers):
         processor = self.services.processors[processor]
-        return receive_event(self.session, processor, body, headers, self.clock, self.policy)
+        return receive_event(self.ctx, processor, body, headers)
 
     def next_answer(self, kind, **fields):
         self.books.queue_answer(kind, **fields)
@@ -523,9 +450,7 @@ class World:
     def lines(self) -> tuple[DecisionRecord, ...]:
         """The timeline, oldest first."""
         self.session.rollback()
-        page = read_timeline(
-            self.session, self.account_id, self.clock.now(), self.policy, None, 999
-        )
+        page = read_timeline(self.ctx, self.account_id, None, 999)
         return page.decisions[::-1]
 
     @property

@@ -24,12 +24,12 @@ from webapp.actions.users.operators import create_operator
 from webapp.actions.webhooks.endpoints import send_test
 from webapp.database.base import Base
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.method_setups import MethodSetup
 from webapp.domain.payments.payment import AttemptState
 from webapp.domain.shared import signed_links
+from webapp.domain.shared.context import Actor
 from webapp.domain.shared.money import MICROS
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users import second_factor
@@ -84,12 +84,7 @@ def operator(world):
 
 def hire(world, email):
     made = create_operator(
-        world.session,
-        name="Pat Noor",
-        email=email,
-        password=PASSWORD,
-        actor=Actor(name="Test"),
-        now=world.clock.now(),
+        world.ctx.by(Actor(name="Test")), name="Pat Noor", email=email, password=PASSWORD
     )
     begin_writing(world.session)
     world.session.get_one(User, made).totp_secret = second_factor.new_secret()
@@ -116,7 +111,7 @@ def held_account(world):
         world.next_answer("decline", decline_code=code)
     world.use("90.00")
     world.work()
-    allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
+    allow_paypal(world.ctx, world.account_id, True)
     linked = world.begin_paypal()
     world.books.desk.agree(linked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
     world.finish(linked)
@@ -155,7 +150,7 @@ def records(app, held_account):
     paid_key = world.books.paid_charges()[-1][0]
     import_id = world.import_usage("amount,reference\n1.00,imported-1\n")
     endpoint_id = world.webhook(events=["balance.low"]).endpoint_id
-    delivery_id = send_test(world.session, world.account_id, endpoint_id, world.clock.now()).id
+    delivery_id = send_test(world.ctx, world.account_id, endpoint_id).id
     return {
         "account_id": str(world.account_id),
         "method_id": methods[0],

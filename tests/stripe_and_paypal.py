@@ -5,7 +5,7 @@ import json
 import pytest
 import requests
 
-from tests.factories import micros
+from tests.factories import context, micros
 from tests.processors.paypal import stand_in as paypal_stand_in
 from tests.processors.stripe_stand_in import (
     PAYS,
@@ -35,10 +35,19 @@ class StripeSide:
 
     def card(self):
         processor = self.world.services.processors[self.name]
-        form = open_card_form(self.world.session, self.world.account_id, processor)
+        form = open_card_form(context(self.world.session), self.world.account_id, processor)
         token = self.there.confirm_setup(form["client_secret"], PAYS)["id"]
-        around = (self.world.owner, processor, self.world.clock, self.world.policy)
-        return add_card(self.world.session, self.world.account_id, token, *around)
+        return add_card(
+            context(
+                self.world.session,
+                actor=self.world.owner,
+                clock=self.world.clock,
+                policy=self.world.policy,
+            ),
+            self.world.account_id,
+            token,
+            processor,
+        )
 
     def pay(self, amount="100.00"):
         """Pay and return the charge's key."""
@@ -73,9 +82,8 @@ class PayPalSide:
 
     def agreement(self, email="ana@example.com"):
         world, processor = self.world, self.world.services.processors[self.name]
-        allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
-        around = (world.owner, processor, world.clock)
-        asked = link_paypal(world.session, world.account_id, *around, return_to="/back")
+        allow_paypal(world.ctx, world.account_id, True)
+        asked = link_paypal(world.ctx, world.account_id, processor, return_to="/back")
         form = {"action": "agree", "email": email}
         requests.post(asked.address, data=form, timeout=10, allow_redirects=False)
         return world.finish(asked)

@@ -61,6 +61,16 @@ def clock_readings(tree):
             yield node.lineno
 
 
+def signatures_without_context(tree):
+    """Yield the lines of functions that take a session, or the parts of a context one by one."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            names = [a.arg for a in (*node.args.args, *node.args.kwonlyargs)]
+            parts = {"session", "now", "actor", "policy", "clock", "processors"}.intersection(names)
+            if len(parts) > 1 or ("ctx" in names and (names[0] != "ctx" or parts)):
+                yield node.lineno
+
+
 def found(rule, allowed, root=WEBAPP):
     return [
         f"{path.relative_to(ROOT)}:{line}"
@@ -72,6 +82,11 @@ def found(rule, allowed, root=WEBAPP):
 
 def test_only_actions_commit():
     assert found(commits, allowed="webapp/actions/") == []
+
+
+@pytest.mark.parametrize("layer", ["actions", "reads", "domain"])
+def test_a_context_is_the_first_argument(layer):
+    assert found(signatures_without_context, allowed="wsgi.py", root=WEBAPP / layer) == []
 
 
 def test_only_the_clock_reads_the_wall_clock():
@@ -135,6 +150,11 @@ def test_the_package_imports_without_flask(package):
         (clock_readings, "time.monotonic()", False),
         (clock_readings, "time.perf_counter()", False),
         (clock_readings, "clock.now()", False),
+        (signatures_without_context, "def f(session, account, now): ...", True),
+        (signatures_without_context, "def f(account, ctx): ...", True),
+        (signatures_without_context, "def f(ctx, account, *, now): ...", True),
+        (signatures_without_context, "def f(ctx, account): ...", False),
+        (signatures_without_context, "def f(account, now): ...", False),
     ],
 )
 def test_the_architecture_rules_detect_violations(rule, line, broken):

@@ -10,13 +10,14 @@ from sqlalchemy import func, select
 from benchmarks import copies, customers, homes
 from benchmarks.figures import payments_page
 from benchmarks.rows import Row, at_least, at_most
+from tests.factories import context
 from webapp.actions.payments.pay import pay_now
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.api_keys.api_key import ApiKey, hash_key
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods.payment_method import listed
 from webapp.domain.payments.payment import PaymentKind
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.extensions import db
 from webapp.reads.payments.payment_filters import Filters, Shown
 from webapp.reads.payments.payment_list import read_payments
@@ -67,8 +68,19 @@ def test_a_multiplied_payment_fills_the_payments_page(tmp_path):
         customer = customers.sign_up(services)
         method = listed(db.session(), customer.account_id)[0]
         homes.sandbox(services).queue_answer("decline", decline_code="insufficient_funds")
-        context = (COMMAND_LINE, services.processors, services.clock, services.policy)
-        pay_now(db.session(), customer.account_id, method.id, 30_000_000, "k" * 16, *context)
+        pay_now(
+            context(
+                db.session(),
+                actor=COMMAND_LINE,
+                processors=services.processors,
+                clock=services.clock,
+                policy=services.policy,
+            ),
+            customer.account_id,
+            method.id,
+            30_000_000,
+            "k" * 16,
+        )
     with closing(sqlite3.connect(home / "ballast.db")) as database:
         payments_page.multiply(database, 1_000)
     homes.prove(home)
@@ -78,5 +90,5 @@ def test_a_multiplied_payment_fills_the_payments_page(tmp_path):
             (Filters(kind=PaymentKind.RETRY), 50),
             (Filters(state=Shown.ABANDONED), 1),
         ):
-            page = read_payments(db.session(), customer.account_id, now, filters)
+            page = read_payments(context(db.session(), now=now), customer.account_id, filters)
             assert len(page.rows) == count

@@ -10,8 +10,8 @@ from webapp.actions.wires.cancel_wire import cancel_wire
 from webapp.actions.wires.complete_wire import complete_wire
 from webapp.actions.wires.reject_wire import reject_wire
 from webapp.actions.wires.request_wire import request_wire
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.events.rows import EventRow
+from webapp.domain.shared.context import Actor
 from webapp.domain.wires.wire import WireRequest, parse_rate
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
@@ -24,50 +24,35 @@ OPERATOR = Actor(name="Operator")
 
 def ask(world: World, amount="1000.00", currency="USD", key=None) -> WireRequest:
     return request_wire(
-        world.session,
+        world.ctx,
         world.account_id,
         micros(amount),
         currency,
         key or token_hex(16),
-        world.owner,
-        world.clock.now(),
-        world.policy,
         world.services.bank,
     )
 
 
 def prove(world: World, wire: WireRequest, content=PDF, name="transfer.pdf") -> WireRequest:
-    return add_proof(
-        world.session,
-        world.account_id,
-        wire.id,
-        name,
-        content,
-        world.owner,
-        world.clock.now(),
-        world.services.proofs,
-    )
+    return add_proof(world.ctx, world.account_id, wire.id, name, content, world.services.proofs)
 
 
 def complete(world: World, wire: WireRequest, amount="1000.00", received=None, rate=None) -> bool:
     return complete_wire(
-        world.session,
+        world.ctx.by(OPERATOR),
         wire.id,
         micros(amount),
-        OPERATOR,
-        world.clock.now(),
-        world.policy,
         received=micros(received),
         rate=parse_rate(rate) if rate else None,
     )
 
 
 def reject(world: World, wire: WireRequest, reason="Called back by your bank") -> bool:
-    return reject_wire(world.session, wire.id, reason, OPERATOR, world.clock.now())
+    return reject_wire(world.ctx.by(OPERATOR), wire.id, reason)
 
 
 def cancel(world: World, wire: WireRequest) -> WireRequest:
-    return cancel_wire(world.session, world.account_id, wire.id, world.owner, world.clock.now())
+    return cancel_wire(world.ctx, world.account_id, wire.id)
 
 
 def again(world: World, wire: WireRequest) -> WireRequest:

@@ -24,6 +24,7 @@ from webapp.actions.usage.group_commit import UsageBatcher
 from webapp.clock import Clock
 from webapp.database.base import Base
 from webapp.database.schema_version import Gate
+from webapp.domain.shared.context import SYSTEM, Actor, Context
 from webapp.domain.shared.policy import Policy
 from webapp.domain.wires.bank_details import BankDetails
 from webapp.ports import Mailer, Processors, ProofFiles, WebhookSender
@@ -94,6 +95,12 @@ class Services:
 
 def services(app: Flask | None = None) -> Services:
     return cast(Services, (app or current_app).extensions["ballast"])
+
+
+def make_context(actor: Actor = SYSTEM) -> Context:
+    """Build the context of this request, command or job at the present time."""
+    its = services()
+    return Context(db.session(), its.clock.now(), actor, its.policy, its.clock, its.processors)
 
 
 def pin_loaded_records() -> None:

@@ -4,7 +4,7 @@ import logging
 
 from flask import Flask
 
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.system.installation import Severity, findings_of_database, findings_of_settings
 from webapp.supervisor import sentence_of
 
@@ -20,7 +20,7 @@ def check_start(app: Flask) -> list[str]:
         found = [*findings_of_settings(services().settings, services().sightings)]
         try:
             services().schema.check(db.session())
-            found += findings_of_database(db.session(), services().settings)
+            found += findings_of_database(make_context(), services().settings)
         except Exception as error:
             if not sentence_of(error):
                 raise

@@ -14,10 +14,10 @@ from benchmarks.bench import Bench
 from benchmarks.rows import Row, at_least
 from benchmarks.servers import free_port
 from webapp.actions.payments.pay import pay_now
-from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.notifications.outbox import Notice, NoticeKind
 from webapp.domain.payment_methods.payment_method import listed
-from webapp.extensions import db
+from webapp.domain.shared.context import COMMAND_LINE
+from webapp.extensions import db, make_context
 from webapp.settings import ROOT
 
 PATIENCE = 300.0
@@ -48,8 +48,13 @@ def _enqueue(home: Path, emails: int) -> None:
     with homes.application(home) as it:
         customer = customers.sign_up(it)
         method = listed(db.session(), customer.account_id)[0]
-        around = (COMMAND_LINE, it.processors, it.clock, it.policy)
-        pay_now(db.session(), customer.account_id, method.id, 30_000_000, "k" * 16, *around)
+        pay_now(
+            make_context(COMMAND_LINE),
+            customer.account_id,
+            method.id,
+            30_000_000,
+            "k" * 16,
+        )
         receipt = db.session.scalars(select(Notice).where(Notice.kind == NoticeKind.RECEIPT)).one()
         columns = {
             c.key: getattr(receipt, c.key) for c in Notice.__table__.columns if c.key != "id"

@@ -12,7 +12,7 @@ from benchmarks.rows import Row
 from webapp.actions.usage.post_usage import post_usage
 from webapp.domain.shared.money import MICROS
 from webapp.domain.usage.record import Usage
-from webapp.extensions import Services, db
+from webapp.extensions import Services, make_context
 
 ENTRIES, BATCH = 100_000, 1_000
 PAGES = 5
@@ -52,7 +52,7 @@ def _heavy_customer(installation: Installation) -> Customer:
 
 def _post(services: Services, customer: Customer, at: datetime) -> None:
     usages = [Usage(21_500, f"{at:%d%H%M%S}-{n}", at, "Outbound calls") for n in range(BATCH)]
-    post_usage(db.session(), customer.account_id, usages, at, services.policy)
+    post_usage(make_context().at(at), customer.account_id, usages)
 
 
 def _milliseconds(browser: requests.Session, address: str) -> float:

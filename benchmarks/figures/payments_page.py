@@ -13,10 +13,10 @@ from benchmarks.customers import Customer
 from benchmarks.rows import Row
 from benchmarks.servers import Server
 from webapp.actions.payments.pay import pay_now
-from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.payment_methods.payment_method import listed
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import MICROS
-from webapp.extensions import db
+from webapp.extensions import db, make_context
 from webapp.processors.sandbox.scripted_responses import AnswerKind
 
 PAGE = "/billing/payments"
@@ -38,8 +38,13 @@ def _make(bench: Bench, payments: int) -> tuple[Path, growth.Asks]:
         customer = customers.sign_up(it, cards=3)
         method = listed(db.session(), customer.account_id)[0]
         homes.sandbox(it).queue_answer(AnswerKind.DECLINE, decline_code="insufficient_funds")
-        around = (COMMAND_LINE, it.processors, it.clock, it.policy)
-        pay_now(db.session(), customer.account_id, method.id, 30 * MICROS, "k" * 16, *around)
+        pay_now(
+            make_context(COMMAND_LINE),
+            customer.account_id,
+            method.id,
+            30 * MICROS,
+            "k" * 16,
+        )
     database = sqlite3.connect(home / "ballast.db")
     multiply(database, payments)
     database.close()

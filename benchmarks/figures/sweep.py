@@ -14,7 +14,7 @@ from benchmarks.bench import Bench
 from benchmarks.rows import Row, at_most
 from webapp.actions.top_ups.sweep import sweep
 from webapp.domain.shared.money import MICROS
-from webapp.extensions import db
+from webapp.extensions import db, make_context
 
 FIND = """
 SELECT account.id FROM account JOIN low_balance_settings ON account_id = account.id
@@ -58,16 +58,16 @@ class Crowd:
         self._home, self._due = home, due
         self._step = accounts // due
         self._turns = count(1)
-        with homes.application(home) as it:  # warm-up: no round is the first to read the file
-            sweep(db.session(), it.clock.now(), it.policy)
+        with homes.application(home):  # warm-up: no round is the first to read the file
+            sweep(make_context())
 
     def sweep(self) -> float:
         """Sweep once and return milliseconds."""
         self._make_due()
-        with homes.application(self._home) as it:
+        with homes.application(self._home):
             db.session.connection()
             begin = time.perf_counter()
-            opened = sweep(db.session(), it.clock.now(), it.policy)
+            opened = sweep(make_context())
             return self._taken(begin, opened)
 
     def sweep_by_sql(self) -> float:

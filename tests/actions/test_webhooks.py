@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.factories import AMEX, DECLINING, MASTERCARD, VISA
+from tests.factories import AMEX, DECLINING, MASTERCARD, VISA, context
 from webapp.actions.webhooks import endpoints as actions
 from webapp.actions.webhooks.delete_old_deliveries import delete_old_deliveries
 from webapp.actions.webhooks.deliver_webhooks import deliver_to
@@ -79,8 +79,7 @@ def deliveries(world):
 
 def change(action, world, made, *arguments):
     """Apply an action of the owner, who has every right, to this endpoint."""
-    who = (frozenset(Right), world.owner, world.clock.now())
-    return action(world.session, world.account_id, made.endpoint_id, *arguments, *who)
+    return action(world.ctx, world.account_id, made.endpoint_id, *arguments, frozenset(Right))
 
 
 def run(world):
@@ -184,7 +183,7 @@ def test_a_rollback_discards_the_event(world):
     """The event is a row of the same transaction."""
     world.webhook()
     account = Account.locked(world.session, world.account_id)
-    webhooks.tell(world.session, account, EventKind.BALANCE_LOW, {}, world.clock.now())
+    webhooks.tell(world.ctx, account, EventKind.BALANCE_LOW, {})
     world.session.rollback()
     assert event_kinds(world) == []
 
@@ -299,7 +298,7 @@ def test_an_endpoint_failing_for_long_is_switched_off_with_an_email(world, post)
     while world.clock.now() < endpoint_of(world, made).failing_since + PATIENCE:
         assert endpoint_of(world, made).is_on
         world.clock.advance(hours=12)
-        actions.send_test(world.session, world.account_id, made.endpoint_id, world.clock.now())
+        actions.send_test(world.ctx, world.account_id, made.endpoint_id)
         run(world)
     assert str(endpoint_of(world, made).ended) == "failing"
     [mail] = world.mails_of(NoticeKind.WEBHOOK_ENDED)
@@ -361,7 +360,7 @@ def test_a_claimed_delivery_is_sent_by_one_sender(world, post, session):
             raise Crash
 
     with pytest.raises(Crash):
-        deliver_to(session, made.endpoint_id, Crashing(), world.clock)
+        deliver_to(context(session, clock=world.clock), made.endpoint_id, Crashing())
     session.rollback()
     run(world)
     assert post.sent == []
@@ -374,26 +373,24 @@ def test_a_stopping_process_starts_no_further_delivery(world, post):
     made = world.webhook()
     world.card(VISA), world.card(MASTERCARD)
     should_continue = iter([True, False]).__next__
-    deliver_to(world.session, made.endpoint_id, post, world.clock, should_continue)
+    deliver_to(world.ctx, made.endpoint_id, post, should_continue)
     assert len(post.sent) == 1
 
 
 def test_test_events_and_resends_need_an_active_endpoint(world, post):
     made = world.webhook(events=["balance.low"])
-    sent = actions.send_test(world.session, world.account_id, made.endpoint_id, world.clock.now())
+    sent = actions.send_test(world.ctx, world.account_id, made.endpoint_id)
     delivery_id = sent.id
     run(world)
-    actions.send_again(world.session, world.account_id, delivery_id, world.clock.now())
+    actions.send_again(world.ctx, world.account_id, delivery_id)
     run(world)
     assert [headers["webhook-id"] for _, headers, _ in post.sent] == [
         payloads.message_id(sent.event)
     ] * 2
     change(actions.switch_endpoint, world, made, False)
     for again in (
-        lambda: actions.send_test(
-            world.session, world.account_id, made.endpoint_id, world.clock.now()
-        ),
-        lambda: actions.send_again(world.session, world.account_id, delivery_id, world.clock.now()),
+        lambda: actions.send_test(world.ctx, world.account_id, made.endpoint_id),
+        lambda: actions.send_again(world.ctx, world.account_id, delivery_id),
     ):
         with pytest.raises(Conflict):
             again()
@@ -443,13 +440,11 @@ def test_technicians_receive_no_billing_events(world):
     made = world.webhook()
     with pytest.raises(Denied):
         actions.change_endpoint(
-            world.session,
+            world.ctx,
             world.account_id,
             made.endpoint_id,
             EndpointChoice("https://mine.example.com/", "", ("balance.low",)),
             TECHNICIAN,
-            world.owner,
-            world.clock.now(),
         )
 
 
@@ -475,7 +470,7 @@ class TestForgetting:
     def later(self, world):
         def delete_later():
             world.clock.advance(days=KEPT.days + 1)
-            return delete_old_deliveries(world.session, world.clock.now())
+            return delete_old_deliveries(world.ctx)
 
         return delete_later
 
@@ -505,7 +500,7 @@ class TestForgetting:
         world.run("deliver webhooks")
         world.clock.advance(days=KEPT.days - 1)
         before = event_kinds(world)
-        assert delete_old_deliveries(world.session, world.clock.now()) == 0
+        assert delete_old_deliveries(world.ctx) == 0
         assert event_kinds(world) == before
 
     def test_owed_deliveries_are_kept_until_the_endpoint_is_removed(self, world, post, later):
@@ -516,7 +511,7 @@ class TestForgetting:
         assert later() == 0
         assert event_kinds(world) == owed
         change(actions.remove_endpoint, world, made)
-        assert delete_old_deliveries(world.session, world.clock.now()) == len(owed)
+        assert delete_old_deliveries(world.ctx) == len(owed)
         assert event_kinds(world) == []
 
     def test_a_delivery_resent_during_deletion_is_kept(self, world, post, monkeypatch):
@@ -528,7 +523,7 @@ class TestForgetting:
 
         def delete():
             with world.app.app_context():
-                return delete_old_deliveries(db.session(), now)
+                return delete_old_deliveries(context(db.session(), now=now))
 
         def resend_during_deletion(delivery, now):
             under_way.append(pool.submit(delete))
@@ -539,7 +534,7 @@ class TestForgetting:
         monkeypatch.setattr(Delivery, "send_again", resend_during_deletion)
         world.session.rollback()
         with ThreadPoolExecutor(1) as pool:
-            actions.send_again(world.session, world.account_id, delivery_id, now)
+            actions.send_again(world.ctx.at(now), world.account_id, delivery_id)
         assert under_way[0].result() == 1
         assert world.session.get(Delivery, delivery_id).event.account_id == world.account_id
 

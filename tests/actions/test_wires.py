@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tests import wires
-from tests.factories import micros
+from tests.factories import context, micros
 from webapp.actions.wires.complete_wire import complete_wire
 from webapp.actions.wires.delete_old_proofs import delete_old_proofs
 from webapp.domain.accounts.account import Account
@@ -177,8 +177,11 @@ def test_two_operators_at_once_credit_once(world, app, amounts):
     def press(amount):
         with Session(engine) as session:
             try:
-                arguments = (session, wire_id, micros(amount), wires.OPERATOR, now, policy)
-                return complete_wire(*arguments)
+                return complete_wire(
+                    context(session, actor=wires.OPERATOR, now=now, policy=policy),
+                    wire_id,
+                    micros(amount),
+                )
             except Refusal:
                 return False
 
@@ -196,11 +199,15 @@ def test_completing_and_cancelling_at_once_has_one_outcome(world, app):
 
     def complete():
         with Session(engine) as session:
-            complete_wire(session, wire_id, micros("1000.00"), wires.OPERATOR, now, policy)
+            complete_wire(
+                context(session, actor=wires.OPERATOR, now=now, policy=policy),
+                wire_id,
+                micros("1000.00"),
+            )
 
     def cancel():
         with Session(engine) as session:
-            wires.cancel_wire(session, account_id, wire_id, owner, now)
+            wires.cancel_wire(context(session, now, actor=owner), account_id, wire_id)
 
     with ThreadPoolExecutor(2) as people:
         ended = [people.submit(complete), people.submit(cancel)]
@@ -353,7 +360,7 @@ def test_the_quota_fits_one_full_request_but_not_all():
 
 
 def delete_proofs(world):
-    return delete_old_proofs(world.session, world.services.proofs, world.clock.now())
+    return delete_old_proofs(world.ctx, world.services.proofs)
 
 
 def test_proofs_of_cancelled_requests_are_removed(world):

@@ -89,12 +89,12 @@ def test_a_refused_request_does_not_use_its_key(program, world):
 def test_a_key_is_kept_for_a_day(program, world):
     program("POST", "/usage", ONE, **KEY)
     world.clock.advance(hours=23)
-    assert delete_old_answers(world.session, world.clock.now()) == 0
+    assert delete_old_answers(world.ctx) == 0
     world.clock.advance(hours=2)
     # Expiry depends on the clock, not on the cleanup job.
     assert program("POST", "/usage", ONE | {"reference": "call-2"}, **KEY).status_code == 201
     world.clock.advance(hours=25)
-    assert delete_old_answers(world.session, world.clock.now()) == 1
+    assert delete_old_answers(world.ctx) == 1
 
 
 @pytest.mark.parametrize("key", ["", "a b", "k" * 201, "ключ"])

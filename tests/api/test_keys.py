@@ -32,20 +32,12 @@ def ask(app):
 
 
 def rotate(world, key_id, overlap=timedelta(hours=24), rights=frozenset(Right), account_id=None):
-    return rotate_key(
-        world.session,
-        account_id or world.account_id,
-        key_id,
-        overlap,
-        rights,
-        world.owner,
-        world.clock.now(),
-    )
+    return rotate_key(world.ctx, account_id or world.account_id, key_id, overlap, rights)
 
 
 def revoke(world, key_id, account_id=None):
     account_id = account_id or world.account_id
-    return revoke_key(world.session, account_id, key_id, world.owner, world.clock.now())
+    return revoke_key(world.ctx, account_id, key_id)
 
 
 def record_of(world, key_id):

@@ -29,8 +29,8 @@ from webapp.actions.accounts.create_account import create_account
 from webapp.delivery.mailer import SmtpMailer
 from webapp.delivery.webhook_sender import PRIVATE, HttpWebhookSender
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications.outbox import Notice
+from webapp.domain.shared.context import Actor
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.public_addresses import GLOBAL_IPV6, SPECIAL_IPV4, SPECIAL_IPV6
 from webapp.domain.users import passwords
@@ -207,9 +207,13 @@ def test_names_with_line_breaks_are_refused(world, tally):
     for name in names:
         with pytest.raises(Invalid):
             create_account(
-                world.session, name=name, owner_name="A", email="n@example.com", password=PASSWORD,
-                balance=0, actor=Actor(), now=world.clock.now(),
-            )  # fmt: skip
+                world.ctx.by(Actor()),
+                name=name,
+                owner_name="A",
+                email="n@example.com",
+                password=PASSWORD,
+                balance=0,
+            )
     tally("names with line breaks", len(names))
 
 

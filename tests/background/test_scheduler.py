@@ -66,7 +66,7 @@ def test_concurrent_rounds_do_the_work_once(full):
 def test_the_scheduler_starts_and_stops(app, world, monkeypatch):
     """T4: it runs its jobs until it is shut down."""
     ran = []
-    quick = jobs.Job("quick", 1, lambda session, services: ran.append(session.bind) or 0, "runs")
+    quick = jobs.Job("quick", 1, lambda ctx, services: ran.append(ctx.session.bind) or 0, "runs")
     monkeypatch.setattr(jobs, "JOBS", (quick,))
     scheduler = jobs.schedule(app)
     try:
@@ -86,7 +86,7 @@ def test_the_scheduler_starts_and_stops(app, world, monkeypatch):
 def test_a_job_that_runs_at_start_does_not_wait_for_its_interval(app, world, monkeypatch):
     """L17: missed events are caught up on as soon as the host is back."""
     ran = []
-    hourly = jobs.Job("hourly", 3600, lambda session, services: ran.append(1) or 0, "runs")
+    hourly = jobs.Job("hourly", 3600, lambda ctx, services: ran.append(1) or 0, "runs")
     at_start = jobs.Job("at start", 3600, lambda *_: ran.append(2) or 0, "runs", at_start=True)
     monkeypatch.setattr(jobs, "JOBS", (hourly, at_start))
     scheduler = jobs.schedule(app)
@@ -119,9 +119,9 @@ def test_the_timetable_is_complete(app):
 def test_a_failed_job_leaves_no_transaction_open(app, world):
     """L3: the next job and the next request find the database free."""
 
-    def fail(session, services):
-        session.connection(execution_options={"writes": True})
-        session.execute(db.text("UPDATE account SET name = 'half'"))
+    def fail(ctx, services):
+        ctx.session.connection(execution_options={"writes": True})
+        ctx.session.execute(db.text("UPDATE account SET name = 'half'"))
         raise RuntimeError("failed")
 
     world.session.rollback()

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from tests.conftest import on_postgres
-from tests.factories import MASTERCARD, START, VISA, micros
+from tests.factories import MASTERCARD, START, VISA, context, micros
 from webapp.actions.usage.post_usage import post_usage
 from webapp.background import notify_listener
 from webapp.background import worker as worker_module
@@ -59,7 +59,7 @@ def debit_by_another_process(world, amount):
     tune(engine)
     with Session(engine) as session:
         usage = Usage(micros(amount), "elsewhere-1", START)
-        post_usage(session, world.account_id, [usage], START, world.policy)
+        post_usage(context(session, now=START, policy=world.policy), world.account_id, [usage])
     engine.dispose()
 
 

@@ -7,6 +7,7 @@ from threading import Thread
 
 from sqlalchemy.orm import Session
 
+from tests.factories import context
 from webapp.actions.payments.pay import pay_now
 from webapp.backup.back_up import _copy_databases
 from webapp.backup.reader import require_agreement
@@ -38,15 +39,17 @@ def test_a_snapshot_contains_no_half_of_a_charge(world, tmp_path):
     def pay():
         with Session(engine) as session:
             pay_now(
-                session,
+                context(
+                    session,
+                    actor=world.owner,
+                    processors=world.services.processors,
+                    clock=world.clock,
+                    policy=world.policy,
+                ),
                 world.account_id,
                 method,
                 30_000_000,
                 token_hex(16),
-                world.owner,
-                world.services.processors,
-                world.clock,
-                world.policy,
             )
 
     books = SlowBooks(world.services.settings.home / "sandbox.db")

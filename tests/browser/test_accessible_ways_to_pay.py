@@ -11,7 +11,7 @@ from tests.browser.test_challenges import begin
 from tests.browser.test_paypal import choose
 from tests.factories import CHALLENGED_ALWAYS, VISA, resume_token
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
-from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.context import Actor
 
 TAB = "/billing/wire-transfers"
 
@@ -42,7 +42,7 @@ def test_axe_on_paypal(open_calm, world):
     expect_no_violations(page, "PayPal, not allowed")
 
     operator = Actor(name="Operator")
-    allow_paypal(world.session, world.account_id, True, operator, world.clock.now())
+    allow_paypal(world.ctx.by(operator), world.account_id, True)
     visa = world.card(VISA, auto_charge=True)
     world.refill()
     world.consent(visa, False)

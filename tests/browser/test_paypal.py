@@ -9,7 +9,7 @@ from tests.browser.screen import MAIN, VISA_NAME, dialog, press, row, rows, said
 from tests.browser.test_widths import PHONE, sticks_out
 from tests.factories import VISA
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
-from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.context import Actor
 
 EMAIL = "ana@example.com"
 NAME = f"PayPal {EMAIL}"
@@ -23,7 +23,7 @@ SCREENS = pytest.mark.parametrize(
 @pytest.fixture
 def allowed(world):
     operator = Actor(name="Operator")
-    allow_paypal(world.session, world.account_id, True, operator, world.clock.now())
+    allow_paypal(world.ctx.by(operator), world.account_id, True)
     return world
 
 

@@ -14,7 +14,7 @@ from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, Stan
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.app import create_app
 from webapp.clock import Clock
-from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.context import Actor
 from webapp.extensions import db
 
 
@@ -59,7 +59,7 @@ def app(server, keys):
 @pytest.fixture
 def page(open_page, world, server, app):
     operator = Actor(name="Operator")
-    allow_paypal(world.session, world.account_id, True, operator, world.clock.now())
+    allow_paypal(world.ctx.by(operator), world.account_id, True)
     return open_page()
 
 

@@ -84,7 +84,7 @@ def add_processor_events(world: World):
     world.deliver()
     what = "A refund of a payment that nobody here has asked for"
     unmatched_events.record(
-        world.session, "sandbox", "re_stray", what, micros("1.00"), "USD", now, now
+        world.ctx.at(now), "sandbox", "re_stray", what, micros("1.00"), "USD", now
     )
     world.session.add(EventPosition(processor="stripe", caught_up_to=now, listed_to=now))
     world.session.commit()
@@ -93,7 +93,7 @@ def add_processor_events(world: World):
 def add_api_data(world: World):
     world.hold("1.50", "call-held")
     world.import_usage("amount,reference\n0.25,line-1\n")
-    begin_request(world.session, world.account_id, "key-1", "POST /", world.clock.now())
+    begin_request(world.ctx, world.account_id, "key-1", "POST /")
     DatabaseNotebook("paypal", lambda: db.engine).keep("attempt-1", "order-1")
 
 
@@ -102,12 +102,12 @@ def add_users(world: World):
     world.invite("bo@example.com", "billing")
     secret = second_factor.new_secret()
     code = TOTP(secret).at(now)
-    turn_on(world.session, world.created.user_id, secret, code, world.owner, now)
+    turn_on(world.ctx.at(now), world.created.user_id, secret, code)
     signed_in_cookie(world.session, world.created.user_id, world.clock.wall())
     passkey_of(world.session, world.created.user_id, now)
     staff = {"name": "Sam Ray", "email": "staff@example.com", "password": PASSWORD}
-    create_operator(world.session, **staff, actor=world.owner, now=now)
-    hit(world.session, "tried", [Count(rate_limits.KEY_FROM, "192.0.2.7")], now)
+    create_operator(world.ctx.at(now), **staff)
+    hit(world.ctx.at(now), "tried", [Count(rate_limits.KEY_FROM, "192.0.2.7")])
 
 
 def live(world: World):
@@ -121,7 +121,7 @@ def live(world: World):
     world.retry(world.attempts[0])
     world.remove(world.card(DISCOVER))  # leaves a revocation to do
     world.begin_card(CHALLENGED_ONCE)
-    allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
+    allow_paypal(world.ctx, world.account_id, True)
     asked = world.begin_paypal()
     world.books.desk.agree(asked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
     world.finish(asked)

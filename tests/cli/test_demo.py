@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.conftest import on_postgres, on_sqlite
-from tests.factories import MovableClock
+from tests.factories import MovableClock, context
 from webapp.app import create_app
 from webapp.cli.demo import calls
 from webapp.cli.demo.commands import make
@@ -103,7 +103,7 @@ class TestTheDemoAccount:
         assert settings.applied_at.date() == (clock.at - timedelta(days=10)).date()
 
     def test_the_failed_payments(self, demo, session, clock):
-        first, second = read_failed_payments(session, demo, clock.at)
+        first, second = read_failed_payments(context(session, now=clock.at), demo)
         assert (first.amount, first.method) == ("$250.00", "American Express •••• 0005")
         assert first.reason == "Insufficient funds"
         assert first.detail.startswith("Today, 10:02")

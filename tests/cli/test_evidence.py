@@ -8,7 +8,7 @@ from webapp.domain.payments import unmatched_events
 def record_unmatched_event(world):
     now = world.clock.now()
     unmatched_events.record(
-        world.session, "sandbox", "ch_1", "It is no payment of ours.", 5_000_000, "USD", now, now
+        world.ctx.at(now), "sandbox", "ch_1", "It is no payment of ours.", 5_000_000, "USD", now
     )
     world.session.commit()
 
@@ -28,7 +28,7 @@ def test_an_event_is_listed_until_it_is_closed(flask, world):
 def test_an_event_without_an_amount_shows_none(flask, world):
     """L9: for example a dispute that cannot be read at the processor."""
     now = world.clock.now()
-    unmatched_events.record(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
+    unmatched_events.record(world.ctx.at(now), "sandbox", "dp_1", "It cannot be read.", 0, "", now)
     world.session.commit()
 
     assert "no amount  sandbox dp_1: It cannot be read." in flask("evidence list").stdout

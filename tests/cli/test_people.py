@@ -12,7 +12,7 @@ def test_a_second_factor_can_be_reset(flask, world):
     secret, now = new_secret(), world.clock.now()
     user = world.session.get_one(User, world.created.user_id)
     email, version = user.email, user.session_version
-    turn_on(world.session, user.id, secret, TOTP(secret).at(now), world.owner, now)
+    turn_on(world.ctx.at(now), user.id, secret, TOTP(secret).at(now))
     assert flask(f"{COMMAND} {email}").exit_code == 2, "the reason is required"
     done = flask(f"{COMMAND} {email} --reason Called-back")
     assert done.exit_code == 0, done.output

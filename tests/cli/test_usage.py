@@ -245,7 +245,7 @@ def test_an_account_at_its_balance_limit_does_not_stop_others(load, world):
     full, other = world.account().account_id, world.account_id
     now = world.clock.now()
     policy = replace(world.policy, usage_max=FARTHEST)
-    post_usage(world.session, full, [Usage(FARTHEST, "much", now)], now, policy)
+    post_usage(replace(world.ctx.at(now), policy=policy), full, [Usage(FARTHEST, "much", now)])
     file = HEADER + line(other, reference="a") + line(full, "200.00") + line(other, reference="b")
 
     done = load(file)

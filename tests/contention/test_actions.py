@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import event
 
-from tests.factories import AMEX, MASTERCARD, START, VISA, micros
+from tests.factories import AMEX, MASTERCARD, START, VISA, context, micros
 from webapp.actions.notifications.send_emails import send_emails
 from webapp.actions.payment_methods.reorder_methods import reorder_methods
 from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
@@ -83,8 +83,20 @@ def test_retry_pressed_eight_times_charges_once_f4(failed, same_form):
 
     def press(number):
         key = "a" * 32 if same_form else f"{number:032d}"
-        context = (key, failed.owner, failed.services.processors, failed.clock, failed.policy)
-        return lambda session: retry(session, failed.account_id, failed_id, *context).id
+        return lambda session: (
+            retry(
+                context(
+                    session,
+                    actor=failed.owner,
+                    processors=failed.services.processors,
+                    clock=failed.clock,
+                    policy=failed.policy,
+                ),
+                failed.account_id,
+                failed_id,
+                key,
+            ).id
+        )
 
     results = at_once(failed, *[press(n) for n in range(MANY)])
     payments = {r for r in results if not isinstance(r, Refusal)}
@@ -102,7 +114,9 @@ def test_the_same_usage_eight_times_debits_once_l12(world):
     usages = [Usage(micros("0.50"), f"call-{n}", START) for n in range(10)]
 
     def post(session):
-        return post_usage(session, world.account_id, usages, START, world.policy).verdicts
+        return post_usage(
+            context(session, now=START, policy=world.policy), world.account_id, usages
+        ).verdicts
 
     results = at_once(world, *[post] * MANY)
     assert results.count((Verdict.POSTED,) * 10) == 1
@@ -119,7 +133,15 @@ def test_eight_workers_on_one_top_up_charge_once_t8(world):
     open_id = top_ups.open_top_up(world.session, world.account_id).id
 
     def work(session):
-        top_up(session, open_id, world.services.processors, world.clock, world.policy)
+        top_up(
+            context(
+                session,
+                processors=world.services.processors,
+                clock=world.clock,
+                policy=world.policy,
+            ),
+            open_id,
+        )
 
     at_once(world, *[work] * MANY)
     assert world.tries == [("4242", "100.00", "declined"), ("4444", "100.00", "paid")]
@@ -134,7 +156,9 @@ def test_eight_debits_open_one_top_up_t8(world):
 
     def use(number):
         usage = Usage(micros("60.00"), f"call-{number}", START)
-        return lambda session: post_usage(session, world.account_id, [usage], START, world.policy)
+        return lambda session: post_usage(
+            context(session, now=START, policy=world.policy), world.account_id, [usage]
+        )
 
     results = at_once(world, *[use(n) for n in range(MANY)])
     assert {r.verdicts for r in results} == {(Verdict.POSTED,)}
@@ -147,14 +171,36 @@ def test_eight_debits_open_one_top_up_t8(world):
 def test_add_funds_pressed_eight_times_charges_once_l4(world):
     """L4: by one method, and by the chain."""
     visa_id, _ = (method.id for method in world.cards(VISA, MASTERCARD))
-    context = (world.owner, world.services.processors, world.clock, world.policy)
     amount = micros("75.00")
 
     def instantly(session):
-        return pay_now(session, world.account_id, visa_id, amount, "i" * 32, *context).id
+        return pay_now(
+            context(
+                session,
+                actor=world.owner,
+                processors=world.services.processors,
+                clock=world.clock,
+                policy=world.policy,
+            ),
+            world.account_id,
+            visa_id,
+            amount,
+            "i" * 32,
+        ).id
 
     def by_chain(session):
-        return pay_by_auto_charge(session, world.account_id, amount, "c" * 32, *context).id
+        return pay_by_auto_charge(
+            context(
+                session,
+                actor=world.owner,
+                processors=world.services.processors,
+                clock=world.clock,
+                policy=world.policy,
+            ),
+            world.account_id,
+            amount,
+            "c" * 32,
+        ).id
 
     results = at_once(world, *[instantly] * MANY)
     assert len(set(results)) == 1
@@ -168,10 +214,17 @@ def test_concurrent_reorders_and_a_removal_keep_a_valid_list_m5(world):
     """M5, M10: later ones are refused because of a stale list, or succeed."""
     methods = world.cards(VISA, MASTERCARD, AMEX)
     ids = [m.id for m in methods]
-    context = (world.owner, START, world.policy)
 
     def order(wished):
-        return lambda s: reorder_methods(s, world.account_id, wished, ids, *context) and None
+        return lambda s: (
+            reorder_methods(
+                context(s, actor=world.owner, now=START, policy=world.policy),
+                world.account_id,
+                wished,
+                ids,
+            )
+            and None
+        )
 
     results = at_once(
         world,
@@ -200,18 +253,35 @@ def test_a_withdrawal_during_a_top_up_charges_at_most_once_t14(world, withdrawal
     world.use("60.00")
     visa_id = visa.id
     open_id = top_ups.open_top_up(world.session, world.account_id).id
-    context = (world.owner, START, world.policy)
 
     def withdraw(session):
         if withdrawal == "consent":
-            set_auto_charge(session, world.account_id, visa_id, False, *context)
+            set_auto_charge(
+                context(session, actor=world.owner, now=START, policy=world.policy),
+                world.account_id,
+                visa_id,
+                False,
+            )
         elif withdrawal == "removal":
             world.remove_by_id(visa_id, session)
         else:
-            apply_settings(session, world.account_id, Choice(), 1, *context)
+            apply_settings(
+                context(session, actor=world.owner, now=START, policy=world.policy),
+                world.account_id,
+                Choice(),
+                1,
+            )
 
     def work(session):
-        top_up(session, open_id, world.services.processors, world.clock, world.policy)
+        top_up(
+            context(
+                session,
+                processors=world.services.processors,
+                clock=world.clock,
+                policy=world.policy,
+            ),
+            open_id,
+        )
 
     _, _, refused = at_once(world, work, work, withdraw)
     assert refused is None or refused.code == "payment_open"
@@ -227,8 +297,14 @@ def test_eight_concurrent_applies_save_one_version_t1(world):
 
     def apply(number):
         choice = Choice(refill_on=True, threshold=micros(50 + number), refill_amount=micros("100"))
-        context = (0, world.owner, START, world.policy)
-        return lambda s: apply_settings(s, world.account_id, choice, *context).version
+        return lambda s: (
+            apply_settings(
+                context(s, actor=world.owner, now=START, policy=world.policy),
+                world.account_id,
+                choice,
+                0,
+            ).version
+        )
 
     results = at_once(world, *[apply(n) for n in range(MANY)])
     assert [r for r in results if not isinstance(r, Stale)] == [1]
@@ -245,10 +321,21 @@ def test_a_settlement_that_arrives_eight_times_credits_once_l3(world):
     world.clock.advance(seconds=10)
 
     def arrive(session):
-        return settle(session, attempt_id, paid, world.clock.now(), world.policy)
+        return settle(
+            context(session, now=world.clock.now(), policy=world.policy), attempt_id, paid
+        )
 
     def ask(session):
-        return bool(reconcile(session, world.services.processors, world.clock, world.policy))
+        return bool(
+            reconcile(
+                context(
+                    session,
+                    processors=world.services.processors,
+                    clock=world.clock,
+                    policy=world.policy,
+                )
+            )
+        )
 
     results = at_once(world, *[arrive] * MANY, *[ask] * 2)
     assert results.count(True) == 1
@@ -272,7 +359,7 @@ def test_concurrent_refunds_and_disputes_take_at_most_the_payment_l7(world):
 
     def applying(reversal):
         return lambda session: apply_reversal(
-            session, "sandbox", reversal, now, world.policy, lambda: None
+            context(session, now=now, policy=world.policy), "sandbox", reversal, lambda: None
         )
 
     at_once(world, *[applying(reversal) for reversal in reversals for _ in range(3)])
@@ -291,7 +378,7 @@ def test_eight_concurrent_sweeps_open_one_top_up_t8(world):
     world.refill()
     world.session.execute(db.text("UPDATE low_balance_settings SET threshold = 200000000"))
     world.session.commit()
-    results = at_once(world, *[lambda s: sweep(s, START, world.policy)] * MANY)
+    results = at_once(world, *[lambda s: sweep(context(s, now=START, policy=world.policy))] * MANY)
     assert sum(results) >= 1
     world.work()
     assert len(world.tries) == 1
@@ -303,7 +390,9 @@ def test_eight_concurrent_senders_handle_each_email_once_f11(world):
     (visa,) = world.cards(VISA)
     for _ in range(3):
         world.pay(visa, "30.00")
-    results = at_once(world, *[lambda s: send_emails(s, world.services.mailer, world.clock)] * MANY)
+    results = at_once(
+        world, *[lambda s: send_emails(context(s, clock=world.clock), world.services.mailer)] * MANY
+    )
     assert sum(results) == 3
     assert [n.tries for n in world.session.query(Notice)] == [1, 1, 1]
 

@@ -27,12 +27,11 @@ from tests.chaos.processes import FLASK, WEB
 from tests.chaos.receiver import Receiver
 from tests.chaos.records import is_settled
 from tests.chaos.snapshot import Charge, Snapshot
-from tests.factories import START
+from tests.factories import context
 from tests.host import free_port
 from tests.postgres import server
 from webapp.actions.accounts.create_account import create_account
 from webapp.app import create_app
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.top_ups.top_up import BURST
 from webapp.extensions import db
 from webapp.settings import Settings
@@ -65,11 +64,11 @@ class SharedInstallation:
     def account(self) -> Account:
         name = f"harbour-{next(NUMBERS)}"
         who = {"name": name, "owner_name": "Ana Ruiz", "email": f"{name}@chaos.test"}
-        options = {"password": PASSWORD, "balance": HUNDRED, "actor": Actor(), "now": START}
+        options = {"password": PASSWORD, "balance": HUNDRED}
         # Midnight is hours away in its time zone, so no daily limit resets during a test.
         options["time_zone"] = "UTC" if 6 <= self.installation.now.hour < 18 else "Pacific/Auckland"
         with self.app.app_context():
-            made = create_account(db.session(), **who, **options)
+            made = create_account(context(db.session()), **who, **options)
         account = Account(made.account_id, name, who["email"], made.api_key, HUNDRED)
         self.accounts.append(account)
         return account

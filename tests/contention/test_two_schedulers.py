@@ -17,6 +17,7 @@ from tests.factories import (
     MASTERCARD,
     START,
     VISA,
+    context,
     micros,
     unsigned,
 )
@@ -70,7 +71,9 @@ def test_each_method_is_revoked_once_m13(world, calls):
         world.remove(card)
     made = calls()
     processors = world.services.processors
-    done = at_once(world, *[lambda s: revoke_methods(s, processors, world.clock)] * 2)
+    done = at_once(
+        world, *[lambda s: revoke_methods(context(s, processors=processors, clock=world.clock))] * 2
+    )
     assert sum(done) == len(made) == 4
     assert len(set(made)) == 2, "both threads take part"
 
@@ -81,8 +84,17 @@ def test_each_setup_is_expired_once_f9(world, calls):
         world.begin_card(CHALLENGED_ONCE)
     world.clock.advance(minutes=15)
     made = calls()
-    context = (world.services.processors, world.clock, world.policy)
-    at_once(world, *[lambda s: expire_setups(s, *context)] * 2)
+    at_once(
+        world,
+        *[
+            lambda s: expire_setups(
+                context(
+                    s, processors=world.services.processors, clock=world.clock, policy=world.policy
+                )
+            )
+        ]
+        * 2,
+    )
     assert len(made) == 4
     assert len(set(made)) == 2
 
@@ -108,7 +120,7 @@ def test_two_senders_share_the_emails_l6(world):
     for _ in range(6):
         world.pay(visa, "30.00")
     mailer = SlowMailer()
-    done = at_once(world, *[lambda s: send_emails(s, mailer, world.clock)] * 2)
+    done = at_once(world, *[lambda s: send_emails(context(s, clock=world.clock), mailer)] * 2)
     assert sum(done) == len({message_id for message_id, _ in mailer.sent}) == len(mailer.sent) == 6
     assert min(done) >= 2
 
@@ -144,7 +156,9 @@ def test_an_account_under_constant_debits_is_refilled_t4(world):
         with world.app.app_context():
             for number in range(10_000):
                 usage = Usage(micros("0.01"), f"{name}-{number}", START)
-                post_usage(db.session(), world.account_id, [usage], START, world.policy)
+                post_usage(
+                    context(db.session(), now=START, policy=world.policy), world.account_id, [usage]
+                )
                 if charged.is_set():
                     return
 

@@ -155,10 +155,8 @@ def test_the_renames_keep_all_data(bare):
     card.blocked_at = card.restored_at = account.settings.check_again_at = now
     account.low_balance_announced = attempt.customer_notified = True
     for number in range(3):
-        unmatched_events.record(
-            world.session, "sandbox", f"ch_{number}", "Paid", 1, "USD", now, now
-        )
-        idempotency_keys.claim(world.session, world.account_id, f"key-{number}", "hash", now)
+        unmatched_events.record(world.ctx, "sandbox", f"ch_{number}", "Paid", 1, "USD", now)
+        idempotency_keys.claim(world.ctx, world.account_id, f"key-{number}", "hash")
     world.session.commit()
     world.session.close()
     renamed = (
@@ -193,7 +191,7 @@ def test_the_renames_keep_all_data(bare):
         connection.execute(text("UPDATE low_balance_settings SET threshold = 60000000"))
     upgrade()
     assert stored(new) == (60_000_000, *before[1:])
-    idempotency_keys.claim(db.session(), world.account_id, "key-4", "hash", now)
+    idempotency_keys.claim(world.ctx, world.account_id, "key-4", "hash")
     assert db.session().scalars(select(IdempotencyKey.id).order_by("id")).all() == [1, 2, 3, 4]
     db.session().close()
 

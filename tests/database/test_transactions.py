@@ -4,7 +4,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tests.conftest import on_postgres
-from tests.factories import START, micros, sum_of
+from tests.factories import START, context, micros, sum_of
 from tests.postgres.server import KEEPER
 from webapp.actions.usage.post_usage import post_usage
 from webapp.domain.accounts.account import Account
@@ -15,7 +15,7 @@ from webapp.extensions import db
 def debit_elsewhere(world, amount):
     with Session(db.engine) as session:
         usage = Usage(micros(amount), "elsewhere", START)
-        post_usage(session, world.account_id, [usage], START, world.policy)
+        post_usage(context(session, now=START, policy=world.policy), world.account_id, [usage])
 
 
 def test_a_reader_sees_a_consistent_snapshot_l2(world, session):

@@ -160,10 +160,10 @@ def test_the_balance_always_equals_the_ledgers_sum_l2(world, moves):
             )
             for amount in debits
         ]
-        ledger.append(world.session, account, entries, world.clock.now())
+        ledger.append(world.ctx, account, entries)
         for credit, amount in batch:
             if credit:
-                adjustments.post(world.session, account, amount, "Test", world.clock.now())
+                adjustments.post(world.ctx, account, amount, "Test")
         expected += sum(amount if credit else -amount for credit, amount in batch)
         assert account.balance == expected == sum_of(world.session, world.account_id)
         world.session.commit()

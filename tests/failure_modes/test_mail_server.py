@@ -103,14 +103,14 @@ def test_after_hours_of_downtime_every_email_is_sent_once(owing, mailer, port):
     """F11, L6: emails are sent at once when the server is back."""
     for _ in range(20):
         with pytest.raises(MailServerUnavailable):
-            send_emails(owing.session, mailer, owing.clock)
+            send_emails(owing.ctx, mailer)
         owing.clock.advance(minutes=15)
     assert {str(notice.state) for notice in owing.notices} == {"owed"}
     assert "Connection refused" in owing.notices[0].last_error
     with mail_server(port) as inbox:
-        assert send_emails(owing.session, mailer, owing.clock) == 8
+        assert send_emails(owing.ctx, mailer) == 8
         owing.clock.advance(days=1)
-        assert send_emails(owing.session, mailer, owing.clock) == 0
+        assert send_emails(owing.ctx, mailer) == 0
     assert len(inbox.ids) == len(set(inbox.ids)) == 8
     assert {(str(notice.state), notice.tries) for notice in owing.notices} == {("sent", 1)}
 
@@ -176,7 +176,7 @@ async def refuse_next_email(smtp):
 def test_one_connection_sends_many_emails(owing, mailer, port):
     """Connecting and logging in costs more than an email."""
     with closing_server(port, never, after=100) as (inbox, server):
-        assert send_emails(owing.session, mailer, owing.clock) == 8
+        assert send_emails(owing.ctx, mailer) == 8
         assert len(set(inbox.ids)) == 8
         assert server.connections == 1
 
@@ -185,7 +185,7 @@ def test_one_connection_sends_many_emails(owing, mailer, port):
 def test_a_closed_connection_loses_and_repeats_no_email(owing, mailer, port, close):
     """The next email is sent over a new connection."""
     with closing_server(port, close, after=3) as (inbox, server):
-        assert send_emails(owing.session, mailer, owing.clock) == 8
+        assert send_emails(owing.ctx, mailer) == 8
         assert len(inbox.ids) == len(set(inbox.ids)) == 8
         assert server.connections == 3
     assert {(str(notice.state), notice.tries) for notice in owing.notices} == {("sent", 1)}
@@ -230,9 +230,9 @@ def test_a_kill_before_the_commit_repeats_one_email(owing, mailer, port, process
             *["sent"] * 2,
         ]
         owing.session.rollback()
-        assert send_emails(owing.session, mailer, owing.clock) == 5, "one email is still claimed"
+        assert send_emails(owing.ctx, mailer) == 5, "one email is still claimed"
         owing.clock.advance(seconds=CLAIM.total_seconds())
-        assert send_emails(owing.session, mailer, owing.clock) == 1
+        assert send_emails(owing.ctx, mailer) == 1
     assert len(inbox.ids) == 9
     assert len(set(inbox.ids)) == 8
     assert inbox.ids[2] == inbox.ids[-1]
@@ -242,7 +242,7 @@ def test_a_kill_before_the_commit_repeats_one_email(owing, mailer, port, process
 def test_an_unavailable_server_is_tried_once_per_round(owing, mailer):
     """Not once per email."""
     with pytest.raises(MailServerUnavailable):
-        send_emails(owing.session, mailer, owing.clock)
+        send_emails(owing.ctx, mailer)
     assert sum(bool(notice.last_error) for notice in owing.notices) == 1
 
 
@@ -253,8 +253,8 @@ def test_an_email_that_makes_the_server_hang_does_not_delay_others(owing, mailer
     owing.session.commit()
     with mail_server(port, "tarpit@example.com") as inbox:
         with pytest.raises(MailServerUnavailable):
-            send_emails(owing.session, mailer, owing.clock)
-        assert send_emails(owing.session, mailer, owing.clock) == 7
+            send_emails(owing.ctx, mailer)
+        assert send_emails(owing.ctx, mailer) == 7
         assert len(inbox.ids) == 7
 
 
@@ -263,7 +263,7 @@ def test_old_emails_are_given_up(owing, mailer):
     owing.clock.advance(seconds=GIVE_UP.total_seconds() + 60)
     for _ in range(8):
         with pytest.raises(MailServerUnavailable):
-            send_emails(owing.session, mailer, owing.clock)
+            send_emails(owing.ctx, mailer)
     assert {str(notice.state) for notice in owing.notices} == {"failed"}
 
 

@@ -167,7 +167,7 @@ def test_readiness_warns_of_unmatched_events(client, world):
     """L9: they are for the operator to investigate."""
     now = world.clock.now()
     unmatched_events.record(
-        world.session, "sandbox", "ch_1", "No payment of ours.", 5_000_000, "USD", now, now
+        world.ctx.at(now), "sandbox", "ch_1", "No payment of ours.", 5_000_000, "USD", now
     )
     world.session.commit()
     world.clock.advance(hours=2)

@@ -108,13 +108,10 @@ class Pair:
         ids = {method.last4: method.id for method in world.methods}
         self.both(
             lambda: reorder_methods(
-                world.session,
+                world.ctx,
                 world.account_id,
                 [ids[c.last4] for c in order],
                 [ids[c.last4] for c in company.cards],
-                world.owner,
-                world.clock.now(),
-                world.policy,
             ),
             lambda: company.reorder(order),
         )
@@ -158,23 +155,13 @@ class Pair:
     def restore(self, card: Card) -> None:
         world, id_ = self.world, self.method_id(card)
         self.both(
-            lambda: restore_method(
-                world.session,
-                world.account_id,
-                id_,
-                world.owner,
-                world.services.processors,
-                world.clock,
-                world.policy,
-            ),
+            lambda: restore_method(world.ctx, world.account_id, id_),
             lambda: self.company.restore(card),
         )
 
     def resume(self) -> None:
         world = self.world
-        resume_automatic(
-            world.session, world.account_id, world.owner, world.clock.now(), world.policy
-        )
+        resume_automatic(world.ctx, world.account_id)
         self.company.resume()
 
     def remove_at_processor(self, card: Card) -> None:
@@ -210,27 +197,16 @@ class Pair:
 
     def adjust(self, amount: int) -> None:
         world = self.world
-        adjust_balance(
-            world.session,
-            world.account_id,
-            amount,
-            "Goodwill",
-            wires.OPERATOR,
-            world.clock.now(),
-            world.policy,
-        )
+        adjust_balance(world.ctx.by(wires.OPERATOR), world.account_id, amount, "Goodwill")
         self.company.adjust(amount)
 
     def decide_not_charged(self, attempt: Attempt) -> None:
         world = self.world
         decide_attempt(
-            world.session,
+            world.ctx.by(wires.OPERATOR),
             self.row(attempt).id,
             False,
             "The processor's books have nothing",
-            wires.OPERATOR,
-            world.clock.now(),
-            world.policy,
         )
         self.company.decide_not_charged(attempt)
 
@@ -248,7 +224,7 @@ class Pair:
         if company.top_up is None or any(a.state == "open" for a in company.attempts):
             return
         top_up = open_top_up(world.session, world.account_id)
-        id_ = start_attempt(world.session, top_up.id, world.clock, world.policy)
+        id_ = start_attempt(world.ctx, top_up.id)
         if id_ is not None and dies == "after":
             row = world.attempts[-1]
             world.services.processors[row.processor].charge(row.request())
@@ -382,7 +358,7 @@ class Pair:
         """T13: the forecast sentence names the model's amount and methods, in its order."""
         world = self.world
         account = world.session.get_one(Account, world.account_id)
-        sentence = what_next(world.session, account, world.clock.now(), world.policy)
+        sentence = what_next(world.ctx, account)
         amount, cards = self.company.forecast()
         if not cards:
             assert "we’ll charge" not in sentence, sentence

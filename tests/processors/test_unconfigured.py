@@ -19,7 +19,7 @@ def unconfigure_sandbox(world):
 def test_methods_of_an_unconfigured_processor_are_gone_and_the_next_one_is_charged(world):
     """M13, F1: in the same refill, without a suspension or a block."""
     world.cards(VISA, MASTERCARD)
-    allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
+    allow_paypal(world.ctx, world.account_id, True)
     asked = world.begin_paypal()
     world.books.desk.agree(asked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
     world.consent(world.finish(asked), True)
@@ -30,7 +30,7 @@ def test_methods_of_an_unconfigured_processor_are_gone_and_the_next_one_is_charg
     world.work()
 
     assert [state for _, _, state in world.tries] == ["declined", "declined", "paid"]
-    screen = read_screen(world.session, world.account_id, world.clock.now(), world.policy)
+    screen = read_screen(world.ctx, world.account_id)
     visa, mastercard, paypal = screen.methods
     assert visa.trouble == mastercard.trouble == "No longer valid at the bank · Add it again"
     assert not paypal.trouble

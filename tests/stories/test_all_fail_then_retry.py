@@ -187,12 +187,4 @@ def test_add_funds_by_auto_charge_needs_consent(world):
 
 
 def restore(world, last4):
-    return restore_method(
-        world.session,
-        world.account_id,
-        world.method(last4).id,
-        world.owner,
-        world.services.processors,
-        world.clock,
-        world.policy,
-    )
+    return restore_method(world.ctx, world.account_id, world.method(last4).id)

@@ -156,7 +156,7 @@ def test_the_fourth_refill_in_ten_minutes_pauses(world):
     world.pass_time(hours=5)
     assert len(world.tries) == 3
 
-    resume_automatic(world.session, world.account_id, world.owner, world.clock.now(), world.policy)
+    resume_automatic(world.ctx, world.account_id)
     world.work()
     assert len(world.tries) == 4
 

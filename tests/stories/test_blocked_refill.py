@@ -21,9 +21,7 @@ def restart_with(world, **policy):
 
 def credit(world, amount):
     now, owner = world.clock.now(), world.owner
-    adjust_balance(
-        world.session, world.account_id, micros(amount), "Goodwill", owner, now, world.policy
-    )
+    adjust_balance(world.ctx.by(owner).at(now), world.account_id, micros(amount), "Goodwill")
 
 
 def removed(world):
@@ -183,7 +181,7 @@ def test_no_second_email_when_refills_were_paused(refilled):
 
     world = refilled
     now, owner = world.clock.now(), world.owner
-    pause_automatic(world.session, world.account_id, "Fraud check", owner, now, world.policy)
+    pause_automatic(world.ctx.by(owner).at(now), world.account_id, "Fraud check")
     world.use("60.00")
     world.run()
     assert (len(world.mails_of("paused")), len(world.mails_of("refill_blocked"))) == (1, 0)

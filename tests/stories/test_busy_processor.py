@@ -98,9 +98,9 @@ def test_a_processor_whose_clock_is_behind_still_suspends(world):
     world.use("90.00")
     waiting = open_top_up(world.session, world.account_id)
     now = world.clock.now()
-    attempt_id = start_attempt(world.session, waiting.id, world.clock, world.policy)
+    attempt_id = start_attempt(world.ctx, waiting.id)
     behind = Declined("do_not_honor", DeclineClass.SOFT, datetime(2026, 11, 22, 9, tzinfo=UTC))
-    settle(world.session, attempt_id, behind, now, world.policy)
+    settle(world.ctx.at(now), attempt_id, behind)
     assert world.method("4242").standing(now) is MethodStatus.SUSPENDED
     assert world.method("4242").declines_in_a_row == 1
 
@@ -110,15 +110,7 @@ def test_the_operator_cannot_decide_an_attempt_that_is_not_waiting_for_it(world)
     card = world.card(CHALLENGED_ALWAYS)
     world.pay(card, "50.00")
     with pytest.raises(Conflict, match="needs no decision"):
-        decide_attempt(
-            world.session,
-            world.attempts[0].id,
-            False,
-            "A guess",
-            world.owner,
-            world.clock.now(),
-            world.policy,
-        )
+        decide_attempt(world.ctx, world.attempts[0].id, False, "A guess")
 
 
 def test_a_rejected_manual_payment_says_that_it_could_not_be_sent(world):
@@ -128,7 +120,7 @@ def test_a_rejected_manual_payment_says_that_it_could_not_be_sent(world):
     visa, _ = world.cards(VISA, MASTERCARD)
     world.next_answer("refuse_to_look")
     payment = world.pay(visa, "50.00")
-    outcome = read_outcome(world.session, payment.id, world.clock.now())
+    outcome = read_outcome(world.ctx, payment.id)
     assert "could not be sent" in outcome.sentence
 
 

@@ -69,8 +69,7 @@ def test_a_method_can_be_restored_without_paying(covered):
     decline(covered)
     covered.pay(covered.method("4242"), "30.00")
     set_back(covered, hours=1)
-    around = (covered.owner, covered.services.processors, covered.clock, covered.policy)
-    restore_method(covered.session, covered.account_id, covered.method("4242").id, *around)
+    restore_method(covered.ctx, covered.account_id, covered.method("4242").id)
     assert covered.method("4242").standing(covered.clock.now()) is MethodStatus.READY
 
 
@@ -196,10 +195,9 @@ def test_the_burst_limit_keeps_counting(covered):
 
 def test_a_resume_in_the_future_hides_no_burst(covered):
     """T10: Resume starts an empty window at once."""
-    around = (covered.owner, covered.clock.now(), covered.policy)
     covered.session.get_one(Account, covered.account_id).pause(covered.clock.now())
     covered.session.commit()
-    resume_automatic(covered.session, covered.account_id, *around)
+    resume_automatic(covered.ctx, covered.account_id)
     set_back(covered, hours=1)
     for _ in range(6):
         covered.use("100.00")

@@ -107,10 +107,10 @@ def test_the_48_hours_run_from_the_processors_own_time(covered):
 
     covered.use("60.00")
     top_up = open_top_up(covered.session, covered.account_id)
-    attempt_id = start_attempt(covered.session, top_up.id, covered.clock, covered.policy)
+    attempt_id = start_attempt(covered.ctx, top_up.id)
     declined = Declined("insufficient_funds", DeclineClass.SOFT, START + timedelta(seconds=2))
     covered.clock.advance(hours=47)
-    settle(covered.session, attempt_id, declined, covered.clock.now(), covered.policy)
+    settle(covered.ctx, attempt_id, declined)
 
     assert covered.method("4242").suspended_until == START + timedelta(hours=48, seconds=2)
     covered.pass_time(hours=1, seconds=2)

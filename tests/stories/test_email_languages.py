@@ -14,7 +14,7 @@ import pytest
 from tests import wires
 from tests.conftest import on_sqlite
 from tests.delivery.test_mailer import Page
-from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, PASSWORD, VISA
+from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, PASSWORD, VISA, context
 from webapp.actions.users.change_email import ask_for_email, confirm_email
 from webapp.actions.users.invitations import accept_as_new
 from webapp.actions.users.members import hand_over
@@ -117,9 +117,7 @@ def stops(world):
     world.use("500.00")  # still paused when the balance falls again
     world.run("deliver webhooks")
     world.clock.advance(seconds=PATIENCE.total_seconds())
-    webhook_endpoints.send_test(
-        world.session, world.account_id, made.endpoint_id, world.clock.now()
-    )
+    webhook_endpoints.send_test(world.ctx, world.account_id, made.endpoint_id)
     world.run("deliver webhooks")
 
 
@@ -127,16 +125,16 @@ def people(world):
     """Emails to a person are in the language of their first account, or of the inviter's."""
     session, owner, now = world.session, world.owner, world.clock.now()
     email = session.get_one(Account, world.account_id).billing_emails[0]
-    forget_password(session, email, "", now)
-    change_password(session, owner.user_id, PASSWORD, f"{PASSWORD}s", owner, now)
-    ask_for_email(session, owner.user_id, "ana@example.org", owner, now)
+    forget_password(context(session, now=now), email, "")
+    change_password(context(session, actor=owner, now=now), owner.user_id, PASSWORD, f"{PASSWORD}s")
+    ask_for_email(context(session, actor=owner, now=now), owner.user_id, "ana@example.org")
     until = int((now + timedelta(hours=1)).timestamp())
     version = session.get_one(User, owner.user_id).session_version
-    confirm_email(session, owner.user_id, "ana@example.org", until, version, "", now)
+    confirm_email(context(session, now=now), owner.user_id, "ana@example.org", until, version, "")
     roles = [role for role in Role if role is not Role.OWNER]
     invitation = world.invite("bo@example.com", *roles)
-    bo = accept_as_new(session, invitation.id, 1, "Bo Lind", PASSWORD, "", now)
-    hand_over(session, world.account_id, bo, owner, now)
+    bo = accept_as_new(context(session, now=now), invitation.id, 1, "Bo Lind", PASSWORD, "")
+    hand_over(context(session, actor=owner, now=now), world.account_id, bo)
 
 
 STORIES = {

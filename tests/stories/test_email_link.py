@@ -23,7 +23,7 @@ def declined(world):
 
 def why_link_ended(world) -> str:
     attempt = find_attempt(world.session, world.account_id, world.attempts[0].id)
-    return why_not_resumable(world.session, attempt, world.clock.now())
+    return why_not_resumable(world.ctx, attempt)
 
 
 def test_one_email_with_a_link_is_sent(declined):
@@ -112,9 +112,7 @@ def test_a_link_ends_when_a_manual_payment_refilled_the_balance(declined):
 
 def adjust(world):
     now, amount = world.clock.now(), micros("500.00")
-    adjust_balance(
-        world.session, world.account_id, amount, "Goodwill", world.owner, now, world.policy
-    )
+    adjust_balance(world.ctx.at(now), world.account_id, amount, "Goodwill")
 
 
 def pay_by_card(world):
@@ -151,8 +149,8 @@ def test_a_link_of_a_later_refill_is_valid(declined):
     declined.work()
     first, second = (it for it in declined.attempts if it.automatic)
     now = declined.clock.now()
-    assert why_not_resumable(declined.session, first, now)
-    assert why_not_resumable(declined.session, second, now) == ""
+    assert why_not_resumable(declined.ctx.at(now), first)
+    assert why_not_resumable(declined.ctx.at(now), second) == ""
 
 
 def test_the_next_methods_payment_ends_the_link_although_the_balance_stays_low(world):

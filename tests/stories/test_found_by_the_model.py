@@ -16,15 +16,7 @@ pytestmark = pytest.mark.story
 
 
 def restore(world, last4):
-    return restore_method(
-        world.session,
-        world.account_id,
-        world.method(last4).id,
-        world.owner,
-        world.services.processors,
-        world.clock,
-        world.policy,
-    )
+    return restore_method(world.ctx, world.account_id, world.method(last4).id)
 
 
 def test_restoring_without_paying_keeps_the_count_of_declines(world):
@@ -57,11 +49,11 @@ def test_restoring_without_paying_does_not_hide_a_later_hard_decline(world):
     world.use("60.00")
     top_up = open_top_up(world.session, world.account_id)
     declined_at = world.clock.now()
-    attempt_id = start_attempt(world.session, top_up.id, world.clock, world.policy)
+    attempt_id = start_attempt(world.ctx, top_up.id)
     world.clock.advance(minutes=2)
     restore(world, "4242")
     stolen = Declined("stolen_card", DeclineClass.HARD, declined_at)
-    settle(world.session, attempt_id, stolen, world.clock.now(), world.policy)
+    settle(world.ctx, attempt_id, stolen)
 
     assert world.method("4242").is_blocked
     assert world.method("4242").suspended_until == declined_at + timedelta(hours=48)

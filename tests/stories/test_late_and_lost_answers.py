@@ -37,10 +37,10 @@ def test_a_payment_is_settled_after_refill_was_switched_off(covered):
     covered.next_answer("timeout_after_charge")
     covered.use("60.00")
     waiting = open_top_up(covered.session, covered.account_id)
-    attempt_id = start_attempt(covered.session, waiting.id, covered.clock, covered.policy)
+    attempt_id = start_attempt(covered.ctx, waiting.id)
     covered.apply(refill_on=False)
-    charge(covered.session, attempt_id, covered.services.processors, covered.clock, covered.policy)
-    top_up(covered.session, waiting.id, covered.services.processors, covered.clock, covered.policy)
+    charge(covered.ctx, attempt_id)
+    top_up(covered.ctx, waiting.id)
     assert covered.session.get(Payment, covered.attempts[0].payment_id).state == "open"
 
     covered.pass_time(seconds=10)
@@ -108,7 +108,7 @@ def test_a_payment_after_a_decline_is_reported_to_the_operator(covered):
     declined = covered.attempts[0]
     now = covered.clock.now()
     late = Paid("ch_late", declined.amount, "USD", now)
-    assert not settle(covered.session, declined.id, late, now, covered.policy)
+    assert not settle(covered.ctx.at(now), declined.id, late)
     assert covered.balance == "140.00"
     assert "ch_late" in covered.attempts[0].mismatch
     assert covered.attempts[0].needs_operator
@@ -130,7 +130,7 @@ def test_a_second_charge_under_one_key_is_reported_to_the_operator(covered, stat
     second = Paid("ch_second", first.amount, "USD", now)
 
     for answer in (known, second, known, second):
-        assert not settle(covered.session, first_id, answer, now, covered.policy)
+        assert not settle(covered.ctx.at(now), first_id, answer)
 
     assert covered.balance == "140.00"
     (asked,) = unmatched_events.waiting(covered.session)
@@ -146,7 +146,7 @@ def test_a_charge_named_after_the_operators_decision_is_no_second_charge(covered
     attempt_id, now = covered.attempts[0].id, covered.clock.now()
     told = Paid("ch_late", covered.attempts[0].amount, "USD", now)
 
-    assert not settle(covered.session, attempt_id, told, now, covered.policy)
+    assert not settle(covered.ctx.at(now), attempt_id, told)
 
     assert unmatched_events.waiting(covered.session) == []
 
@@ -187,8 +187,7 @@ def left_to_operator(world):
 
 def decide(world, paid):
     attempt_id = world.attempts[0].id
-    around = (world.owner, world.clock.now(), world.policy)
-    decide_attempt(world.session, attempt_id, paid, "Seen in the processor's books", *around)
+    decide_attempt(world.ctx, attempt_id, paid, "Seen in the processor's books")
 
 
 def test_a_low_balance_within_the_hour_is_emailed_after_it(world):
@@ -212,9 +211,9 @@ def test_a_processor_clock_that_is_ahead_changes_no_suspension(covered):
     covered.use("60.00")
     waiting = open_top_up(covered.session, covered.account_id)
     now = covered.clock.now()
-    attempt_id = start_attempt(covered.session, waiting.id, covered.clock, covered.policy)
+    attempt_id = start_attempt(covered.ctx, waiting.id)
     ahead = Declined("do_not_honor", DeclineClass.SOFT, now + timedelta(seconds=90))
-    settle(covered.session, attempt_id, ahead, now, covered.policy)
+    settle(covered.ctx.at(now), attempt_id, ahead)
     assert covered.method("4242").suspended_until == now + timedelta(hours=48)
     covered.clock.advance(seconds=60)
     covered.retry(covered.attempts[0])
@@ -227,13 +226,13 @@ def test_a_late_decline_does_not_suspend_a_restored_method(covered):
     covered.use("60.00")
     waiting = open_top_up(covered.session, covered.account_id)
     started = covered.clock.now()
-    attempt_id = start_attempt(covered.session, waiting.id, covered.clock, covered.policy)
+    attempt_id = start_attempt(covered.ctx, waiting.id)
     visa = covered.method("4242")
     covered.clock.advance(minutes=1)
     visa.restore(covered.clock.now())
     covered.session.commit()
     late = Declined("do_not_honor", DeclineClass.SOFT, started)
-    settle(covered.session, attempt_id, late, covered.clock.now(), covered.policy)
+    settle(covered.ctx, attempt_id, late)
     assert covered.method("4242").is_chargeable(covered.clock.now())
 
 
@@ -243,15 +242,7 @@ def test_restoring_without_paying_does_not_lift_a_hard_decline(covered):
     covered.use("60.00")
     covered.work()
     with pytest.raises(Refusal, match="make a payment with it"):
-        restore_method(
-            covered.session,
-            covered.account_id,
-            covered.method("4242").id,
-            covered.owner,
-            covered.services.processors,
-            covered.clock,
-            covered.policy,
-        )
+        restore_method(covered.ctx, covered.account_id, covered.method("4242").id)
     assert covered.method("4242").is_blocked
 
 
@@ -309,5 +300,5 @@ def test_an_attempt_is_dated_when_it_gets_the_lock(covered, monkeypatch):
         return locked(*of)
 
     monkeypatch.setattr(Account, "locked", wait_for_the_lock)
-    attempt_id = start_attempt(covered.session, waiting.id, covered.clock, covered.policy)
+    attempt_id = start_attempt(covered.ctx, waiting.id)
     assert covered.session.get_one(Attempt, attempt_id).started_at == covered.clock.now()

@@ -15,7 +15,7 @@ from webapp.reads.payments.outcome import read_outcome
 
 
 def row(world, index=0):
-    screen = read_screen(world.session, world.account_id, world.clock.now(), world.policy)
+    screen = read_screen(world.ctx, world.account_id)
     return screen.methods[index], screen
 
 
@@ -94,7 +94,7 @@ def test_a_renewed_card_is_charged_at_once_if_the_balance_is_low(world):
 
 
 def test_an_agreement_cancelled_by_the_payer_is_gone(world):
-    allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
+    allow_paypal(world.ctx, world.account_id, True)
     asked = world.begin_paypal()
     world.books.desk.agree(asked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
     world.finish(asked)
@@ -168,7 +168,7 @@ def test_a_crash_before_the_answer_is_settled_changes_nothing_m13(world):
     remove_at_processor(world)
     world.use("60.00")
     opened = open_top_up(world.session, world.account_id)
-    start_attempt(world.session, opened.id, world.clock, world.policy)
+    start_attempt(world.ctx, opened.id)
 
     for _ in range(4):
         world.pass_time(minutes=31)
@@ -185,11 +185,11 @@ def test_a_card_added_again_during_the_call_is_not_gone_m13(world):
     world.use("60.00")
     opened = open_top_up(world.session, world.account_id)
     now = world.clock.now()
-    attempt_id = start_attempt(world.session, opened.id, world.clock, world.policy)
+    attempt_id = start_attempt(world.ctx, opened.id)
     old = visa.processor_reference
     world.card(VISA)
 
-    settle(world.session, attempt_id, MethodGone(old, now), now, world.policy)
+    settle(world.ctx.at(now), attempt_id, MethodGone(old, now))
 
     assert world.methods[0].processor_reference != old
     assert not world.methods[0].is_gone
@@ -203,7 +203,7 @@ def test_a_manual_payment_with_a_removed_card_explains_the_failure_m13(world):
 
     payment = world.pay(world.method("4242"), "50.00")
 
-    outcome = read_outcome(world.session, payment.id, world.clock.now())
+    outcome = read_outcome(world.ctx, payment.id)
     assert payment.state == "failed"
     assert outcome.sentence == (
         "The processor no longer has Visa •••• 4242. Nothing was charged. "
@@ -252,12 +252,4 @@ def test_a_manual_chain_skips_a_removed_card_m13(world):
 
 
 def restore(world, method):
-    return restore_method(
-        world.session,
-        world.account_id,
-        method.id,
-        world.owner,
-        world.services.processors,
-        world.clock,
-        world.policy,
-    )
+    return restore_method(world.ctx, world.account_id, method.id)

@@ -25,13 +25,12 @@ pytestmark = pytest.mark.story
 def catch_up(world):
     """Run once and return the number of missed events found."""
     world.session.rollback()
-    around = (world.services.processors, world.clock, world.policy)
-    return catching_up.catch_up(world.session, *around)
+    return catching_up.catch_up(world.ctx)
 
 
 def position_of(world, name):
     world.session.rollback()
-    return read_event_status(world.session, name, world.clock.now())
+    return read_event_status(world.ctx, name)
 
 
 def moves(world):

@@ -111,8 +111,7 @@ def set_further_alerts(world, *steps):
     account = world.session.get_one(Account, world.account_id)
     current = NotificationSettings.of(account, settings)
     changed = replace(current, steps=tuple(micros(step) for step in steps))
-    around = (current.seal, world.owner, world.clock.now(), world.policy)
-    apply_notification_settings(world.session, world.account_id, changed, *around)
+    apply_notification_settings(world.ctx, world.account_id, changed, current.seal)
 
 
 def thresholds(world):

@@ -67,7 +67,7 @@ def test_consent_is_offered_if_no_method_is_chargeable(world):
     world.work()
     from webapp.reads.payment_methods.saving_offer import read_saving_offer
 
-    offer = read_saving_offer(world.session, world.account_id, world.clock.now(), world.policy)
+    offer = read_saving_offer(world.ctx, world.account_id)
     assert (offer.asks_consent, offer.note, offer.reason) == (
         True,
         "Saving this card charges $100.00 now.",

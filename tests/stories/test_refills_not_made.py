@@ -34,15 +34,7 @@ def test_reordering_checks_the_balance_again(world):
     world.consent(visa, False)
     world.use("60.00")
     world.work()
-    reorder_methods(
-        world.session,
-        world.account_id,
-        [mastercard.id, visa.id],
-        [visa.id, mastercard.id],
-        world.owner,
-        world.clock.now(),
-        world.policy,
-    )
+    reorder_methods(world.ctx, world.account_id, [mastercard.id, visa.id], [visa.id, mastercard.id])
     world.work()
     assert world.tries == [("4444", "100.00", "paid")]
 
@@ -125,12 +117,12 @@ def test_consent_withdrawn_before_the_fallback_stops_it(world):
     world.refill()
     world.use("60.00")
     top_up = open_top_up(world.session, world.account_id)
-    attempt_id = start_attempt(world.session, top_up.id, world.clock, world.policy)
+    attempt_id = start_attempt(world.ctx, top_up.id)
     world.consent(mastercard, False)
     world.next_answer("decline", decline_code="do_not_honor")
     from webapp.actions.payments.charge import charge
 
-    charge(world.session, attempt_id, world.services.processors, world.clock, world.policy)
+    charge(world.ctx, attempt_id)
     world.work()
     assert world.tries == [("4242", "100.00", "declined")]
 

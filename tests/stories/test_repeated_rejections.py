@@ -41,7 +41,7 @@ def test_timeline_and_screen_do_not_blame_the_bank_l8(refused):
         "The processor refused the request to charge $100.00 to Visa •••• 4242. Nothing was charged"
     )
     now = refused.clock.now()
-    screen = read_screen(refused.session, refused.account_id, now, refused.policy)
+    screen = read_screen(refused.ctx.at(now), refused.account_id)
     sentence = "".join(run.text for run in screen.next.sentence)
     assert "The processor refused $100.00 to Visa •••• 4242" in sentence
     assert "bank" not in sentence
@@ -123,15 +123,7 @@ def test_the_operator_can_decide_that_a_rejected_attempt_was_not_charged_l8(refu
     reject_until_the_operator_must_act(refused)
     (waiting,) = awaiting_operator(refused.session)
 
-    decide_attempt(
-        refused.session,
-        waiting.id,
-        False,
-        "The key was wrong",
-        refused.owner,
-        refused.clock.now(),
-        refused.policy,
-    )
+    decide_attempt(refused.ctx, waiting.id, False, "The key was wrong")
     refused.work()
 
     assert refused.tries == [("4242", "100.00", "abandoned"), ("4242", "100.00", "paid")]

@@ -38,7 +38,7 @@ def reversed_money(
 def apply_all(world, *happenings):
     for it in happenings:
         world.session.rollback()
-        apply_reversal(world.session, "sandbox", it, world.clock.now(), world.policy, lambda: None)
+        apply_reversal(world.ctx, "sandbox", it, lambda: None)
 
 
 def moves(world):
@@ -158,7 +158,7 @@ def test_an_event_closed_by_the_operator_is_not_booked_as_well(world):
     dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
     apply_all(world, dispute, reversed_money(world, key, "100.00"))
     (waiting,) = unmatched_events.waiting(world.session)
-    close_unmatched_event(world.session, waiting.id, "Adjusted by hand", world.clock.now())
+    close_unmatched_event(world.ctx, waiting.id, "Adjusted by hand")
 
     apply_all(world, replace(dispute, state=RETURNED), reversed_money(world, key, "100.00"))
 
@@ -262,7 +262,7 @@ def test_a_won_dispute_whose_reversal_was_debited_is_reported_to_the_operator(wo
 def test_an_unreadable_dispute_that_is_read_later_is_closed(world):
     """L9: it awaits the operator until it can be booked."""
     key, now = paid(world), world.clock.now()
-    unmatched_events.record(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
+    unmatched_events.record(world.ctx.at(now), "sandbox", "dp_1", "It cannot be read.", 0, "", now)
     world.session.commit()
 
     apply_all(world, reversed_money(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1"))
@@ -301,7 +301,7 @@ def test_a_refund_closed_by_the_operator_before_its_payment_settled_is_not_booke
     refund = reversed_money(world, attempt.key, "40.00")
     apply_all(world, refund)
     (waiting,) = unmatched_events.waiting(world.session)
-    close_unmatched_event(world.session, waiting.id, "Adjusted by hand", world.clock.now())
+    close_unmatched_event(world.ctx, waiting.id, "Adjusted by hand")
     settle_as_paid(world, attempt)
 
     apply_all(world, refund)
@@ -322,4 +322,4 @@ def settle_as_paid(world, attempt):
     attempt_id = attempt.id
     it = world.session.get_one(Attempt, attempt_id)
     answer = Paid("ch_1", it.amount, it.currency, world.clock.now(), it.method_reference)
-    settle(world.session, attempt_id, answer, world.clock.now(), world.policy)
+    settle(world.ctx, attempt_id, answer)

@@ -73,8 +73,8 @@ def test_a_refund_is_shown_on_the_screens_and_emailed(world):
     world.deliver()
 
     now = world.clock.now()
-    line = read_statement(world.session, world.account_id, now).days[0].lines[0]
-    row = read_payments(world.session, world.account_id, now).rows[0]
+    line = read_statement(world.ctx.at(now), world.account_id).days[0].lines[0]
+    row = read_payments(world.ctx.at(now), world.account_id).rows[0]
 
     description = "Refund of P-000002, Visa •••• 4242"
     assert (line.kind, line.description, line.amount) == ("Refund", description, "−40.00")
@@ -179,9 +179,7 @@ def test_a_lost_dispute_pauses_automatic_payments_until_a_person_resumes(world):
     assert len(world.charges) == 1
     assert "lost dispute" in world.lines[-1].sentence
     assert len(world.mails_of("paused")) == 1
-
-    around = (world.owner, world.clock.now(), world.policy)
-    resume_automatic(world.session, world.account_id, *around)
+    resume_automatic(world.ctx, world.account_id)
     world.work()
 
     assert len(world.charges) == 2
@@ -324,4 +322,4 @@ def test_a_refund_does_not_end_an_email_link(world):
 
     assert world.balance == "30.00"
     declined = world.attempts[-1]
-    assert why_not_resumable(world.session, declined, world.clock.now()) == ""
+    assert why_not_resumable(world.ctx, declined) == ""

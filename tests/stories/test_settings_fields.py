@@ -73,7 +73,7 @@ def cause_of(world):
     world.session.rollback()
     account = world.session.get_one(Account, world.account_id)
     version = LowBalanceSettings.of(world.session, world.account_id).version
-    cause = read_cause(world.session, account, version, world.clock.now())
+    cause = read_cause(world.ctx, account, version)
     return cause.choice, cause.words, cause.limits
 
 

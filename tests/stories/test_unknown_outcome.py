@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.orm import Session
 
-from tests.factories import MASTERCARD, VISA
+from tests.factories import MASTERCARD, VISA, context
 from webapp.actions.payments.reconcile import reconcile
 from webapp.extensions import db
 
@@ -78,7 +78,14 @@ def test_a_repeat_in_progress_is_not_overtaken(world, by_hand):
             world.clock.advance(seconds=seconds)
             world.apply(refill_on=False)  # nor is it abandoned as no longer wanted
             with Session(db.engine) as other:
-                reconcile(other, world.services.processors, world.clock, world.policy)
+                reconcile(
+                    context(
+                        other,
+                        processors=world.services.processors,
+                        clock=world.clock,
+                        policy=world.policy,
+                    )
+                )
 
     world.services.processors["sandbox"]._sleep = think
     world.run("reconcile")
@@ -124,7 +131,7 @@ def test_a_crash_before_the_call_is_repaired(covered):
 
     covered.use("60.00")
     top_up = open_top_up(covered.session, covered.account_id)
-    start_attempt(covered.session, top_up.id, covered.clock, covered.policy)
+    start_attempt(covered.ctx, top_up.id)
 
     covered.run("top up", "sweep")
     assert covered.tries == [("4242", "100.00", "started")]
@@ -140,7 +147,7 @@ def test_a_crash_between_charge_and_settlement_is_repaired(covered):
 
     covered.use("60.00")
     top_up = open_top_up(covered.session, covered.account_id)
-    start_attempt(covered.session, top_up.id, covered.clock, covered.policy)
+    start_attempt(covered.ctx, top_up.id)
     covered.services.processors["sandbox"].charge(covered.attempts[0].request())
 
     covered.pass_time(seconds=10)
@@ -170,9 +177,9 @@ def test_evidence_that_does_not_match_credits_nothing(covered):
 
     covered.use("60.00")
     top_up = open_top_up(covered.session, covered.account_id)
-    attempt_id = start_attempt(covered.session, top_up.id, covered.clock, covered.policy)
+    attempt_id = start_attempt(covered.ctx, top_up.id)
     evidence = Paid("ch_other", 1_000_000, "USD", covered.clock.now())
-    settle(covered.session, attempt_id, evidence, covered.clock.now(), covered.policy)
+    settle(covered.ctx, attempt_id, evidence)
 
     assert covered.balance == "40.00"
     assert covered.attempts[0].is_open
@@ -193,8 +200,8 @@ def test_a_second_answer_changes_nothing(covered):
     again = Paid(paid.processor_reference, paid.amount, paid.currency, now)
     late = Declined("do_not_honor", DeclineClass.SOFT, now)
 
-    assert not settle(covered.session, paid.id, again, now, covered.policy)
-    assert not settle(covered.session, paid.id, late, now, covered.policy)
+    assert not settle(covered.ctx.at(now), paid.id, again)
+    assert not settle(covered.ctx.at(now), paid.id, late)
     assert covered.balance == "140.00"
     assert covered.method("4242").failed_at is None
     assert covered.mails.count("receipt") == 1

@@ -91,15 +91,13 @@ def notification(world):
 
 
 def pause(world):
-    pause_automatic(
-        world.session, world.account_id, "Fraud", world.owner, world.clock.now(), world.policy
-    )
+    pause_automatic(world.ctx, world.account_id, "Fraud")
 
 
 def reverse(world):
     ids = [method.id for method in world.methods]
     now, owner = world.clock.now(), world.owner
-    reorder_methods(world.session, world.account_id, ids[::-1], ids, owner, now, world.policy)
+    reorder_methods(world.ctx.by(owner).at(now), world.account_id, ids[::-1], ids)
 
 
 CHARGED = " while $100.00 was being charged to Visa •••• 4242. "
@@ -190,7 +188,7 @@ def test_a_pause_and_resume_during_a_call_continue_the_fallback(due, during):
     def pause_and_resume():
         pause(due)
         now = due.clock.now() + timedelta(seconds=1)
-        resume_automatic(due.session, due.account_id, due.owner, now, due.policy, reason="Checked")
+        resume_automatic(due.ctx.at(now), due.account_id, reason="Checked")
 
     during(pause_and_resume)
     decline(due)
@@ -227,7 +225,7 @@ def test_a_rejected_charge_is_repeated_only_if_still_wanted(due, change, announc
     due.work()
     change(due)
     assert withdrawal_lines(due)[0].endswith(announcement)
-    screen = read_screen(due.session, due.account_id, due.clock.now(), due.policy)
+    screen = read_screen(due.ctx, due.account_id)
     sentence = "".join(run.text for run in screen.next.sentence)
     assert ("we try again" in sentence) is (change is second_off)
     assert ("is not sent again" in sentence) is (change is not second_off)

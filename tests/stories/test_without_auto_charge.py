@@ -5,7 +5,7 @@ The 48 hours are stored in case auto-charge is switched on.
 
 import pytest
 
-from tests.factories import DISCOVER, VISA
+from tests.factories import DISCOVER, VISA, context
 from webapp.domain.events.rows import EventRow
 from webapp.domain.payment_methods.payment_method import SUSPENSION, MethodStatus
 from webapp.reads.payment_methods.main_screen import read_screen
@@ -31,7 +31,7 @@ def failed(world):
 
 def row(world):
     world.session.rollback()
-    screen = read_screen(world.session, world.account_id, world.clock.now(), world.policy)
+    screen = read_screen(world.ctx, world.account_id)
     return screen.methods[1]
 
 
@@ -48,11 +48,11 @@ def test_a_method_without_auto_charge_is_nowhere_called_suspended(failed):
     assert shown.trouble == "Last payment failed: Authentication failed"
     assert (shown.status, shown.retry_attempt_id) == ("Manual only", None)
 
-    funds = read_funds(session, account_id, now, failed.policy, "key")
+    funds = read_funds(context(session, now=now, policy=failed.policy), account_id, "key")
     assert funds.methods[1].note == "Last payment failed: Authentication failed."
-    outcome = read_outcome(session, attempt.payment_id, now)
-    retry = read_retry(session, account_id, attempt.id, "key", now)
-    record = read_method(session, account_id, failed.method("1117").id, now)
+    outcome = read_outcome(context(session, now=now), attempt.payment_id)
+    retry = read_retry(context(session, now=now), account_id, attempt.id, "key")
+    record = read_method(context(session, now=now), account_id, failed.method("1117").id)
     assert (record.suspended_until, record.reason) == (None, "Authentication failed")
     assert not retry.can_restore
     texts = [outcome.sentence, retry.consequence, failed.lines[-1].sentence]

@@ -193,8 +193,9 @@ def personal_email(world):
     world.session.rollback()
     facts = {"name": "Ana", "email": "ana@example.com", "until": "today", "link": [1, 0]}
     kind, now = NoticeKind.RESET_PASSWORD, world.clock.now()
-    about = (kind, facts, Language.ENGLISH, now)
-    enqueue_personal(world.session, world.owner.user_id, "ana@example.com", *about)
+    enqueue_personal(
+        world.ctx.at(now), world.owner.user_id, "ana@example.com", kind, facts, Language.ENGLISH
+    )
     world.session.commit()
     return world.session.query(Notice).order_by(Notice.id.desc()).first().id
 
@@ -261,7 +262,7 @@ def test_a_kept_email_is_sent_once_a_mail_server_is_set(pat, world, personal_ema
     assert "Send" in words(pat.get(path))
     assert pat.post(f"{path}/tries", data={"reason": "Asked"}).status_code == 303
     now = world.clock.now()
-    assert send_emails(world.session, mail_server, world.clock) == 1
+    assert send_emails(world.ctx, mail_server) == 1
     notice = world.session.get(Notice, personal_email)
     assert (notice.state, notice.sent_at) == ("sent", now)
     assert mail_server.brought == [(["ana@example.com"], notice.message_id)]

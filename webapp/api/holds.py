@@ -22,7 +22,7 @@ from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage.holds import LIFE, Hold, HoldState, find
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.usage.holds import read_hold_summary, read_open_holds
 
 blueprint = api_blueprint("holds")
@@ -118,7 +118,7 @@ def open_hold() -> ResponseReturnValue:
     client, now = permit(Scope.USAGE_WRITE), services().clock.now()
     sent = schemas.read(NewHold, bodies.read_json())
     lasts = timedelta(seconds=sent.expires_in)
-    made = open_(db.session(), client.account_id, sent.reference, sent.amount, now, lasts)
+    made = open_(make_context().at(now), client.account_id, sent.reference, sent.amount, lasts)
     return answer(_record(client, made.hold, now), 201 if made.is_new else 200)
 
 
@@ -127,7 +127,7 @@ def open_hold() -> ResponseReturnValue:
 def list_holds() -> ResponseReturnValue:
     """List the account's open holds, oldest first."""
     client, now = permit(Scope.BALANCE_READ), services().clock.now()
-    found = read_open_holds(db.session(), client.account_id, now)
+    found = read_open_holds(make_context().at(now), client.account_id)
     rows = (
         OpenHold(hold.reference, decimal_text(hold.amount), hold.opened_at, hold.expires_at)
         for hold in found
@@ -160,7 +160,7 @@ def change_hold(reference: str) -> ResponseReturnValue:
     if sent.amount is None and sent.expires_in is None:
         raise Invalid({"amount": "Send amount, expires_in or both"})
     lasts = timedelta(seconds=sent.expires_in) if sent.expires_in is not None else None
-    hold = change(db.session(), client.account_id, reference, sent.amount, lasts, now)
+    hold = change(make_context().at(now), client.account_id, reference, sent.amount, lasts)
     return answer(_record(client, hold, now))
 
 
@@ -169,13 +169,13 @@ def change_hold(reference: str) -> ResponseReturnValue:
 def release_hold(reference: str) -> ResponseReturnValue:
     """Release a hold without usage. A hold that is already over is returned unchanged."""
     client, now = permit(Scope.USAGE_WRITE), services().clock.now()
-    hold = release(db.session(), client.account_id, reference, now)
+    hold = release(make_context().at(now), client.account_id, reference)
     return answer(_record(client, hold, now))
 
 
 def _record(client: ApiClient, hold: Hold, now: datetime) -> HoldRecord:
     account = db.session().get_one(Account, client.account_id)
-    standing = read_hold_summary(db.session(), account, now)
+    standing = read_hold_summary(make_context().at(now), account)
     return HoldRecord(
         reference=hold.reference,
         amount=decimal_text(hold.amount),

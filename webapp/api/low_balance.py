@@ -12,7 +12,7 @@ from webapp.api.openapi.operations import Group, operation
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.money import MICROS
 from webapp.domain.top_ups.settings import FIELDS, Choice
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.records.settings import read_settings
 
 blueprint = api_blueprint("low_balance")
@@ -56,20 +56,18 @@ def replace_low_balance_settings() -> ResponseReturnValue:
     starts at once.
     """
     client = permit(Scope.BILLING_WRITE)
-    account_id, session = client.account_id, db.session()
+    account_id = client.account_id
     settings: object = schemas.read(NewSettings, bodies.read_json())
-    _, version = read_settings(session, account_id)
+    _, version = read_settings(make_context(), account_id)
     preconditions.require(_named(version))
     actor, now = client.actor, services().clock.now()
-    apply_settings(
-        session, account_id, Choice(**vars(settings)), version, actor, now, services().policy
-    )
+    apply_settings(make_context(actor).at(now), account_id, Choice(**vars(settings)), version)
     services().wake()
     return _respond(account_id)
 
 
 def _respond(account_id: int) -> ResponseReturnValue:
-    record, version = read_settings(db.session(), account_id)
+    record, version = read_settings(make_context(), account_id)
     return answer(record, version=_named(version))
 
 

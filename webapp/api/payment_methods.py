@@ -18,7 +18,7 @@ from webapp.api.openapi.fields import Id, Many
 from webapp.api.openapi.operations import Group, Link, operation
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.errors import Stale
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.records import methods
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
 
@@ -63,7 +63,7 @@ class OrderProblem(ProblemDetails):
 def list_payment_methods() -> ResponseReturnValue:
     """List the payment methods in the customer's order; the first one is the primary."""
     client = permit(Scope.BILLING_READ)
-    return answer(methods.read_methods(db.session(), client.account_id, services().clock.now()))
+    return answer(methods.read_methods(make_context(), client.account_id))
 
 
 @blueprint.get("/payment-methods/<int:method_id>")
@@ -73,8 +73,8 @@ def list_payment_methods() -> ResponseReturnValue:
 def read_payment_method(method_id: int) -> ResponseReturnValue:
     """Read a payment method and whether it can be charged automatically."""
     client = permit(Scope.BILLING_READ)
-    now = services().clock.now()
-    return answer(methods.read_method(db.session(), client.account_id, method_id, now))
+    ctx = make_context(client.actor)
+    return answer(methods.read_method(ctx, client.account_id, method_id))
 
 
 @blueprint.put("/payment-methods/<int:method_id>/auto-charge")
@@ -91,10 +91,9 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
     client = permit(Scope.BILLING_WRITE)
     account_id, now = client.account_id, services().clock.now()
     consent = schemas.read(Consent, bodies.read_json())
-    session = db.session()
-    set_consent(session, account_id, method_id, consent.on, client.actor, now, services().policy)
+    set_consent(make_context(client.actor).at(now), account_id, method_id, consent.on)
     services().wake()
-    return answer(methods.read_method(session, account_id, method_id, now))
+    return answer(methods.read_method(make_context().at(now), account_id, method_id))
 
 
 @blueprint.delete("/payment-methods/<int:method_id>")
@@ -111,8 +110,7 @@ def remove_payment_method(method_id: int) -> ResponseReturnValue:
     charged.
     """
     client = permit(Scope.BILLING_WRITE)
-    around = (client.actor, services().processors, services().clock, services().policy)
-    remove_method(db.session(), client.account_id, method_id, *around)
+    remove_method(make_context(client.actor), client.account_id, method_id)
     services().wake()
     return no_content()
 
@@ -122,7 +120,7 @@ def remove_payment_method(method_id: int) -> ResponseReturnValue:
 def read_order() -> ResponseReturnValue:
     """Read the order of the payment methods. Send the `ETag` as `If-Match` to replace it."""
     client = permit(Scope.BILLING_READ)
-    order = methods.read_order(db.session(), client.account_id)
+    order = methods.read_order(make_context(), client.account_id)
     return answer(order, version=_version(order))
 
 
@@ -143,17 +141,17 @@ def replace_order() -> ResponseReturnValue:
     if the new order does not contain the same methods.
     """
     client = permit(Scope.BILLING_WRITE)
-    account_id, session = client.account_id, db.session()
+    account_id = client.account_id
     new_order = schemas.read(NewOrder, bodies.read_json()).order
-    seen = methods.read_order(session, account_id)
+    seen = methods.read_order(make_context(), account_id)
     actor, now = client.actor, services().clock.now()
     try:
         preconditions.require(_version(seen))
-        reorder_methods(session, account_id, new_order, seen.order, actor, now, services().policy)
+        reorder_methods(make_context(actor).at(now), account_id, new_order, seen.order)
     except Stale as stale:
         return _refused(account_id, stale)
     services().wake()
-    order = methods.read_order(session, account_id)
+    order = methods.read_order(make_context(), account_id)
     return answer(order, version=_version(order))
 
 
@@ -164,7 +162,7 @@ def _version(order: Order) -> str:
 def _refused(account_id: int, stale: Stale) -> ResponseReturnValue:
     session = db.session()
     session.rollback()
-    order = methods.read_order(session, account_id)
+    order = methods.read_order(make_context(), account_id)
     problem = Problem(412, stale.sentence, stale.code, {"order": order.order})
     response = problems.render(problem)
     response.set_etag(_version(order))

@@ -22,7 +22,7 @@ from webapp.api.openapi.operations import Group, Link, operation
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.payments.payment import AttemptState, Payment, PaymentKind, PaymentState
 from webapp.domain.shared.errors import Conflict
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.records import payments
 from webapp.reads.records.payments import PaymentFilter, PaymentPage, PaymentRecord
 
@@ -87,7 +87,7 @@ def list_payments() -> ResponseReturnValue:
     client = permit(Scope.BILLING_READ)
     sent = schemas.read_query(PaymentQuery, request.args)
     only = PaymentFilter(sent.state, sent.kind, sent.since, sent.until)
-    found = payments.read_payments(db.session(), client.account_id, only, sent.cursor, sent.limit)
+    found = payments.read_payments(make_context(), client.account_id, only, sent.cursor, sent.limit)
     return answer(found)
 
 
@@ -98,7 +98,7 @@ def list_payments() -> ResponseReturnValue:
 def read_payment(payment_id: int) -> ResponseReturnValue:
     """Read a payment with its attempts."""
     client = permit(Scope.BILLING_READ)
-    return _respond(payments.find_payment(db.session(), client.account_id, payment_id))
+    return _respond(payments.find_payment(make_context(), client.account_id, payment_id))
 
 
 @blueprint.post("/payments")
@@ -121,9 +121,8 @@ def create_payment() -> ResponseReturnValue:
     """
     client = permit(Scope.BILLING_WRITE)
     sent = schemas.read(NewPayment, bodies.read_json())
-    around = (client.actor, services().processors, services().clock, services().policy)
     payment = pay_by_auto_charge(
-        db.session(), client.account_id, sent.amount, (request_key() or token_hex(16)), *around
+        make_context(client.actor), client.account_id, sent.amount, (request_key() or token_hex(16))
     )
     services().wake()
     return _made(payment)
@@ -150,19 +149,18 @@ def retry_payment(payment_id: int) -> ResponseReturnValue:
     """
     client = permit(Scope.BILLING_WRITE)
     sent = schemas.read(NewRetry, bodies.read_json()) if bodies.is_sent() else NewRetry()
-    session, account_id = db.session(), client.account_id
+    account_id = client.account_id
     attempt_id = _declined(account_id, payment_id, sent.attempt)
     key = request_key() or token_hex(16)
-    around = (client.actor, services().processors, services().clock, services().policy)
     return_to = url_for("challenges.payment_returned", key=key)
-    payment = retry(session, account_id, attempt_id, key, *around, return_to=return_to)
+    payment = retry(make_context(client.actor), account_id, attempt_id, key, return_to=return_to)
     services().wake()
     return _made(payment)
 
 
 def _declined(account_id: int, payment_id: int, attempt_id: int | None) -> int:
     """The declined attempt to retry. Raises `NotFound` or `Conflict`."""
-    payment = payments.find_payment(db.session(), account_id, payment_id)
+    payment = payments.find_payment(make_context(), account_id, payment_id)
     declined = [it.id for it in payments.declined(payment)]
     if (attempt_id is not None and attempt_id not in declined) or not declined:
         raise Conflict("Only a failed payment can be retried.", code="not_failed")
@@ -188,7 +186,7 @@ def _authentication_url(payment: Payment) -> str | None:
     if last is None or last.state != AttemptState.CHALLENGED:
         return None
     attempt_id, processor = last.id, last.processor
-    address = challenge_address(db.session(), payment, services().processors)
+    address = challenge_address(make_context(), payment)
     if address and services().processors[processor].front.question:
         # This processor's challenge is data for its script, not a URL: link to our page instead.
         address = url_for("challenges.question", attempt_id=attempt_id)

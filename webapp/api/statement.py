@@ -10,7 +10,7 @@ from webapp.api.http.queries import Dated, Page
 from webapp.api.openapi import schemas
 from webapp.api.openapi.operations import Group, Link, operation
 from webapp.domain.api_keys.api_key import Scope
-from webapp.extensions import db, services
+from webapp.extensions import make_context
 from webapp.reads.records.activity import ActivityPage, read_activity
 from webapp.reads.records.statement import StatementPage, read_statement
 
@@ -32,7 +32,7 @@ def read_the_statement() -> ResponseReturnValue:
     client = permit(Scope.BILLING_READ)
     sent = schemas.read_query(Dated, request.args)
     found = read_statement(
-        db.session(), client.account_id, sent.since, sent.until, sent.cursor, sent.limit
+        make_context(), client.account_id, sent.since, sent.until, sent.cursor, sent.limit
     )
     return answer(found)
 
@@ -50,8 +50,6 @@ def read_the_activity() -> ResponseReturnValue:
     """Why each charge was or was not made, and what happens next."""
     client = permit(Scope.BILLING_READ)
     sent = schemas.read_query(Page, request.args)
-    now = services().clock.now()
-    found = read_activity(
-        db.session(), client.account_id, now, services().policy, sent.cursor, sent.limit
-    )
+    ctx = make_context(client.actor)
+    found = read_activity(ctx, client.account_id, sent.cursor, sent.limit)
     return answer(found)

@@ -16,7 +16,7 @@ from webapp.api.openapi.operations import CSV, Group, Link, operation
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.usage.holds import read_hold_summary
 
 blueprint = api_blueprint("meter")
@@ -58,14 +58,12 @@ def post_usage() -> ResponseReturnValue:
     nothing was posted. Usage is never refused for lack of balance.
     """
     client = permit(Scope.USAGE_WRITE)
-    now = services().clock.now()
+    ctx = make_context(client.actor)
     if request.mimetype == CSV:
-        batch = usage.read_csv(bodies.read(), client.account_id, client.currency, now)
+        batch = usage.read_csv(bodies.read(), client.account_id, client.currency, ctx.now)
     else:
-        batch = usage.read(bodies.read_json(), client.currency, now)
-    receipt = services().usage_batcher.post_usage(
-        db.session(), client.account_id, batch.usages, now, services().policy
-    )
+        batch = usage.read(bodies.read_json(), client.currency, ctx.now)
+    receipt = services().usage_batcher.post_usage(ctx, client.account_id, batch.usages)
     if receipt.opened_top_up:
         services().wake()
     return usage.answer(batch, receipt, client.currency, services().policy.usage_max)
@@ -77,7 +75,7 @@ def read_balance() -> ResponseReturnValue:
     """Read the exact balance, the amount held for calls in progress, and the rest."""
     client, session = permit(Scope.BALANCE_READ), db.session()
     account = session.get_one(Account, client.account_id)
-    standing = read_hold_summary(session, account, services().clock.now())
+    standing = read_hold_summary(make_context(), account)
     return answer(
         Balance(
             balance=decimal_text(standing.balance),

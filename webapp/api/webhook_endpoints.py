@@ -22,7 +22,7 @@ from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks.endpoint import CHOICES, URL_LENGTH, EndpointChoice
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.records import webhooks as records
 from webapp.reads.records.webhooks import DeliveryPage, DeliveryRecord, EndpointList, EndpointRecord
 
@@ -102,7 +102,7 @@ class NewEndpoint:
 def list_webhook_endpoints() -> ResponseReturnValue:
     """List the account's webhook endpoints, without their secrets."""
     client = permit(Scope.BILLING_READ)
-    return answer(records.read_endpoints(db.session(), client.account_id))
+    return answer(records.read_endpoints(make_context(), client.account_id))
 
 
 @blueprint.post("/webhook-endpoints")
@@ -125,8 +125,9 @@ def add_webhook_endpoint() -> ResponseReturnValue:
     client, now = permit(Scope.BILLING_WRITE), services().clock.now()
     sent = schemas.read(EndpointAsked, bodies.read_json())
     choice = EndpointChoice(sent.url, "", sent.events)
-    around = (choice, RIGHTS, client.actor, now)
-    made = actions.add_endpoint(db.session(), client.account_id, *around)
+    made = actions.add_endpoint(
+        make_context(client.actor).at(now), client.account_id, choice, RIGHTS
+    )
     return answer(NewEndpoint(made.endpoint_id, made.url, made.secret), 201)
 
 
@@ -141,7 +142,7 @@ def add_webhook_endpoint() -> ResponseReturnValue:
 def read_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     """Read a webhook endpoint, without its secret."""
     client = permit(Scope.BILLING_READ)
-    return answer(records.read_endpoint(db.session(), client.account_id, endpoint_id))
+    return answer(records.read_endpoint(make_context(), client.account_id, endpoint_id))
 
 
 @blueprint.put(ONE)
@@ -160,8 +161,8 @@ def replace_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     sent = schemas.read(EndpointAsked, bodies.read_json())
     name = webhooks.find(session, account_id, endpoint_id).name
     choice = EndpointChoice(sent.url, name, sent.events)
-    actions.change_endpoint(session, account_id, endpoint_id, choice, RIGHTS, actor, now)
-    return answer(records.read_endpoint(session, account_id, endpoint_id))
+    actions.change_endpoint(make_context(actor).at(now), account_id, endpoint_id, choice, RIGHTS)
+    return answer(records.read_endpoint(make_context(), account_id, endpoint_id))
 
 
 @blueprint.put(f"{ONE}/state")
@@ -178,12 +179,12 @@ def switch_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     that occurred while it was off.
     """
     client = permit(Scope.BILLING_WRITE)
-    session, account_id = db.session(), client.account_id
+    account_id = client.account_id
     on = schemas.read(EndpointState, bodies.read_json()).on
-    now = services().clock.now()
-    actions.switch_endpoint(session, account_id, endpoint_id, on, RIGHTS, client.actor, now)
+    ctx = make_context(client.actor)
+    actions.switch_endpoint(ctx, account_id, endpoint_id, on, RIGHTS)
     services().wake()
-    return answer(records.read_endpoint(session, account_id, endpoint_id))
+    return answer(records.read_endpoint(make_context(), account_id, endpoint_id))
 
 
 @blueprint.delete(ONE)
@@ -191,8 +192,9 @@ def switch_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
 def remove_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     """Remove a webhook endpoint and drop its pending deliveries."""
     client, now = permit(Scope.BILLING_WRITE), services().clock.now()
-    who = RIGHTS, client.actor
-    actions.remove_endpoint(db.session(), client.account_id, endpoint_id, *who, now)
+    actions.remove_endpoint(
+        make_context(client.actor).at(now), client.account_id, endpoint_id, RIGHTS
+    )
     return no_content()
 
 
@@ -204,8 +206,9 @@ def rotate_webhook_secret(endpoint_id: int) -> ResponseReturnValue:
     can change over without losing events.
     """
     client, now = permit(Scope.BILLING_WRITE), services().clock.now()
-    who = RIGHTS, client.actor
-    made = actions.rotate_secret(db.session(), client.account_id, endpoint_id, *who, now)
+    made = actions.rotate_secret(
+        make_context(client.actor).at(now), client.account_id, endpoint_id, RIGHTS
+    )
     return answer(NewEndpoint(made.endpoint_id, made.url, made.secret), 201)
 
 
@@ -223,9 +226,7 @@ def rotate_webhook_secret(endpoint_id: int) -> ResponseReturnValue:
 def send_test_webhook(endpoint_id: int) -> ResponseReturnValue:
     """Send a test event. The request is refused while the endpoint is off."""
     client = permit(Scope.BILLING_WRITE)
-    delivery = actions.send_test(
-        db.session(), client.account_id, endpoint_id, services().clock.now()
-    )
+    delivery = actions.send_test(make_context(), client.account_id, endpoint_id)
     services().wake()
     return answer(records.delivery_record(delivery), 201)
 
@@ -245,7 +246,7 @@ def list_webhook_deliveries(endpoint_id: int) -> ResponseReturnValue:
     sent = schemas.read_query(Page, request.args)
     return answer(
         records.read_deliveries(
-            db.session(), client.account_id, endpoint_id, sent.cursor, sent.limit
+            make_context(), client.account_id, endpoint_id, sent.cursor, sent.limit
         )
     )
 
@@ -263,8 +264,6 @@ def list_webhook_deliveries(endpoint_id: int) -> ResponseReturnValue:
 def resend_webhook(delivery_id: int) -> ResponseReturnValue:
     """Send the event again with the same `webhook-id`, so the receiver can detect duplicates."""
     client = permit(Scope.BILLING_WRITE)
-    delivery = actions.send_again(
-        db.session(), client.account_id, delivery_id, services().clock.now()
-    )
+    delivery = actions.send_again(make_context(), client.account_id, delivery_id)
     services().wake()
     return answer(records.delivery_record(delivery), 201)

@@ -7,7 +7,6 @@ from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
-from sqlalchemy.orm import Session
 
 from webapp.actions.api_keys.idempotency import delete_old_answers
 from webapp.actions.batch import ShouldContinue, always, run_each
@@ -27,9 +26,10 @@ from webapp.actions.webhooks.delete_old_deliveries import delete_old_deliveries
 from webapp.actions.webhooks.deliver_webhooks import deliver_webhooks
 from webapp.actions.wires.delete_old_proofs import delete_old_proofs
 from webapp.clock import Clock
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.top_up import Pending
-from webapp.extensions import Services, db, services
+from webapp.extensions import Services, db, make_context, services
 from webapp.supervisor import Supervisor
 
 SCHEDULER = "the scheduler"
@@ -43,144 +43,123 @@ class Job:
     name: str
     seconds: int
     """Interval between two runs."""
-    run: Callable[[Session, Services], int]
+    run: Callable[[Context, Services], int]
     done: str
     """Describes the count that `run` returns, in the job's log line."""
     at_start: bool = False
     """Whether the job also runs when the scheduler starts: work may have become due before."""
 
 
-def _resume_all(session: Session, services: Services) -> int:
-    ready = top_ups.pending_charges(session)
-    session.rollback()
+def _resume_all(ctx: Context, services: Services) -> int:
+    ready = top_ups.pending_charges(ctx.session)
+    ctx.session.rollback()
 
     def resume(waiting: Pending) -> bool:
-        resume_pending(
-            session,
-            waiting,
-            services.processors,
-            services.clock,
-            services.policy,
-            services.should_continue,
-        )
+        resume_pending(ctx, waiting, services.should_continue)
         return True
 
-    return run_each(session, ready, resume, PENDING_WORK, services.should_continue)
+    return run_each(ctx.session, ready, resume, PENDING_WORK, services.should_continue)
 
 
 JOBS = (
     Job(
         "lift suspensions",
         5,
-        lambda session, services: lift_suspensions(session, services.clock.now(), services.policy),
+        lambda ctx, services: lift_suspensions(ctx),
         "suspensions ended",
     ),
     Job(
         "reconcile",
         5,
-        lambda session, services: reconcile(
-            session, services.processors, services.clock, services.policy, services.should_continue
-        ),
+        lambda ctx, services: reconcile(ctx, services.should_continue),
         "unknown outcomes settled",
     ),
     Job(
         "expire setups",
         30,
-        lambda session, services: expire_setups(
-            session, services.processors, services.clock, services.policy, services.should_continue
-        ),
+        lambda ctx, services: expire_setups(ctx, services.should_continue),
         "setups expired",
     ),
     Job(
         "catch up",
         3600,
-        lambda session, services: catch_up(
-            session, services.processors, services.clock, services.policy, services.should_continue
-        ),
+        lambda ctx, services: catch_up(ctx, services.should_continue),
         "missed events processed",
         at_start=True,
     ),
     Job(
         "warn of expiry",
         600,
-        lambda session, services: warn_of_expiry(session, services.clock.now(), services.policy),
+        lambda ctx, services: warn_of_expiry(ctx),
         "expiry notices queued",
     ),
     Job(
         "set missing limits",
         60,
-        lambda session, services: set_missing_limits(
-            session, services.clock.now(), services.policy
-        ),
+        lambda ctx, services: set_missing_limits(ctx),
         "accounts given limits",
     ),
     Job(
         "sweep",
         60,
-        lambda session, services: sweep(session, services.clock.now(), services.policy),
+        lambda ctx, services: sweep(ctx),
         "top-ups opened",
     ),
     Job(
         "sweep notifications",
         60,
-        lambda session, services: sweep_notifications(
-            session, services.clock.now(), services.policy
-        ),
+        lambda ctx, services: sweep_notifications(ctx),
         "notifications queued",
     ),
     Job(
         "delete old answers",
         3600,
-        lambda session, services: delete_old_answers(session, services.clock.now()),
+        lambda ctx, services: delete_old_answers(ctx),
         "stored API responses deleted",
     ),
     Job(
         "delete old events",
         3600,
-        lambda session, services: delete_old_deliveries(session, services.clock.now()),
+        lambda ctx, services: delete_old_deliveries(ctx),
         "webhook deliveries deleted",
     ),
     Job(
         "delete old proofs",
         3600,
-        lambda session, services: delete_old_proofs(session, services.proofs, services.clock.now()),
+        lambda ctx, services: delete_old_proofs(ctx, services.proofs),
         "proofs of cancelled wire transfers deleted",
     ),
     Job(
         "expire sign-ups",
         3600,
-        lambda session, services: expire_sign_ups(session, services.clock.now()),
+        lambda ctx, services: expire_sign_ups(ctx),
         "sign-ups expired",
     ),
     Job("top up", 30, _resume_all, "pending payments resumed"),
     Job(
         "expire holds",
         60,
-        lambda session, services: expire_holds(session, services.clock.now()),
+        lambda ctx, services: expire_holds(ctx),
         "holds expired",
     ),
     Job(
         "revoke methods",
         300,
-        lambda session, services: revoke_methods(
-            session, services.processors, services.clock, services.should_continue
-        ),
+        lambda ctx, services: revoke_methods(ctx, services.should_continue),
         "methods revoked",
     ),
     Job(
         "deliver webhooks",
         30,
-        lambda session, services: deliver_webhooks(
-            session, services.webhook_sender, services.clock, services.should_continue
+        lambda ctx, services: deliver_webhooks(
+            ctx, services.webhook_sender, services.should_continue
         ),
         "webhooks delivered",
     ),
     Job(
         "send emails",
         30,
-        lambda session, services: send_emails(
-            session, services.mailer, services.clock, services.should_continue
-        ),
+        lambda ctx, services: send_emails(ctx, services.mailer, services.should_continue),
         "emails handled",
     ),
 )
@@ -191,7 +170,7 @@ def run_job(app: Flask, job: Job, should_continue: ShouldContinue = always) -> i
     with app.app_context():
         job_services = replace(services(), should_continue=should_continue)
         job_services.schema.check(db.session())
-        return job.run(db.session(), job_services)
+        return job.run(make_context(), job_services)
 
 
 def run_due(app: Flask) -> dict[str, int]:

@@ -22,7 +22,7 @@ from webapp.database.advisory_locks import claim
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.top_up import Pending
 from webapp.domain.webhooks import endpoint as webhooks
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.system.writable import check_writable
 from webapp.supervisor import Supervisor, Task
 
@@ -119,9 +119,9 @@ class Worker:
                 self._cooling_until.clear()
             ready = top_ups.pending_charges(db.session()) if self._has_capacity() else []
             now = services().clock.now()
-            endpoints = webhooks.with_something_due(db.session(), now)
+            endpoints = webhooks.with_something_due(make_context().at(now))
             check_due = time.monotonic() >= self._no_check_until and is_anything_due(
-                db.session(), now
+                make_context().at(now)
             )
             db.session.remove()
         if check_due:
@@ -156,7 +156,7 @@ class Worker:
     def _check(self, app: Flask) -> int:
         """If this fails, the sweep checks the same accounts."""
         with app.app_context():
-            done = check_when_due(db.session(), services().clock.now(), services().policy)
+            done = check_when_due(make_context())
         if done:
             self.wake()
         else:
@@ -167,14 +167,7 @@ class Worker:
         """If this fails, the attempt stays open and reconciliation queries it."""
         with app.app_context(), claim(db.session(), PENDING_WORK, item) as mine:
             if mine:
-                resume_pending(
-                    db.session(),
-                    item,
-                    services().processors,
-                    services().clock,
-                    services().policy,
-                    self._supervisor.should_continue,
-                )
+                resume_pending(make_context(), item, self._supervisor.should_continue)
         if mine:
             self.wake()
 
@@ -184,19 +177,16 @@ class Worker:
             if not mine:
                 return 0
             return deliver_to(
-                db.session(),
+                make_context(),
                 endpoint_id,
                 services().webhook_sender,
-                services().clock,
                 self._supervisor.should_continue,
             )
 
     def _send(self, app: Flask) -> int:
         """If this fails, the claim expires and the email is sent again."""
         with app.app_context():
-            done = send_emails(
-                db.session(), services().mailer, services().clock, self._supervisor.should_continue
-            )
+            done = send_emails(make_context(), services().mailer, self._supervisor.should_continue)
         if done:
             self.wake()
         return done

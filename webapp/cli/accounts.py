@@ -14,9 +14,9 @@ from webapp.cli.shared.arguments import CENTS, AmountOf
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.shared import money
-from webapp.extensions import db, services
+from webapp.domain.shared.context import COMMAND_LINE
+from webapp.extensions import db, make_context, services
 from webapp.reads.accounts.export import export as read_export
 from webapp.reads.accounts.overview import read_account, read_accounts
 
@@ -66,14 +66,12 @@ def create(
     if password is None:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     made = create_account(
-        db.session(),
+        make_context(COMMAND_LINE),
         name=name,
         owner_name=owner,
         email=email,
         password=password or "",
         balance=balance,
-        actor=COMMAND_LINE,
-        now=services().clock.now(),
         time_zone=time_zone,
     )
     record = {"account": made.account_id, "user": made.user_id, "api_key": made.api_key}
@@ -84,7 +82,7 @@ def create(
 @as_json
 def list_(as_json: bool) -> None:
     """List all accounts with their balances."""
-    rows = read_accounts(db.session())
+    rows = read_accounts(make_context())
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -99,7 +97,7 @@ def list_(as_json: bool) -> None:
 @as_json
 def show(account: int, as_json: bool) -> None:
     """Show the balance and payment methods of ACCOUNT and its next automatic charge."""
-    card = asdict(read_account(db.session(), account, services().clock.now(), services().policy))
+    card = asdict(read_account(make_context(), account))
     print_json(card) if as_json else print_record(card)
 
 
@@ -110,7 +108,7 @@ def show(account: int, as_json: bool) -> None:
 def export(account: int, file: Path, as_json: bool) -> None:
     """Export all data of ACCOUNT to the new zip FILE, as CSV and JSON."""
     session, now = db.session(), services().clock.now()
-    pieces = read_export(session, account, now, for_operator=True)
+    pieces = read_export(make_context().at(now), account, for_operator=True)
     try:
         with file.open("xb") as zipped:
             for piece in pieces:
@@ -118,7 +116,7 @@ def export(account: int, file: Path, as_json: bool) -> None:
     except FileExistsError:
         raise click.ClickException(f"{file}: already exists") from None
     session.rollback()
-    record_export(session, account, COMMAND_LINE, now)
+    record_export(make_context(COMMAND_LINE).at(now), account)
     record = {"account": account, "file": str(file), "size": file.stat().st_size}
     print_json(record) if as_json else print_record(record)
 
@@ -128,8 +126,8 @@ def export(account: int, file: Path, as_json: bool) -> None:
 @click.argument("state", type=click.Choice(["on", "off"]))
 def paypal(account: int, state: str) -> None:
     """Switch PayPal on or off for ACCOUNT. Existing agreements are unchanged."""
-    now = services().clock.now()
-    allow_paypal(db.session(), account, state == "on", COMMAND_LINE, now)
+    ctx = make_context(COMMAND_LINE)
+    allow_paypal(ctx, account, state == "on")
     click.echo(f"PayPal is {state} for account {account}.")
 
 
@@ -147,9 +145,13 @@ def adjust(account: int, amount: int, debit: bool, reason: str, charge: bool, ho
     """
     session = db.session()
     signed, now = -amount if debit else amount, services().clock.now()
-    around = (COMMAND_LINE, now, services().policy)
     payment = adjust_balance(
-        session, account, signed, reason, *around, confirmed=confirmed(charge), hold=hold
+        make_context(COMMAND_LINE).at(now),
+        account,
+        signed,
+        reason,
+        confirmed=confirmed(charge),
+        hold=hold,
     )
     balance = money.decimal_text(session.get_one(Account, account).balance, 2)
     click.echo(
@@ -169,5 +171,5 @@ def reset(email: str, reason: str) -> None:
     All their sessions end. If an account requires two-step sign-in, they set it up again at the
     next sign-in.
     """
-    reset_second_factor(db.session(), email, reason, COMMAND_LINE, services().clock.now())
+    reset_second_factor(make_context(COMMAND_LINE), email, reason)
     click.echo(f"Two-step sign-in is off for {email}.")

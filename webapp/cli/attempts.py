@@ -5,11 +5,11 @@ import click
 from webapp.actions.payments.decide_attempt import decide_attempt
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json
-from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Attempt
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 
 commands = Commands("attempts", help="Settle unresolved charges.")
 
@@ -49,9 +49,8 @@ def list_(as_json: bool) -> None:
 def decide(attempt: int, paid: bool, reason: str, charge: bool) -> None:
     """Settle ATTEMPT as paid in full or as not charged."""
     session = db.session()
-    now = services().clock.now()
-    around = (COMMAND_LINE, now, services().policy)
-    decide_attempt(session, attempt, paid, reason, *around, confirmed=confirmed(charge))
+    ctx = make_context(COMMAND_LINE)
+    decide_attempt(ctx, attempt, paid, reason, confirmed=confirmed(charge))
     services().wake()
     click.echo(f"Attempt {attempt} is settled as {'paid' if paid else 'not charged'}.")
-    print_outcome(session.get_one(Attempt, attempt).account_id, now)
+    print_outcome(session.get_one(Attempt, attempt).account_id, ctx.now)

@@ -6,7 +6,7 @@ from webapp.actions.payments.close_unmatched_event import close_unmatched_event
 from webapp.cli.shared.output import Commands, as_json, print_json
 from webapp.domain.payments import unmatched_events
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context
 
 commands = Commands("evidence", help="Processor events that match no payment.")
 
@@ -42,5 +42,5 @@ def list_(as_json: bool) -> None:
 @click.option("--reason", required=True, help="What you found and did. It is recorded.")
 def close(evidence_id: int, reason: str) -> None:
     """Mark EVIDENCE as reviewed. This moves no money."""
-    close_unmatched_event(db.session(), evidence_id, reason, services().clock.now())
+    close_unmatched_event(make_context(), evidence_id, reason)
     click.echo(f"Evidence {evidence_id} is closed.")

@@ -11,7 +11,7 @@ from webapp.cli.shared.arguments import ACCOUNT, MICROS, require
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage.holds import LIFE, Hold, find
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.usage.holds import read_open_holds
 
 commands = Commands("holds", help="Holds for calls in progress.")
@@ -27,7 +27,7 @@ SECONDS = click.IntRange(1, LONGEST)
 def list_(account: int, as_json: bool) -> None:
     """List the open holds of ACCOUNT, oldest first."""
     require(account)
-    records = [_record(hold) for hold in read_open_holds(db.session(), account, _now())]
+    records = [_record(hold) for hold in read_open_holds(make_context().at(_now()), account)]
     if as_json:
         print_json(records)
         return
@@ -62,7 +62,9 @@ def show(account: int, reference: str, as_json: bool) -> None:
 def open_(account: int, reference: str, amount: int, expires_in: int, as_json: bool) -> None:
     """Hold AMOUNT under REFERENCE. Repeating the command changes nothing."""
     lasts = timedelta(seconds=expires_in)
-    _print_hold(open_hold(db.session(), account, reference, amount, _now(), lasts).hold, as_json)
+    _print_hold(
+        open_hold(make_context().at(_now()), account, reference, amount, lasts).hold, as_json
+    )
 
 
 @commands.command()
@@ -78,7 +80,7 @@ def change(
     if amount is None and expires_in is None:
         raise click.UsageError("Give --amount or --expires-in.")
     lasts = timedelta(seconds=expires_in) if expires_in is not None else None
-    _print_hold(change_hold(db.session(), account, reference, amount, lasts, _now()), as_json)
+    _print_hold(change_hold(make_context().at(_now()), account, reference, amount, lasts), as_json)
 
 
 @commands.command()
@@ -87,7 +89,7 @@ def change(
 @as_json
 def release(account: int, reference: str, as_json: bool) -> None:
     """Release the hold with REFERENCE without usage."""
-    _print_hold(release_hold(db.session(), account, reference, _now()), as_json)
+    _print_hold(release_hold(make_context().at(_now()), account, reference), as_json)
 
 
 def _now() -> datetime:

@@ -12,11 +12,11 @@ from webapp.actions.api_keys.rotate_key import LONGEST_OVERLAP, rotate_key
 from webapp.actions.rotate_secret import rotate_secret
 from webapp.cli.accounts import ANY_ID
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
-from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.api_keys.api_key import ALL, KeyChoice, Scope
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.api_keys import read_key_records
 from webapp.reads.system.installation import SHORTEST_KEY
 
@@ -56,8 +56,8 @@ def create(
 ) -> None:
     """Create a key for ACCOUNT. It is shown only once."""
     choice = KeyChoice(name, scopes or ALL, networks, timedelta(days=days) if days else None)
-    now = services().clock.now()
-    made = create_key(db.session(), account, choice, frozenset(Right), COMMAND_LINE, now)
+    ctx = make_context(COMMAND_LINE)
+    made = create_key(ctx, account, choice, frozenset(Right))
     show_new(account, made, as_json)
 
 
@@ -66,7 +66,7 @@ def create(
 @as_json
 def list_(account: int, as_json: bool) -> None:
     """List the keys of ACCOUNT, newest first. The secret part is not stored."""
-    rows = read_key_records(db.session(), account, services().clock.now())
+    rows = read_key_records(make_context(), account)
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -91,13 +91,7 @@ def list_(account: int, as_json: bool) -> None:
 def rotate(account: int, key: int, overlap: int, as_json: bool) -> None:
     """Replace KEY, an id from `flask keys list`, with a new key."""
     made = rotate_key(
-        db.session(),
-        account,
-        key,
-        timedelta(hours=overlap),
-        frozenset(Right),
-        COMMAND_LINE,
-        services().clock.now(),
+        make_context(COMMAND_LINE), account, key, timedelta(hours=overlap), frozenset(Right)
     )
     show_new(account, made, as_json)
 
@@ -108,8 +102,8 @@ def rotate(account: int, key: int, overlap: int, as_json: bool) -> None:
 @as_json
 def revoke(account: int, key: int, as_json: bool) -> None:
     """Revoke KEY immediately and permanently."""
-    now = services().clock.now()
-    revoked_at = revoke_key(db.session(), account, key, COMMAND_LINE, now).revoked_at
+    ctx = make_context(COMMAND_LINE)
+    revoked_at = revoke_key(ctx, account, key).revoked_at
     if as_json:
         print_json({"account": account, "id": key, "revoked_at": revoked_at})
         return
@@ -140,9 +134,7 @@ def rotate_secret_key(new_key_file: Path | None, as_json: bool) -> None:
     new = settings.next_key() if is_kept else key_file.read_text(encoding="utf-8").strip()
     if len(new) < SHORTEST_KEY or new == settings.secret_key:
         raise Refusal(f"{key_file}: use a new key of at least {SHORTEST_KEY} characters.")
-    count = rotate_secret(
-        db.session(), settings.secret_key, new, COMMAND_LINE, services().clock.now()
-    )
+    count = rotate_secret(make_context(COMMAND_LINE), settings.secret_key, new)
     settings.take_key(new)
     if as_json:
         print_json({"secrets": count, "key_file": str(key_file)})

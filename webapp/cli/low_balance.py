@@ -10,10 +10,10 @@ from webapp.actions.top_ups.apply_settings import apply_settings
 from webapp.cli.shared.arguments import ACCOUNT, CENTS, require
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
-from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.field_tables import Amount, Option, Setting, Switch
 from webapp.domain.top_ups.settings import FIELDS, LowBalanceSettings
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.records.settings import read_settings
 
 commands = Commands("low-balance", help="Automatic refill and low-balance notification.")
@@ -80,13 +80,18 @@ def set_(account: int, empty: tuple[str, ...], charge: bool, as_json: bool, **gi
             changes[box.name] = False
     choice = replace(settings.chosen(), **changes)
     since = services().clock.now()
-    around = (COMMAND_LINE, since, services().policy)
-    apply_settings(session, account, choice, settings.version, *around, confirmed=confirmed(charge))
+    apply_settings(
+        make_context(COMMAND_LINE).at(since),
+        account,
+        choice,
+        settings.version,
+        confirmed=confirmed(charge),
+    )
     services().wake()
     print_outcome(account, since)
     _print_settings(account, as_json)
 
 
 def _print_settings(account: int, as_json: bool) -> None:
-    record, _ = read_settings(db.session(), account)
+    record, _ = read_settings(make_context(), account)
     print_json(record) if as_json else print_record(record)

@@ -9,8 +9,8 @@ from webapp.actions.payment_methods.reorder_methods import reorder_methods
 from webapp.cli.shared.arguments import ACCOUNT, require
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
-from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.extensions import db, services
+from webapp.domain.shared.context import COMMAND_LINE
+from webapp.extensions import make_context, services
 from webapp.reads.records.methods import read_method, read_methods, read_order
 
 commands = Commands("methods", help="List, order and remove a customer's payment methods.")
@@ -24,7 +24,7 @@ METHOD = click.argument("method", type=click.IntRange(1, 999_999_999))
 def list_(account: int, as_json: bool) -> None:
     """List the methods of ACCOUNT in the customer's order; the first is the primary."""
     require(account)
-    found = read_methods(db.session(), account, services().clock.now())
+    found = read_methods(make_context(), account)
     if as_json:
         print_json(asdict(found))
         return
@@ -41,7 +41,7 @@ def list_(account: int, as_json: bool) -> None:
 @as_json
 def show(account: int, method: int, as_json: bool) -> None:
     """Show METHOD of ACCOUNT."""
-    record = asdict(read_method(db.session(), account, method, services().clock.now()))
+    record = asdict(read_method(make_context(), account, method))
     print_json(record) if as_json else print_record(record)
 
 
@@ -53,15 +53,15 @@ def show(account: int, method: int, as_json: bool) -> None:
 def order(account: int, ids: tuple[int, ...], charge: bool, as_json: bool) -> None:
     """Show the order of ACCOUNT's methods, or set it to IDS, which must include all methods."""
     require(account)
-    session = db.session()
-    seen = read_order(session, account).order
+    seen = read_order(make_context(), account).order
     if ids:
         since = services().clock.now()
-        around = (COMMAND_LINE, since, services().policy)
-        reorder_methods(session, account, ids, seen, *around, confirmed=confirmed(charge))
+        reorder_methods(
+            make_context(COMMAND_LINE).at(since), account, ids, seen, confirmed=confirmed(charge)
+        )
         services().wake()
         print_outcome(account, since)
-    now = read_order(session, account)
+    now = read_order(make_context(), account)
     print_json(asdict(now)) if as_json else click.echo(" ".join(map(str, now.order)))
 
 
@@ -73,8 +73,9 @@ def order(account: int, ids: tuple[int, ...], charge: bool, as_json: bool) -> No
 def remove(account: int, method: int, charge: bool, as_json: bool) -> None:
     """Remove METHOD from ACCOUNT permanently and revoke it at the processor."""
     since = services().clock.now()
-    around = (COMMAND_LINE, services().processors, services().clock, services().policy)
-    removed = remove_method(db.session(), account, method, *around, confirmed=confirmed(charge))
+    removed = remove_method(
+        make_context(COMMAND_LINE), account, method, confirmed=confirmed(charge)
+    )
     services().wake()
     print_outcome(account, since)
     record = {"removed": removed.id, "name": removed.label}

@@ -4,8 +4,8 @@ import click
 
 from webapp.actions.users.operators import create_operator, remove_operator
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
-from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.extensions import db, services
+from webapp.domain.shared.context import COMMAND_LINE
+from webapp.extensions import make_context
 from webapp.reads.operator.staff import read_operators
 
 commands = Commands("operators", help="Your staff with access to /operator.")
@@ -21,12 +21,7 @@ def create(email: str, name: str, password: str | None, as_json: bool) -> None:
     if password is None:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     user_id = create_operator(
-        db.session(),
-        name=name,
-        email=email,
-        password=password or "",
-        actor=COMMAND_LINE,
-        now=services().clock.now(),
+        make_context(COMMAND_LINE), name=name, email=email, password=password or ""
     )
     record = {"user": user_id, "email": email}
     print_json(record) if as_json else print_record(record)
@@ -36,7 +31,7 @@ def create(email: str, name: str, password: str | None, as_json: bool) -> None:
 @as_json
 def list_(as_json: bool) -> None:
     """List all operators and whether their second factor is set up."""
-    rows = read_operators(db.session())
+    rows = read_operators(make_context())
     if as_json:
         print_json(rows)
         return
@@ -51,5 +46,5 @@ def list_(as_json: bool) -> None:
 @click.argument("email")
 def remove(email: str) -> None:
     """Revoke operator access of EMAIL immediately."""
-    remove_operator(db.session(), email, COMMAND_LINE, services().clock.now())
+    remove_operator(make_context(COMMAND_LINE), email)
     click.echo(f"{email} is no longer an operator.")

@@ -13,10 +13,10 @@ from webapp.actions.payments.pay import retry as retry_payment
 from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
 from webapp.cli.shared.arguments import ACCOUNT, CENTS, CURSOR, LIMIT, SINCE, UNTIL, require
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
-from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.errors import Conflict
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.records.payments import (
     PaymentFilter,
     PaymentRecord,
@@ -59,7 +59,7 @@ def list_(
     only = PaymentFilter(
         PaymentState(state) if state else None, PaymentKind(kind) if kind else None, since, until
     )
-    page = read_payments(db.session(), account, only, cursor, limit)
+    page = read_payments(make_context(), account, only, cursor, limit)
     if as_json:
         print_json(asdict(page))
         return
@@ -77,7 +77,7 @@ def list_(
 @as_json
 def show(account: int, payment: int, as_json: bool) -> None:
     """Show PAYMENT of ACCOUNT with its attempts."""
-    _print(payment_record(find_payment(db.session(), account, payment)), as_json)
+    _print(payment_record(find_payment(make_context(), account, payment)), as_json)
 
 
 @commands.command()
@@ -88,8 +88,7 @@ def show(account: int, payment: int, as_json: bool) -> None:
 @click.pass_context
 def add(ctx: click.Context, account: int, amount: int, key: str, as_json: bool) -> None:
     """Charge AMOUNT to the first of ACCOUNT's auto-charge methods that succeeds."""
-    around = (COMMAND_LINE, services().processors, services().clock, services().policy)
-    made = pay_by_auto_charge(db.session(), account, amount, _request_key(key), *around)
+    made = pay_by_auto_charge(make_context(COMMAND_LINE), account, amount, _request_key(key))
     _conclude(ctx, made, as_json)
 
 
@@ -101,12 +100,10 @@ def add(ctx: click.Context, account: int, amount: int, key: str, as_json: bool) 
 @click.pass_context
 def retry(ctx: click.Context, account: int, payment: int, key: str, as_json: bool) -> None:
     """Retry the last declined attempt of PAYMENT with the same method."""
-    session = db.session()
-    failed = declined(find_payment(session, account, payment))
+    failed = declined(find_payment(make_context(), account, payment))
     if not failed:
         raise Conflict("Only a failed payment can be retried.", code="not_failed")
-    around = (COMMAND_LINE, services().processors, services().clock, services().policy)
-    made = retry_payment(session, account, failed[-1].id, _request_key(key), *around)
+    made = retry_payment(make_context(COMMAND_LINE), account, failed[-1].id, _request_key(key))
     _conclude(ctx, made, as_json)
 
 

@@ -9,10 +9,11 @@ from webapp.cli import usage as group
 from webapp.cli.shared.arguments import ACCOUNT, Instant
 from webapp.cli.shared.output import as_json, print_json, print_record
 from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage import record as usage
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 
 
 @group.commands.command("post")
@@ -41,16 +42,15 @@ def post(
 
     The exit code is 1 if REFERENCE was posted with another amount or AMOUNT is above USAGE_MAX.
     """
-    session = db.session()
-    now = services().clock.now()
-    found = session.get(Account, account)
+    context = make_context(COMMAND_LINE)
+    found = context.session.get(Account, account)
     if found is None:
         raise NotFound(f"Account {account}")
     sent = {"amount": amount, "reference": reference, "description": description}
     if occurred_at is not None:
         sent["occurred_at"] = occurred_at.isoformat()
-    record = usage.parse(sent, found.currency, now)
-    receipt = post_usage(session, account, [record], now, services().policy)
+    record = usage.parse(sent, found.currency, context.now)
+    receipt = post_usage(context, account, [record])
     services().wake()
     [verdict] = receipt.verdicts
     result = {

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import click
 
 from webapp.cli.shared.output import Commands, as_json, print_json
-from webapp.extensions import Services, db, services
+from webapp.extensions import Services, make_context, services
 from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor, RequestRejected
 from webapp.reads.payments.processor_events import read_event_status
 
@@ -43,7 +43,7 @@ def _findings(services: Services, name: str, processor: Processor) -> Iterator[F
     if isinstance(processor, ListsEvents):
         now = services.clock.now()
         yield _list(processor, now)
-        status = read_event_status(db.session(), name, now)
+        status = read_event_status(make_context().at(now), name)
         yield Finding("events", status.is_right, status.sentence)
 
 

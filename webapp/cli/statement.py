@@ -7,7 +7,7 @@ import click
 
 from webapp.cli.shared.arguments import ACCOUNT, CURSOR, LIMIT, SINCE, UNTIL, require
 from webapp.cli.shared.output import OfThisVersion, as_json, print_json
-from webapp.extensions import db, services
+from webapp.extensions import make_context
 from webapp.reads.records.activity import read_activity
 from webapp.reads.records.statement import read_statement
 
@@ -29,7 +29,7 @@ def statement(
 ) -> None:
     """Print the ledger of ACCOUNT with the running balance, newest first."""
     require(account)
-    page = read_statement(db.session(), account, since, until, cursor, limit)
+    page = read_statement(make_context(), account, since, until, cursor, limit)
     if as_json:
         print_json(asdict(page))
         return
@@ -49,9 +49,7 @@ def statement(
 def activity(account: int, limit: int, cursor: int | None, as_json: bool) -> None:
     """Print why ACCOUNT was or was not charged, and what happens next."""
     require(account)
-    page = read_activity(
-        db.session(), account, services().clock.now(), services().policy, cursor, limit
-    )
+    page = read_activity(make_context(), account, cursor, limit)
     if as_json:
         print_json(asdict(page))
         return

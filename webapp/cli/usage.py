@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from webapp.actions.usage.post_usage import UsageReceipt, post_usage_of_many
 from webapp.cli.shared.output import Commands, as_json, in_words, print_json
 from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.usage import csv_reader
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.csv_reader import Line
 from webapp.domain.usage.record import Usage, Verdict
-from webapp.extensions import Services, db, services
+from webapp.extensions import Services, db, make_context, services
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -124,7 +125,7 @@ class Import:
     def _post(self, usages: dict[int, list[Usage]]) -> dict[int, UsageReceipt]:
         """Post all in one transaction; after a refusal, post account by account."""
         try:
-            return post_usage_of_many(self.session, usages, self.now, self.services.policy)
+            return post_usage_of_many(make_context(COMMAND_LINE).at(self.now), usages)
         except Refusal as refusal:
             if len(usages) > 1:
                 receipts: dict[int, UsageReceipt] = {}

@@ -8,17 +8,17 @@ from webapp.actions.webhooks import endpoints as actions
 from webapp.actions.webhooks.endpoints import NewSecret
 from webapp.cli.accounts import ANY_ID
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
-from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.records import webhooks as records
 
 commands = Commands("webhooks", help="Webhook endpoints and their deliveries.")
 
 SHOWN = 50
 
-STAFF = frozenset(Right), COMMAND_LINE
+STAFF = frozenset(Right)
 
 ALL = [str(kind) for kind in CHOICES]
 
@@ -28,7 +28,7 @@ ALL = [str(kind) for kind in CHOICES]
 @as_json
 def list_(account: int, as_json: bool) -> None:
     """List the endpoints of ACCOUNT."""
-    rows = records.read_endpoints(db.session(), account).webhook_endpoints
+    rows = records.read_endpoints(make_context(), account).webhook_endpoints
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -54,11 +54,10 @@ def list_(account: int, as_json: bool) -> None:
 def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: bool) -> None:
     """Send the events of ACCOUNT to URL. The signing secret is shown only once."""
     made = actions.add_endpoint(
-        db.session(),
+        make_context(COMMAND_LINE),
         account,
         EndpointChoice(url, name, events or tuple(ALL)),
-        *STAFF,
-        services().clock.now(),
+        STAFF,
         plain_http=bool(services().settings.webhook_allowed_networks),
     )
     show_secret(account, made, as_json)
@@ -70,8 +69,7 @@ def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: boo
 @as_json
 def rotate(account: int, endpoint: int, as_json: bool) -> None:
     """Create a new secret for ENDPOINT. Both secrets sign for 24 hours."""
-    now = services().clock.now()
-    made = actions.rotate_secret(db.session(), account, endpoint, *STAFF, now)
+    made = actions.rotate_secret(make_context(COMMAND_LINE), account, endpoint, STAFF)
     show_secret(account, made, as_json)
 
 
@@ -82,10 +80,9 @@ def rotate(account: int, endpoint: int, as_json: bool) -> None:
 @as_json
 def switch(account: int, endpoint: int, state: str, as_json: bool) -> None:
     """Switch ENDPOINT on or off. Pending deliveries are sent when it is on again."""
-    on, now = state == "on", services().clock.now()
-    actions.switch_endpoint(db.session(), account, endpoint, on, *STAFF, now)
+    actions.switch_endpoint(make_context(COMMAND_LINE), account, endpoint, state == "on", STAFF)
     services().wake()
-    record = asdict(records.read_endpoint(db.session(), account, endpoint))
+    record = asdict(records.read_endpoint(make_context(), account, endpoint))
     print_json(record) if as_json else print_record(record)
 
 
@@ -94,8 +91,7 @@ def switch(account: int, endpoint: int, state: str, as_json: bool) -> None:
 @click.argument("endpoint", type=ANY_ID)
 def remove(account: int, endpoint: int) -> None:
     """Remove ENDPOINT and drop its pending deliveries."""
-    now = services().clock.now()
-    actions.remove_endpoint(db.session(), account, endpoint, *STAFF, now)
+    actions.remove_endpoint(make_context(COMMAND_LINE), account, endpoint, STAFF)
     click.echo(f"Webhook endpoint {endpoint} of account {account} was removed.")
 
 
@@ -105,7 +101,7 @@ def remove(account: int, endpoint: int) -> None:
 @as_json
 def deliveries(account: int, endpoint: int, as_json: bool) -> None:
     """List the newest deliveries to ENDPOINT."""
-    rows = records.read_deliveries(db.session(), account, endpoint, None, SHOWN).deliveries
+    rows = records.read_deliveries(make_context(), account, endpoint, None, SHOWN).deliveries
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -122,7 +118,7 @@ def deliveries(account: int, endpoint: int, as_json: bool) -> None:
 @as_json
 def test(account: int, endpoint: int, as_json: bool) -> None:
     """Send a test event to ENDPOINT."""
-    sent = actions.send_test(db.session(), account, endpoint, services().clock.now())
+    sent = actions.send_test(make_context(), account, endpoint)
     services().wake()
     record = asdict(records.delivery_record(sent))
     print_json(record) if as_json else print_record(record)
@@ -134,7 +130,7 @@ def test(account: int, endpoint: int, as_json: bool) -> None:
 @as_json
 def resend(account: int, delivery: int, as_json: bool) -> None:
     """Send DELIVERY again with the same id."""
-    sent = actions.send_again(db.session(), account, delivery, services().clock.now())
+    sent = actions.send_again(make_context(), account, delivery)
     services().wake()
     record = asdict(records.delivery_record(sent))
     print_json(record) if as_json else print_record(record)

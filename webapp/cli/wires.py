@@ -10,11 +10,11 @@ from webapp.actions.wires.complete_wire import complete_wire
 from webapp.actions.wires.reject_wire import reject_wire
 from webapp.cli.shared.arguments import CENTS
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
-from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.shared import money
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.wires import wire as domain
 from webapp.domain.wires.wire import WireState
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.wires import read_numbered_proof, read_record, read_records, wire_called
 
 commands = Commands("wires", help="List, complete and reject wire transfer requests.")
@@ -45,7 +45,7 @@ class Rate(click.ParamType):
 @as_json
 def list_(state: str | None, as_json: bool) -> None:
     """List requests, oldest first."""
-    records = read_records(db.session(), WireState(state) if state else None)
+    records = read_records(make_context(), WireState(state) if state else None)
     if as_json:
         print_json([asdict(record) for record in records])
         return
@@ -73,7 +73,7 @@ def show(wire: str, as_json: bool) -> None:
 @click.option("--number", type=click.IntRange(min=1), help="Number of the proof. Default: last.")
 def proof(wire: str, file: Path, number: int | None) -> None:
     """Write a request's proof of payment to a new file."""
-    found = wire_called(db.session(), wire)
+    found = wire_called(make_context(), wire)
     stored = read_numbered_proof(found, number)
     content = services().proofs.read(found.account_id, stored.file)
     try:
@@ -111,12 +111,9 @@ def complete(
 ) -> None:
     """Credit a received wire. Repeating the command changes nothing."""
     credited = complete_wire(
-        db.session(),
-        wire_called(db.session(), wire).id,
+        make_context(COMMAND_LINE),
+        wire_called(make_context(), wire).id,
         amount,
-        COMMAND_LINE,
-        services().clock.now(),
-        services().policy,
         received=received,
         rate=rate,
     )
@@ -130,14 +127,14 @@ def complete(
 @as_json
 def reject(wire: str, reason: str, as_json: bool) -> None:
     """Close a request without a credit."""
-    wire_id = wire_called(db.session(), wire).id
-    rejected = reject_wire(db.session(), wire_id, reason, COMMAND_LINE, services().clock.now())
+    wire_id = wire_called(make_context(), wire).id
+    rejected = reject_wire(make_context(COMMAND_LINE), wire_id, reason)
     services().wake()
     print_wire(wire, as_json, changed=rejected)
 
 
 def print_wire(wire: str, as_json: bool, *, changed: bool | None = None) -> None:
-    record = asdict(read_record(db.session(), wire_called(db.session(), wire)))
+    record = asdict(read_record(make_context(), wire_called(make_context(), wire)))
     if changed is not None:
         record["changed"] = changed
     if as_json:

@@ -19,6 +19,7 @@ from webapp.database.base import Base, partial_index
 from webapp.database.ledger_statements import EntryRow, insert_entries, move_balances
 from webapp.database.statements import sqlite_timestamp
 from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Refusal
 
 FARTHEST = 2**62
@@ -83,25 +84,23 @@ class Entry(NamedTuple):
     attempt_id: int | None = None
 
 
-def append(session: Session, account: Account, entries: Sequence[Entry], now: datetime) -> None:
+def append(ctx: Context, account: Account, entries: Sequence[Entry]) -> None:
     """Post entries to a locked account and change its balance by their sum, in this transaction.
 
     Raises `Refusal` if the new balance is out of range.
     """
-    if session.new:
-        session.flush()  # inserts the attempts that the entries name
-    (balance,) = append_to_many(session, [(account.id, account.balance, entries)], now)
+    if ctx.session.new:
+        ctx.session.flush()  # inserts the attempts that the entries name
+    (balance,) = append_to_many(ctx, [(account.id, account.balance, entries)])
     set_committed_value(account, "balance", balance)
 
 
-def append_to_many(
-    session: Session, sent: Iterable[tuple[int, int, Sequence[Entry]]], now: datetime
-) -> list[int]:
+def append_to_many(ctx: Context, sent: Iterable[tuple[int, int, Sequence[Entry]]]) -> list[int]:
     """Post entries to several accounts, given as id, balance and entries.
 
     Returns the new balances. Raises `Refusal` if one is out of range.
     """
-    posted_at = sqlite_timestamp(now)
+    posted_at = sqlite_timestamp(ctx.now)
     rows: list[EntryRow] = []
     moves, balances = [], []
     for account_id, before, entries in sent:
@@ -127,8 +126,8 @@ def append_to_many(
             moves.append((account_id, balance - before))
         balances.append(balance)
     if rows:
-        insert_entries(session.connection(), rows)
-        move_balances(session.connection(), moves)
+        insert_entries(ctx.session.connection(), rows)
+        move_balances(ctx.session.connection(), moves)
     return balances
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey, KeyState, Scope
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.users.user import Right
 
 SCOPES = {
@@ -80,30 +80,26 @@ class KeyRecord:
     last_used_from: str
 
 
-def read_keys(
-    session: Session, account_id: int, rights: Collection[Right], now: datetime
-) -> KeysScreen:
-    account = session.get_one(Account, account_id)
-    keys = _newest_first(session, account_id)
-    replaced = api_keys.successors(session, keys)
-    rows = [_row(key, key.id in replaced, account.time_zone, rights, now) for key in keys]
+def read_keys(ctx: Context, account_id: int, rights: Collection[Right]) -> KeysScreen:
+    account = ctx.session.get_one(Account, account_id)
+    keys = _newest_first(ctx, account_id)
+    replaced = api_keys.successors(ctx.session, keys)
+    rows = [_row(key, key.id in replaced, account.time_zone, rights, ctx.now) for key in keys]
     ended = [row for row in rows if not row.works]
     return KeysScreen(tuple(row for row in rows if row.works), tuple(ended[:MOST_ENDED]))
 
 
-def read_key(
-    session: Session, account_id: int, key_id: int, rights: Collection[Right], now: datetime
-) -> KeyRow:
+def read_key(ctx: Context, account_id: int, key_id: int, rights: Collection[Right]) -> KeyRow:
     """Raises `NotFound`."""
-    account = session.get_one(Account, account_id)
-    key = api_keys.find(session, account_id, key_id)
-    replaced = bool(api_keys.successors(session, [key]))
-    return _row(key, replaced, account.time_zone, rights, now)
+    account = ctx.session.get_one(Account, account_id)
+    key = api_keys.find(ctx.session, account_id, key_id)
+    replaced = bool(api_keys.successors(ctx.session, [key]))
+    return _row(key, replaced, account.time_zone, rights, ctx.now)
 
 
-def read_key_records(session: Session, account_id: int, now: datetime) -> Sequence[KeyRecord]:
-    keys = _newest_first(session, account_id)
-    replaced = api_keys.successors(session, keys)
+def read_key_records(ctx: Context, account_id: int) -> Sequence[KeyRecord]:
+    keys = _newest_first(ctx, account_id)
+    replaced = api_keys.successors(ctx.session, keys)
     return [
         KeyRecord(
             id=key.id,
@@ -112,7 +108,7 @@ def read_key_records(session: Session, account_id: int, now: datetime) -> Sequen
             prefix=key.hint,
             scopes=tuple(key.scopes),
             networks=tuple(key.networks),
-            state=_state(key, key.id in replaced, now),
+            state=_state(key, key.id in replaced, ctx.now),
             created_at=key.created_at,
             expires_at=key.expires_at,
             revoked_at=key.revoked_at,
@@ -123,9 +119,9 @@ def read_key_records(session: Session, account_id: int, now: datetime) -> Sequen
     ]
 
 
-def _newest_first(session: Session, account_id: int) -> Sequence[ApiKey]:
+def _newest_first(ctx: Context, account_id: int) -> Sequence[ApiKey]:
     mine = select(ApiKey).where(ApiKey.account_id == account_id)
-    return session.scalars(mine.order_by(ApiKey.id.desc())).all()
+    return ctx.session.scalars(mine.order_by(ApiKey.id.desc())).all()
 
 
 def _state(key: ApiKey, replaced: bool, now: datetime) -> KeyState:

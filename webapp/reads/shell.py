@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import Context
 from webapp.domain.users.user import Role, User
 
 
@@ -38,10 +37,10 @@ class Shell:
     """The account that an operator is viewing as its customer."""
 
 
-def read_operators_shell(session: Session, user_id: int, account_id: int) -> Shell:
+def read_operators_shell(ctx: Context, user_id: int, account_id: int) -> Shell:
     """Read an operator's frame; `account_id`: the account viewed as its customer, if any."""
-    user = session.get_one(User, user_id)
-    account = session.get(Account, account_id)
+    user = ctx.session.get_one(User, user_id)
+    account = ctx.session.get(Account, account_id)
     return Shell(
         account_name=account.name if account else "Operator",
         accounts=(),
@@ -58,10 +57,10 @@ def read_operators_shell(session: Session, user_id: int, account_id: int) -> She
 
 
 def read_shell(
-    session: Session, account_id: int, user_id: int, *, sandbox: bool, test_mode: bool = False
+    ctx: Context, account_id: int, user_id: int, *, sandbox: bool, test_mode: bool = False
 ) -> Shell:
-    account = session.get_one(Account, account_id)
-    user = session.get_one(User, user_id)
+    account = ctx.session.get_one(Account, account_id)
+    user = ctx.session.get_one(User, user_id)
     return Shell(
         account_name=account.name,
         accounts=tuple(Choice(a.id, a.name, a is account) for a in user.accounts),

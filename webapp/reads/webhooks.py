@@ -6,11 +6,12 @@ from datetime import datetime
 from json import dumps
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import joinedload
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks import payloads
@@ -95,41 +96,40 @@ class EndpointScreen:
     newer: bool
 
 
-def read_endpoints(session: Session, account_id: int, now: datetime) -> tuple[EndpointRow, ...]:
-    account = session.get_one(Account, account_id)
-    return tuple(_row(one, account, now) for one in webhooks.of_account(session, account_id))
+def read_endpoints(ctx: Context, account_id: int) -> tuple[EndpointRow, ...]:
+    account = ctx.session.get_one(Account, account_id)
+    return tuple(
+        _row(one, account, ctx.now) for one in webhooks.of_account(ctx.session, account_id)
+    )
 
 
-def read_endpoint(
-    session: Session, account_id: int, endpoint_id: int, now: datetime
-) -> EndpointRow:
+def read_endpoint(ctx: Context, account_id: int, endpoint_id: int) -> EndpointRow:
     """Raises `NotFound`."""
-    endpoint = webhooks.find(session, account_id, endpoint_id)
-    return _row(endpoint, session.get_one(Account, account_id), now)
+    endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
+    return _row(endpoint, ctx.session.get_one(Account, account_id), ctx.now)
 
 
 def read_deliveries(
-    session: Session,
+    ctx: Context,
     account_id: int,
     endpoint_id: int,
     rights: Collection[Right],
-    now: datetime,
     *,
     before: int | None = None,
 ) -> EndpointScreen:
     """Newest first. Raises `NotFound`."""
-    account = session.get_one(Account, account_id)
-    endpoint = webhooks.find(session, account_id, endpoint_id)
+    account = ctx.session.get_one(Account, account_id)
+    endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     mine = select(Delivery).where(Delivery.endpoint_id == endpoint_id)
     if before is not None:
         mine = mine.where(Delivery.id < before)
-    found = session.scalars(
+    found = ctx.session.scalars(
         mine.options(joinedload(Delivery.event)).order_by(Delivery.id.desc()).limit(PAGE + 1)
     ).all()
     shown = found[:PAGE]
     return EndpointScreen(
-        endpoint=replace(_row(endpoint, account, now), denial=endpoint.denial(rights)),
-        rows=tuple(_delivery(one, endpoint, account, rights, now) for one in shown),
+        endpoint=replace(_row(endpoint, account, ctx.now), denial=endpoint.denial(rights)),
+        rows=tuple(_delivery(one, endpoint, account, rights, ctx.now) for one in shown),
         older=shown[-1].id if len(found) > PAGE else None,
         newer=before is not None,
     )

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.shared.policy import Policy
 from webapp.domain.users.user import User
@@ -156,10 +156,8 @@ class WireRecord:
 
 
 def read_wires(
-    session: Session,
+    ctx: Context,
     account_id: int,
-    now: datetime,
-    policy: Policy,
     bank: BankDetails | None,
     request_key: str,
     *,
@@ -169,13 +167,13 @@ def read_wires(
     errors: dict[str, str] | None = None,
 ) -> WiresScreen:
     """Read one page, newest first; `before` is the last request id of the previous page."""
-    account = session.get_one(Account, account_id)
+    account = ctx.session.get_one(Account, account_id)
     query = select(WireRequest).where(WireRequest.account_id == account_id)
     if before is not None:
         query = query.where(WireRequest.id < before)
-    found = session.scalars(query.order_by(WireRequest.id.desc()).limit(PAGE + 1)).all()
+    found = ctx.session.scalars(query.order_by(WireRequest.id.desc()).limit(PAGE + 1)).all()
     shown = found[:PAGE]
-    newest_open = session.scalar(
+    newest_open = ctx.session.scalar(
         select(WireRequest)
         .where(WireRequest.account_id == account_id, WireRequest.state.in_(OPEN_STATES))
         .order_by(WireRequest.id.desc())
@@ -184,25 +182,23 @@ def read_wires(
     first = newest_open if before is None else None
     return WiresScreen(
         offered=bank is not None,
-        card=_card(session, account, first, bank, now) if first is not None else None,
-        rows=tuple(_row(session, account, wire, now) for wire in shown),
+        card=_card(ctx, account, first, bank) if first is not None else None,
+        rows=tuple(_row(ctx, account, wire) for wire in shown),
         older=shown[-1].id if len(found) > PAGE else None,
         newer=before is not None,
-        form=_form(account, policy, request_key, amount, currency, errors or {}),
+        form=_form(account, ctx.policy, request_key, amount, currency, errors or {}),
     )
 
 
-def read_wire(
-    session: Session, account_id: int, wire_id: int, bank: BankDetails | None, now: datetime
-) -> WireCard:
+def read_wire(ctx: Context, account_id: int, wire_id: int, bank: BankDetails | None) -> WireCard:
     """Raises `NotFound`."""
-    wire = wires.find(session, account_id, wire_id)
-    return _card(session, session.get_one(Account, account_id), wire, bank, now)
+    wire = wires.find(ctx.session, account_id, wire_id)
+    return _card(ctx, ctx.session.get_one(Account, account_id), wire, bank)
 
 
-def read_proof(session: Session, account_id: int, wire_id: int, proof_id: int) -> StoredProof:
+def read_proof(ctx: Context, account_id: int, wire_id: int, proof_id: int) -> StoredProof:
     """Raises `NotFound`, also for another account's proof."""
-    wire = wires.find(session, account_id, wire_id)
+    wire = wires.find(ctx.session, account_id, wire_id)
     for number, proof in enumerate(wire.proofs, start=1):
         if proof.id == proof_id:
             return _stored(wire, number, proof)
@@ -233,13 +229,7 @@ def _form(
     )
 
 
-def _card(
-    session: Session,
-    account: Account,
-    wire: WireRequest,
-    bank: BankDetails | None,
-    now: datetime,
-) -> WireCard:
+def _card(ctx: Context, account: Account, wire: WireRequest, bank: BankDetails | None) -> WireCard:
     amount = money.show(wire.amount, wire.currency, account.locale)
     state = STATE_NAMES[WireState(wire.state)]
     payable = wire.is_open and bank is not None
@@ -255,13 +245,13 @@ def _card(
         can_be_proved=wire.is_open and len(wire.proofs) < wires.PROOFS,
         lines=tuple(lines),
         hint=hint,
-        history=tuple(_history(session, account, wire, now)),
+        history=tuple(_history(ctx, account, wire)),
         proofs=tuple(
             WireFile(
                 proof.id,
                 proof.name,
                 f"{proofs.size_text(proof.size)} · "
-                f"{datetimes.since(proof.uploaded_at, account.time_zone, now)}",
+                f"{datetimes.since(proof.uploaded_at, account.time_zone, ctx.now)}",
             )
             for proof in wire.proofs
         ),
@@ -292,36 +282,34 @@ def _outcome(account: Account, wire: WireRequest) -> list[WireLine]:
     return lines
 
 
-def _history(
-    session: Session, account: Account, wire: WireRequest, now: datetime
-) -> list[tuple[str, str]]:
-    steps = [("Requested", _asked(session, account, wire, now))]
+def _history(ctx: Context, account: Account, wire: WireRequest) -> list[tuple[str, str]]:
+    steps = [("Requested", _asked(ctx, account, wire))]
     if wire.proved_at is not None:
-        uploaded = datetimes.since(wire.proved_at, account.time_zone, now)
+        uploaded = datetimes.since(wire.proved_at, account.time_zone, ctx.now)
         steps.append((STATE_NAMES[WireState.PROOF_UPLOADED], uploaded))
     if wire.closed_at is not None:
-        ended = datetimes.since(wire.closed_at, account.time_zone, now)
+        ended = datetimes.since(wire.closed_at, account.time_zone, ctx.now)
         steps.append((STATE_NAMES[WireState(wire.state)], ended))
     return steps
 
 
-def _row(session: Session, account: Account, wire: WireRequest, now: datetime) -> WireRow:
+def _row(ctx: Context, account: Account, wire: WireRequest) -> WireRow:
     state = STATE_NAMES[WireState(wire.state)]
     if wire.closed_at is not None:
-        state = f"{state} {datetimes.weekday_and_day(wire.closed_at, account.time_zone, now)}"
+        state = f"{state} {datetimes.weekday_and_day(wire.closed_at, account.time_zone, ctx.now)}"
     return WireRow(
         id=wire.id,
         amount=money.show(wire.amount, wire.currency, account.locale),
         reference=wire.reference,
-        detail=_asked(session, account, wire, now),
+        detail=_asked(ctx, account, wire),
         state=state,
         tone=TONES.get(WireState(wire.state), ""),
     )
 
 
-def _asked(session: Session, account: Account, wire: WireRequest, now: datetime) -> str:
-    when = datetimes.since(wire.created_at, account.time_zone, now)
-    user = session.get(User, wire.requested_by_id) if wire.requested_by_id else None
+def _asked(ctx: Context, account: Account, wire: WireRequest) -> str:
+    when = datetimes.since(wire.created_at, account.time_zone, ctx.now)
+    user = ctx.session.get(User, wire.requested_by_id) if wire.requested_by_id else None
     return f"{when} · {user.name}" if user else when
 
 
@@ -334,31 +322,31 @@ def _stored(wire: WireRequest, number: int, proof: WireProof) -> StoredProof:
 # For the operator
 
 
-def wire_called(session: Session, name: str) -> WireRequest:
+def wire_called(ctx: Context, name: str) -> WireRequest:
     """Find a request by id or by its reference, in any spelling. Raises `Refusal`."""
     if name.isascii() and name.isdigit() and len(name) <= 9:
-        wire = session.get(WireRequest, int(name))
+        wire = ctx.session.get(WireRequest, int(name))
     else:
         reference = wires.read_reference(name)
         if reference is None:
             raise Refusal(f"{name} is not a wire transfer reference. Check its spelling.")
-        wire = session.scalar(select(WireRequest).where(WireRequest.reference == reference))
+        wire = ctx.session.scalar(select(WireRequest).where(WireRequest.reference == reference))
     if wire is None:
         raise NotFound(f"Wire transfer {name}")
     return wire
 
 
-def read_records(session: Session, state: WireState | None) -> list[WireRecord]:
+def read_records(ctx: Context, state: WireState | None) -> list[WireRecord]:
     """Return the requests, oldest first, the order in which operators handle them."""
     query = select(WireRequest, Account).join(Account, Account.id == WireRequest.account_id)
     if state is not None:
         query = query.where(WireRequest.state == state)
-    rows = session.execute(query.order_by(WireRequest.id))
-    return [_record(session, account, wire) for wire, account in rows]
+    rows = ctx.session.execute(query.order_by(WireRequest.id))
+    return [_record(ctx, account, wire) for wire, account in rows]
 
 
-def read_record(session: Session, wire: WireRequest) -> WireRecord:
-    return _record(session, session.get_one(Account, wire.account_id), wire)
+def read_record(ctx: Context, wire: WireRequest) -> WireRecord:
+    return _record(ctx, ctx.session.get_one(Account, wire.account_id), wire)
 
 
 def read_numbered_proof(wire: WireRequest, number: int | None) -> StoredProof:
@@ -371,8 +359,8 @@ def read_numbered_proof(wire: WireRequest, number: int | None) -> StoredProof:
     return _stored(wire, number, wire.proofs[number - 1])
 
 
-def _record(session: Session, account: Account, wire: WireRequest) -> WireRecord:
-    user = session.get(User, wire.requested_by_id) if wire.requested_by_id else None
+def _record(ctx: Context, account: Account, wire: WireRequest) -> WireRecord:
+    user = ctx.session.get(User, wire.requested_by_id) if wire.requested_by_id else None
     return WireRecord(
         id=wire.id,
         reference=wire.reference,

@@ -11,7 +11,7 @@ from webapp.actions.api_keys.rotate_key import rotate_key
 from webapp.domain.api_keys.api_key import OF_BILLING, KeyChoice, Scope
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context
 from webapp.reads.api_keys import SCOPES, read_key, read_keys
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
@@ -44,7 +44,7 @@ OVERLAPS = {
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    screen = read_keys(db.session(), person.account_id, person.rights, services().clock.now())
+    screen = read_keys(make_context(), person.account_id, person.rights)
     return show(person, "api_keys/index.html", "api_keys", screen=screen)
 
 
@@ -60,14 +60,7 @@ def create() -> ResponseReturnValue:
     choice = choice_in_form()
     try:
         rate_limits.new_key(person)
-        made = create_key(
-            db.session(),
-            person.account_id,
-            choice,
-            person.rights,
-            person.actor,
-            services().clock.now(),
-        )
+        made = create_key(make_context(person.actor), person.account_id, choice, person.rights)
     except Refusal as refusal:
         return creation_form(person, refusal), status_of(refusal)
     return shown_once(person, made)
@@ -86,13 +79,7 @@ def rotate(key_id: int) -> ResponseReturnValue:
     try:
         rate_limits.new_key(person)
         made = rotate_key(
-            db.session(),
-            person.account_id,
-            key_id,
-            overlap,
-            person.rights,
-            person.actor,
-            services().clock.now(),
+            make_context(person.actor), person.account_id, key_id, overlap, person.rights
         )
     except Refusal as refusal:
         return refused(person, "rotate", key_id, refusal)
@@ -108,8 +95,8 @@ def revocation(key_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{KEY}/revocation")
 def revoke(key_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    now = services().clock.now()
-    key = revoke_key(db.session(), person.account_id, key_id, person.actor, now)
+    ctx = make_context(person.actor)
+    key = revoke_key(ctx, person.account_id, key_id)
     return go_to("api_keys.index", Message(f"{key.name} is revoked."))
 
 
@@ -146,7 +133,7 @@ def creation_form(person: Person, refusal: Refusal | None = None) -> str:
 
 
 def key_dialog(person: Person, name: str, key_id: int, refusal: str = "") -> str:
-    key = read_key(db.session(), person.account_id, key_id, person.rights, services().clock.now())
+    key = read_key(make_context(), person.account_id, key_id, person.rights)
     overlaps = [(hours, words) for hours, (words, _) in OVERLAPS.items()]
     return dialog(person, name, key=key, overlaps=overlaps, refusal=refusal)
 

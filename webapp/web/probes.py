@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from webapp.extensions import Services, db, services
+from webapp.extensions import Services, make_context, services
 from webapp.reads.system.metrics import read_metrics
 from webapp.reads.system.readiness import Readiness, read_readiness
 from webapp.web.http.trusted_proxies import is_from_this_host
@@ -34,10 +34,8 @@ def ready() -> ResponseReturnValue:
 
 def readiness(services: Services) -> Readiness:
     return read_readiness(
-        db.session(),
-        services.clock,
+        make_context(),
         stopped(services),
-        services.processors,
         services.settings,
         services.sightings,
     )
@@ -70,11 +68,7 @@ def metrics() -> ResponseReturnValue:
     if not may_read(services().settings.metrics_token):
         abort(404)
     found = readiness(services())
-    figures = (
-        read_metrics(db.session(), services().processors, services().clock.now())
-        if found.is_readable
-        else {}
-    )
+    figures = read_metrics(make_context()) if found.is_readable else {}
     figures["ready"] = ("1 if /readyz reports ready", float(found.is_ready))
     registry = CollectorRegistry()
     for name, (meaning, value) in figures.items():

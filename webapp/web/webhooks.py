@@ -9,7 +9,7 @@ from webapp.actions.webhooks.endpoints import NewSecret
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks.endpoint import CHOICES, OF_BALANCE, EndpointChoice
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.webhooks import WORDS, read_deliveries, read_endpoint, read_endpoints
 from webapp.web.http import forms
@@ -26,7 +26,7 @@ ONE = "/<int:endpoint_id>"
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    rows = read_endpoints(db.session(), person.account_id, services().clock.now())
+    rows = read_endpoints(make_context(), person.account_id)
     return show(person, "webhooks/index.html", "webhooks", rows=rows)
 
 
@@ -41,12 +41,10 @@ def create() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     try:
         made = actions.add_endpoint(
-            db.session(),
+            make_context(person.actor),
             person.account_id,
             choice_in_form(),
             person.rights,
-            person.actor,
-            services().clock.now(),
             plain_http=bool(services().settings.webhook_allowed_networks),
         )
     except Refusal as refusal:
@@ -59,12 +57,7 @@ def details(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
     before = request.args.get("before", type=forms.record_id)
     screen = read_deliveries(
-        db.session(),
-        person.account_id,
-        endpoint_id,
-        person.rights,
-        services().clock.now(),
-        before=before,
+        make_context(), person.account_id, endpoint_id, person.rights, before=before
     )
     return show(person, "webhooks/details.html", "webhooks", screen=screen)
 
@@ -80,13 +73,11 @@ def change(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     try:
         actions.change_endpoint(
-            db.session(),
+            make_context(person.actor),
             person.account_id,
             endpoint_id,
             choice_in_form(),
             person.rights,
-            person.actor,
-            services().clock.now(),
             plain_http=bool(services().settings.webhook_allowed_networks),
         )
     except NotFound:
@@ -100,9 +91,8 @@ def change(endpoint_id: int) -> ResponseReturnValue:
 def switch(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
     on = forms.switch_state()
-    now = services().clock.now()
-    who = person.rights, person.actor
-    actions.switch_endpoint(db.session(), person.account_id, endpoint_id, on, *who, now)
+    ctx = make_context(person.actor)
+    actions.switch_endpoint(ctx, person.account_id, endpoint_id, on, person.rights)
     services().wake()
     return back_to(
         endpoint_id,
@@ -119,9 +109,8 @@ def rotation(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/rotation")
 def rotate(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    now = services().clock.now()
-    who = person.rights, person.actor
-    made = actions.rotate_secret(db.session(), person.account_id, endpoint_id, *who, now)
+    ctx = make_context(person.actor)
+    made = actions.rotate_secret(ctx, person.account_id, endpoint_id, person.rights)
     return shown_once(person, made)
 
 
@@ -134,9 +123,8 @@ def removal(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/removal")
 def remove(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, proved=True)
-    now = services().clock.now()
-    who = person.rights, person.actor
-    actions.remove_endpoint(db.session(), person.account_id, endpoint_id, *who, now)
+    ctx = make_context(person.actor)
+    actions.remove_endpoint(ctx, person.account_id, endpoint_id, person.rights)
     return go_to("webhook_endpoints.index", Message("The webhook is removed."))
 
 
@@ -144,7 +132,7 @@ def remove(endpoint_id: int) -> ResponseReturnValue:
 def test(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
     try:
-        actions.send_test(db.session(), person.account_id, endpoint_id, services().clock.now())
+        actions.send_test(make_context(), person.account_id, endpoint_id)
     except NotFound:
         raise
     except Refusal as refusal:
@@ -157,7 +145,7 @@ def test(endpoint_id: int) -> ResponseReturnValue:
 def resend(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
     try:
-        actions.send_again(db.session(), person.account_id, delivery_id, services().clock.now())
+        actions.send_again(make_context(), person.account_id, delivery_id)
     except NotFound:
         raise
     except Refusal as refusal:
@@ -179,8 +167,8 @@ def form(
     offered = [kind for kind in CHOICES if person.may(Right.BILLING) or kind in OF_BALANCE]
     url, title, chosen = "", "", [str(kind) for kind in offered]
     if endpoint_id is not None:
-        now = services().clock.now()
-        saved = read_endpoint(db.session(), person.account_id, endpoint_id, now)
+        ctx = make_context(person.actor)
+        saved = read_endpoint(ctx, person.account_id, endpoint_id)
         url, title, chosen = saved.url, saved.name, list(saved.events)
     if refusal is not None:
         typed = choice_in_form()
@@ -200,8 +188,8 @@ def form(
 
 
 def endpoint_dialog(person: Person, name: str, endpoint_id: int) -> str:
-    now = services().clock.now()
-    endpoint = read_endpoint(db.session(), person.account_id, endpoint_id, now)
+    ctx = make_context(person.actor)
+    endpoint = read_endpoint(ctx, person.account_id, endpoint_id)
     return dialog(person, name, endpoint=endpoint)
 
 

@@ -15,7 +15,7 @@ from webapp.domain.shared import money
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.user import Right
 from webapp.domain.wires import proofs
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PageHead, read_head
 from webapp.reads.wires import (
@@ -48,7 +48,7 @@ PROOF_POLICY = "default-src 'none'; sandbox"
 
 def head(person: Person) -> PageHead:
     has_paypal = bool(services().paypal_processor)
-    return read_head(db.session(), person.account_id, has_paypal=has_paypal)
+    return read_head(make_context(), person.account_id, has_paypal=has_paypal)
 
 
 @blueprint.url_value_preprocessor
@@ -90,14 +90,11 @@ def create() -> ResponseReturnValue:
     key = forms.request_key()
     try:
         wire = request_wire(
-            db.session(),
+            make_context(person.actor),
             person.account_id,
             amount_in_form(),
             request.form.get("currency", ""),
             key,
-            person.actor,
-            services().clock.now(),
-            services().policy,
             services().bank,
         )
     except Refusal as refusal:
@@ -127,13 +124,11 @@ def upload(wire_id: int) -> ResponseReturnValue:
             raise Invalid({"proof": "Choose a file"})
         file.stream.seek(0)
         add_proof(
-            db.session(),
+            make_context(person.actor),
             person.account_id,
             wire_id,
             file.filename or "",
             file.stream.read(proofs.LARGEST + 1),
-            person.actor,
-            services().clock.now(),
             services().proofs,
         )
     except Refusal as refusal:
@@ -146,7 +141,7 @@ def upload(wire_id: int) -> ResponseReturnValue:
 def proof(wire_id: int, proof_id: int) -> ResponseReturnValue:
     """Send the file as a download, so that browsers never render it."""
     person = permit(Right.BILLING)
-    stored = read_proof(db.session(), person.account_id, wire_id, proof_id)
+    stored = read_proof(make_context(), person.account_id, wire_id, proof_id)
     answer = send_file(
         BytesIO(services().proofs.read(person.account_id, stored.file)),
         mimetype=stored.mime_type,
@@ -168,9 +163,7 @@ def cancellation(wire_id: int) -> ResponseReturnValue:
 def cancel(wire_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     try:
-        wire = cancel_wire(
-            db.session(), person.account_id, wire_id, person.actor, services().clock.now()
-        )
+        wire = cancel_wire(make_context(person.actor), person.account_id, wire_id)
     except Refusal as refusal:
         return refused(person, wire_id, "cancel", refusal, error=refusal.sentence)
     services().wake()
@@ -191,10 +184,8 @@ def read(
     errors: dict[str, str] | None = None,
 ) -> WiresScreen:
     return read_wires(
-        db.session(),
+        make_context(),
         person.account_id,
-        services().clock.now(),
-        services().policy,
         services().bank,
         key or token_hex(16),
         before=before,
@@ -205,9 +196,7 @@ def read(
 
 
 def card(person: Person, wire_id: int) -> WireCard:
-    return read_wire(
-        db.session(), person.account_id, wire_id, services().bank, services().clock.now()
-    )
+    return read_wire(make_context(), person.account_id, wire_id, services().bank)
 
 
 def amount_in_form() -> int:

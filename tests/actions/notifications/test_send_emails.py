@@ -11,7 +11,7 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import event, insert
 
 from tests.conftest import on_sqlite
-from tests.factories import START, VISA, unsigned
+from tests.factories import START, VISA, context, unsigned
 from webapp.actions.notifications.resend_email import resend_email
 from webapp.actions.notifications.send_emails import send_emails
 from webapp.actions.users.passwords import forget_password
@@ -101,7 +101,7 @@ def owing(world):
 
 
 def send(world, mailer):
-    done = send_emails(world.session, mailer, world.clock)
+    done = send_emails(world.ctx, mailer)
     world.session.rollback()
     return done
 
@@ -152,7 +152,7 @@ def test_two_concurrent_senders_send_one_email_f11(owing, mailer, inbox):
 
     def sender():
         with owing.app.app_context():
-            send_emails(db.session(), mailer, owing.clock)
+            send_emails(context(db.session(), clock=owing.clock), mailer)
 
     event.listen(db.engine, "after_cursor_execute", after)
     threads = [Thread(target=sender) for _ in range(2)]
@@ -183,8 +183,8 @@ def test_a_password_reset_is_sent_before_a_thousand_receipts(owing, mailer, inbo
     """An email that a person waits for is sent before older receipts."""
     enqueue_receipts(owing, 1000)
     owing.clock.advance(minutes=1)
-    forget_password(owing.session, owner(owing).email, "127.0.0.1", owing.clock.now())
-    assert send_emails(owing.session, mailer, owing.clock, limit=2) == 2
+    forget_password(owing.ctx, owner(owing).email, "127.0.0.1")
+    assert send_emails(owing.ctx, mailer, limit=2) == 2
     subjects = [mail["Subject"].split(":")[0] for _, mail in inbox.mails]
     assert subjects == ["Choose a new password", "Receipt"]
 
@@ -196,7 +196,9 @@ def test_a_password_reset_during_a_round_is_sent_next(owing, mailer, port):
         async def handle_DATA(self, server, session, envelope):  # noqa: N802
             if not self.mails:
                 with owing.app.app_context():
-                    forget_password(db.session(), email, "127.0.0.1", owing.clock.now())
+                    forget_password(
+                        context(db.session(), now=owing.clock.now()), email, "127.0.0.1"
+                    )
             return await super().handle_DATA(server, session, envelope)
 
     enqueue_receipts(owing, 4)
@@ -241,7 +243,7 @@ def test_the_next_email_is_found_by_the_index(owing):
 
     event.listen(db.engine, "before_cursor_execute", plan)
     try:
-        next_due(owing.session, owing.clock.now())
+        next_due(owing.ctx)
     finally:
         event.remove(db.engine, "before_cursor_execute", plan)
     assert seen == ["SEARCH notice USING INDEX ix_notice_state_urgency_next_try_at (state=?)"]
@@ -306,7 +308,7 @@ def test_an_email_keeps_its_language_l6(world, mailer, inbox):
     send(world, mailer)
     world.session.query(Notice).update({"state": NoticeState.FAILED})
     world.session.commit()
-    resend_email(world.session, world.notices[0].id, "Lost", world.owner, world.clock.now(), mailer)
+    resend_email(world.ctx, world.notices[0].id, "Lost", mailer)
     send(world, mailer)
     world.pay(visa, "30.00")
     send(world, mailer)

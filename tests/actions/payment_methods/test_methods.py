@@ -1,5 +1,7 @@
 """Adding, switching, ordering and removing methods (M3–M12), and their audit trail (P2)."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.factories import MASTERCARD, START, VISA
@@ -17,28 +19,12 @@ LOST = "4000000000009987"
 
 
 def remove(world, method, account_id=None):
-    return remove_method(
-        world.session,
-        account_id or world.account_id,
-        method.id,
-        world.owner,
-        world.services.processors,
-        world.clock,
-        world.policy,
-    )
+    return remove_method(world.ctx, account_id or world.account_id, method.id)
 
 
 def reorder(world, order, seen=None):
     seen = seen or world.methods
-    return reorder_methods(
-        world.session,
-        world.account_id,
-        [m.id for m in order],
-        [m.id for m in seen],
-        world.owner,
-        world.clock.now(),
-        world.policy,
-    )
+    return reorder_methods(world.ctx, world.account_id, [m.id for m in order], [m.id for m in seen])
 
 
 def audits(world, what):
@@ -121,15 +107,7 @@ def test_a_card_removed_and_added_again_can_be_charged_m10(world):
 
 
 def add(world, token):
-    return add_card(
-        world.session,
-        world.account_id,
-        token,
-        world.owner,
-        world.services.processors["sandbox"],
-        world.clock,
-        world.policy,
-    )
+    return add_card(world.ctx, world.account_id, token, world.services.processors["sandbox"])
 
 
 @pytest.mark.parametrize("number", [LOST])
@@ -273,10 +251,10 @@ def test_revocation_at_the_processor_is_retried_until_done_m10(world):
     remove(world, visa)
     forgetful = {"sandbox": ForgetfulProcessor(world.books, world.clock)}
     for _ in range(2):
-        assert revoke_methods(world.session, forgetful, world.clock) == 0
+        assert revoke_methods(replace(world.ctx, processors=forgetful)) == 0
 
     world.clock.advance(hours=1)
     willing = world.services.processors
-    assert revoke_methods(world.session, willing, world.clock) == 1
-    assert revoke_methods(world.session, willing, world.clock) == 0
+    assert revoke_methods(replace(world.ctx, processors=willing)) == 1
+    assert revoke_methods(replace(world.ctx, processors=willing)) == 0
     assert world.books.vault.card(visa.processor_reference).revoked

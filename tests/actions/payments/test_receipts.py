@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from tests import wires
 from tests.contention.test_actions import at_once
-from tests.factories import AMEX, DISCOVER, MASTERCARD, VISA, micros
+from tests.factories import AMEX, DISCOVER, MASTERCARD, VISA, context, micros
 from webapp.actions.accounts.set_billing_details import set_billing_details
 from webapp.actions.payments.adjust_balance import adjust_balance
 from webapp.actions.payments.pay import pay_now
@@ -38,16 +38,14 @@ def test_only_paid_payments_have_a_receipt_l6(world):
     world.work()
     world.pay(world.method("4444"), "35.00")
     now = world.clock.now()
-    adjust_balance(
-        world.session, world.account_id, micros("5.00"), "Kind", world.owner, now, world.policy
-    )
+    adjust_balance(world.ctx.at(now), world.account_id, micros("5.00"), "Kind")
     assert [(receipt.number, receipt.label) for receipt in receipts(world)] == [
         (1, f"R-{world.account_id}-000001"),
         (2, f"R-{world.account_id}-000002"),
     ]
     paid = world.attempts[-1]
     answer = Paid(paid.processor_reference, paid.amount, paid.currency, now)
-    assert not settle(world.session, paid.id, answer, now, world.policy)
+    assert not settle(world.ctx.at(now), paid.id, answer)
     assert len(receipts(world)) == 2
     mails = world.mails_of("receipt")
     assert [mail.facts["receipt"] for mail in mails] == [
@@ -72,8 +70,19 @@ def test_concurrent_payments_leave_no_gap_l6(world):
         services = world.services
 
         def run(session):
-            context = (world.owner, services.processors, services.clock, services.policy)
-            pay_now(session, account_id, method_id, micros("30.00"), token_hex(16), *context)
+            pay_now(
+                context(
+                    session,
+                    actor=world.owner,
+                    processors=services.processors,
+                    clock=services.clock,
+                    policy=services.policy,
+                ),
+                account_id,
+                method_id,
+                micros("30.00"),
+                token_hex(16),
+            )
 
         return run
 
@@ -101,17 +110,15 @@ def test_a_rollback_releases_the_receipt_number_l6(world):
         raise PowerCutError
 
     with pytest.raises(PowerCutError):
-        settle(world.session, attempt.id, answer, now, world.policy, record=fail)
+        settle(world.ctx.at(now), attempt.id, answer, record=fail)
     assert receipts(world) == []
-    assert settle(world.session, attempt.id, answer, now, world.policy)
+    assert settle(world.ctx.at(now), attempt.id, answer)
     assert [receipt.number for receipt in receipts(world)] == [1]
 
 
 def details(world, name="", address="", tax_number=""):
     now = world.clock.now()
-    set_billing_details(
-        world.session, world.account_id, name, address, tax_number, world.owner, now
-    )
+    set_billing_details(world.ctx.at(now), world.account_id, name, address, tax_number)
 
 
 UNNAMED = Provider()
@@ -119,7 +126,7 @@ UNNAMED = Provider()
 
 def paper(world, payment, provider=UNNAMED):
     world.session.rollback()
-    return read_receipt(world.session, world.account_id, payment.id, provider)
+    return read_receipt(world.ctx, world.account_id, payment.id, provider)
 
 
 def test_a_receipt_does_not_change_after_it_is_issued_l6(world):

@@ -21,7 +21,7 @@ def apply(world, choice, seen=None, **options):
     if seen is None:
         seen = settings(world).version
     return apply_settings(
-        world.session, world.account_id, choice, seen, world.owner, now, policy, **options
+        replace(world.ctx.at(now), policy=policy), world.account_id, choice, seen, **options
     )
 
 
@@ -38,8 +38,8 @@ def audits(world):
 
 def panel(world):
     account = world.session.get(Account, world.account_id)
-    inputs = top_ups.gather(world.session, account, world.clock.now(), world.policy)
-    return read_settings(world.session, account, inputs, None)
+    inputs = top_ups.gather(world.ctx, account)
+    return read_settings(world.ctx, account, inputs, None)
 
 
 def test_settings_are_off_by_default_t1(world):
@@ -233,7 +233,7 @@ def test_invalid_fields_are_reported_before_a_stale_version_t1(world):
 
 def test_an_unknown_account_is_not_found_p1(world):
     with pytest.raises(NotFound):
-        apply_settings(world.session, 999, GOOD, 0, world.owner, world.clock.now(), world.policy)
+        apply_settings(world.ctx, 999, GOOD, 0)
 
 
 def test_applying_settings_starts_a_due_refill_t4(world):

@@ -20,7 +20,7 @@ def settings(world):
 def busiest(world):
     world.session.rollback()
     account = world.session.get_one(Account, world.account_id)
-    return busiest_day(world.session, account, world.clock.now())
+    return busiest_day(world.ctx, account)
 
 
 def set_directly(world, **columns):
@@ -84,10 +84,7 @@ def test_the_busiest_day_counts_only_usage_l7_t10(world):
     world.use("70.00")
     world.pay(visa, "500.00")
     world.use("20.00")
-    adjust_balance(
-        world.session, world.account_id, micros("-40.00"), "Correction", world.owner,
-        world.clock.now(), world.policy,
-    )  # fmt: skip
+    adjust_balance(world.ctx, world.account_id, micros("-40.00"), "Correction")  # fmt: skip
     assert busiest(world) == micros("90.00")
 
 

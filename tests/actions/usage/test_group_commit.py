@@ -17,7 +17,7 @@ from webapp.domain.ledger import FARTHEST
 from webapp.domain.shared import money
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.usage.record import Usage, Verdict
-from webapp.extensions import db
+from webapp.extensions import db, make_context
 from webapp.reads.ledger.ledger_check import check_ledger
 
 POSTED, DUPLICATE, CONFLICT = Verdict.POSTED, Verdict.DUPLICATE, Verdict.CONFLICT
@@ -39,8 +39,8 @@ def arrive(world, *records):
         usages = [Usage(amount, reference, START)]
         with world.app.app_context():
             try:
-                context = (usages, START, world.policy)
-                return world.services.usage_batcher.post_usage(db.session(), account_id, *context)
+                ctx = replace(make_context(), now=START, policy=world.policy)
+                return world.services.usage_batcher.post_usage(ctx, account_id, usages)
             except (Refusal, OperationalError) as error:
                 return error
 

@@ -21,9 +21,7 @@ POSTED, DUPLICATE, CONFLICT = Verdict.POSTED, Verdict.DUPLICATE, Verdict.CONFLIC
 
 def post(world, *records, account_id=None):
     usages = [Usage(micros(amount), reference, START) for reference, amount in records]
-    return post_usage(
-        world.session, account_id or world.account_id, usages, world.clock.now(), world.policy
-    )
+    return post_usage(world.ctx, account_id or world.account_id, usages)
 
 
 def references(world):
@@ -71,7 +69,7 @@ def test_the_same_reference_in_two_accounts_of_one_transaction_l12(world):
             account_id: [Usage(micros(amount), "call-1", now) for amount in amounts]
             for account_id, amounts in ((world.account_id, mine), (other, theirs))
         }
-        receipts = post_usage_of_many(world.session, usages, now, world.policy)
+        receipts = post_usage_of_many(world.ctx.at(now), usages)
         return receipts[world.account_id].verdicts, receipts[other].verdicts
 
     first = post_both(["1.00", "1.00", "2.00"], ["2.00", "1.00"])
@@ -100,7 +98,7 @@ def test_usage_of_many_accounts_is_posted_together_or_not_at_all_l12(world, fail
     }
 
     with pytest.raises(Refusal):
-        post_usage_of_many(world.session, usages, now, policy)
+        post_usage_of_many(replace(world.ctx.at(now), policy=policy), usages)
 
     world.session.rollback()
     balances = [world.session.get_one(Account, account_id).balance for account_id in (middle, last)]

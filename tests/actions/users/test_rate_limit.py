@@ -6,6 +6,7 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import select
 
+from tests.factories import context
 from webapp.actions.users.rate_limit import clear, hit
 from webapp.domain.shared.errors import TooOften
 from webapp.domain.users import rate_limits
@@ -19,7 +20,7 @@ ACTION = "Too many attempts"
 @pytest.fixture
 def attempt(world):
     def make_attempt(subject="ana", limit=THREE):
-        hit(world.session, ACTION, [Count(limit, subject)], world.clock.now())
+        hit(world.ctx, ACTION, [Count(limit, subject)])
 
     return make_attempt
 
@@ -76,7 +77,7 @@ def test_refused_attempts_are_not_counted(world, attempt):
 def test_clearing_a_subject_allows_further_attempts(world, attempt):
     for _ in range(3):
         attempt()
-    clear(world.session, [Count(THREE, "ana")])
+    clear(world.ctx, [Count(THREE, "ana")])
     attempt()
 
 
@@ -85,9 +86,9 @@ def test_the_longest_wait_of_several_limits_is_reported(world, attempt):
     attempt()
     attempt()
     counts = [Count(THREE, "ana"), Count(short, "x")]
-    hit(world.session, ACTION, counts, world.clock.now())
+    hit(world.ctx, ACTION, counts)
     with pytest.raises(TooOften) as caught:
-        hit(world.session, ACTION, counts, world.clock.now())
+        hit(world.ctx, ACTION, counts)
     assert caught.value.seconds == 3600
 
 
@@ -116,7 +117,7 @@ def test_concurrent_attempts_cannot_exceed_the_limit(app, world):
             session = db.session()
             start.wait()
             try:
-                hit(session, ACTION, [Count(THREE, "ana")], now)
+                hit(context(session, now=now), ACTION, [Count(THREE, "ana")])
                 allowed.append(1)
             except TooOften:
                 pass

@@ -346,7 +346,6 @@ STEPS = st.lists(
 @given(STEPS)
 def test_any_sequence_keeps_positions_from_one_to_n_m5(world, steps):
     """M2, M5, M8, M10: adding, removing and reordering; only the first row is primary."""
-    context = (world.owner, world.clock.now(), world.policy)
     for step, choice in steps:
         ids = [m.id for m in world.methods]
         shuffled = Random(choice).sample(ids, len(ids))
@@ -357,10 +356,10 @@ def test_any_sequence_keeps_positions_from_one_to_n_m5(world, steps):
             gone = ids.pop(choice % len(ids))
             world.remove(world.session.get(PaymentMethod, gone))
         elif step == "reorder" and ids:
-            reorder_methods(world.session, world.account_id, shuffled, ids, *context)
+            reorder_methods(world.ctx, world.account_id, shuffled, ids)
             ids = shuffled
         elif step == "stale" and len(ids) > 1:
             with pytest.raises(Stale):
-                reorder_methods(world.session, world.account_id, shuffled, ids[1:], *context)
+                reorder_methods(world.ctx, world.account_id, shuffled, ids[1:])
         assert [m.id for m in world.methods] == ids
         assert [m.position for m in world.methods] == list(range(1, len(ids) + 1))

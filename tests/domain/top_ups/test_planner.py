@@ -493,7 +493,7 @@ def test_the_action_charges_what_the_sentence_announced_t13(world, name):
     world.use(usage)
 
     account = world.session.get(Account, world.account_id)
-    inputs = top_ups.gather(world.session, account, world.clock.now(), world.policy)
+    inputs = top_ups.gather(world.ctx, account)
     sentence = plain(what_happens_next(inputs, account.show))
     world.work()
 

@@ -37,9 +37,7 @@ def listed_ids(world, filters=None):
     before, ids = None, []
     while True:
         world.session.rollback()
-        page = read_activity(
-            world.session, world.account_id, world.clock.now(), world.policy, filters, before=before
-        )
+        page = read_activity(world.ctx, world.account_id, filters, before=before)
         ids += [line.id for day in page.days for line in day.lines]
         if page.older is None:
             return ids
@@ -76,8 +74,7 @@ def test_every_code_has_one_topic_and_a_title_e1():
 
 def current_answer(world):
     world.session.rollback()
-    around = world.clock.now(), world.policy
-    return read_activity(world.session, world.account_id, *around).why
+    return read_activity(world.ctx, world.account_id).why
 
 
 def test_the_current_answer_explains_why_there_is_no_refill_e1(world):

@@ -12,7 +12,7 @@ RECORDING = ("audit.record", "audit.record_in_each")
 
 
 def recorded_kinds():
-    """Yield the kinds in the source: the fourth argument of `audit.record`, or the values
+    """Yield the kinds in the source: the third argument of `audit.record`, or the values
     assigned to it.
     """
     for path in (ROOT / "webapp").rglob("*.py"):
@@ -20,7 +20,7 @@ def recorded_kinds():
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or ast.unparse(node.func) not in RECORDING:
                 continue
-            what = node.args[3]
+            what = node.args[2]
             if isinstance(what, ast.Constant):
                 yield what.value
             elif isinstance(what, ast.Name):

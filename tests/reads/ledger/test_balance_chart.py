@@ -40,7 +40,7 @@ def chart_of(world, days):
     world.session.rollback()
     account = world.session.get(Account, world.account_id)
     choice = LowBalanceSettings.of(world.session, account.id).chosen()
-    return read_chart(world.session, account, choice, days, world.clock.now())
+    return read_chart(world.ctx, account, choice, days)
 
 
 def balance_at(every, instant):

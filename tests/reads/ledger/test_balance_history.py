@@ -17,7 +17,7 @@ def read(world):
     account = world.session.get_one(Account, world.account_id)
     now = world.clock.now()
     start = now - SPAN
-    return read_history(world.session, account, start, evenly(start, now, POINTS))
+    return read_history(world.ctx, account, start, evenly(start, now, POINTS))
 
 
 @pytest.fixture

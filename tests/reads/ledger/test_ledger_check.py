@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 from tests import tampering, wires
+from tests.factories import context
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments import adjustments
 from webapp.ports import ChargeRequest
@@ -54,7 +55,7 @@ def test_an_empty_account_agrees(check, world):
 
 def test_a_debit_adjustment_agrees(check, session, world):
     account = Account.locked(session, world.account_id)
-    adjustments.post(session, account, -5_000_000, "Wrong tariff", world.clock.now())
+    adjustments.post(context(session, now=world.clock.now()), account, -5_000_000, "Wrong tariff")
     session.commit()
     assert check() == []
 

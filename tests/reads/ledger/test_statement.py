@@ -54,12 +54,12 @@ def test_the_totals_of_each_month_equal_the_ledger_l2(seasons):
     opening.
     """
     account, every = account_of(seasons), entries(seasons)
-    months = months_of(seasons.session, account, seasons.clock.now())
+    months = months_of(seasons.ctx, account)
     assert [m.key for m in months] == ["2027-03", "2027-02", "2027-01", "2026-12", "2026-11"]
     balance = 0
     for month in reversed(months):
         mine = [e.amount for e in every if Month.of(e.posted_at, ZONE) == month]
-        totals = read_totals(seasons.session, account, month)
+        totals = read_totals(seasons.ctx, account, month)
         assert totals.opening == balance
         assert totals.added == sum(amount for amount in mine if amount > 0)
         assert totals.used == -sum(amount for amount in mine if amount < 0)
@@ -74,9 +74,7 @@ def test_the_pages_of_a_month_contain_exactly_its_lines(seasons, monkeypatch, si
     for month in (Month(2026, 11), Month(2026, 12), Month(2027, 1), None):
         before, seen = None, []
         while True:
-            page = read_statement(
-                seasons.session, seasons.account_id, seasons.clock.now(), month, before=before
-            )
+            page = read_statement(seasons.ctx, seasons.account_id, month, before=before)
             seen += [line.id for day in page.days for line in day.lines]
             if page.older is None:
                 break
@@ -91,11 +89,11 @@ def test_the_pages_of_a_month_contain_exactly_its_lines(seasons, monkeypatch, si
 def test_the_file_equals_the_ledger_l13(seasons, monkeypatch, batch):
     """L13: oldest first, exact amounts, and each balance is the previous one plus the amount."""
     monkeypatch.setattr(statement, "BATCH", batch)
-    lines = list(statement_lines(seasons.session, seasons.account_id, None))
+    lines = list(statement_lines(seasons.ctx, seasons.account_id, None))
     assert [(line[6], line[7]) for line in lines] == [
         (decimal_text(e.amount), decimal_text(e.balance_after)) for e in entries(seasons)
     ]
-    some = list(statement_lines(seasons.session, seasons.account_id, Month(2026, 12)))
+    some = list(statement_lines(seasons.ctx, seasons.account_id, Month(2026, 12)))
     mine = [e for e in entries(seasons) if Month.of(e.posted_at, ZONE) == Month(2026, 12)]
     assert [line[7] for line in some] == [decimal_text(e.balance_after) for e in mine]
     assert {line[5] for line in lines if float(line[6]) > 0} >= {"P-000001", "P-000002"}

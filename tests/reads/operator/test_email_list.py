@@ -86,7 +86,7 @@ def all_pages(world, filters):
     before, ids = None, []
     while True:
         now, mailer = world.clock.now(), world.app.extensions["ballast"].mailer
-        page = read_mails(world.session, now, mailer, filters, before=before)
+        page = read_mails(world.ctx.at(now), mailer, filters, before=before)
         ids += [row.id for row in page.rows]
         if page.older is None:
             return ids
@@ -148,7 +148,7 @@ def test_few_text_matches_are_read_by_primary_key(varied, more):
 
 
 def plan(world, filters, after=None):
-    query = mails(world.session, filters, after).limit(51)
+    query = mails(world.ctx, filters, after).limit(51)
     compiled = query.compile(world.session.get_bind(), compile_kwargs={"literal_binds": True})
     rows = world.session.execute(text(f"EXPLAIN QUERY PLAN {compiled}")).all()
     return " / ".join(row[-1] for row in rows)

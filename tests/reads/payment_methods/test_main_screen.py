@@ -17,7 +17,7 @@ from webapp.reads.payments import payment_list
 
 def screen(world):
     world.session.rollback()
-    return read_screen(world.session, world.account_id, world.clock.now(), world.policy)
+    return read_screen(world.ctx, world.account_id)
 
 
 def rows(world):
@@ -114,11 +114,11 @@ def test_the_banner_without_any_auto_charge_offers_to_turn_it_on_t5(world):
     assert (banner.turn_on_method_id, banner.make_primary_order) == (visa.id, "")
 
 
-def pages(read, world, *around):
+def pages(read, world):
     """Yield every page of a list, newest first."""
     before = None
     for _ in range(50):
-        page = read(world.session, world.account_id, world.clock.now(), *around, before=before)
+        page = read(world.ctx, world.account_id, before=before)
         assert page.newer == (before is not None)
         yield page
         if page.older is None:
@@ -130,7 +130,7 @@ def pages(read, world, *around):
 def test_the_statement_pages_lose_no_line_l2(world, monkeypatch):
     """L2, L1: each entry once, and the balances continue from page to page."""
     usages = [Usage(micros("0.01"), f"call-{n}", world.clock.now()) for n in range(30)]
-    post_usage(world.session, world.account_id, usages, world.clock.now(), world.policy)
+    post_usage(world.ctx, world.account_id, usages)
     for size in (1, 7, 30, 31, 32):
         monkeypatch.setattr(statement, "PAGE", size)
         lines = [
@@ -166,7 +166,7 @@ def test_the_timeline_pages_lose_no_line_e1(world, monkeypatch):
     monkeypatch.setattr(activity, "PAGE", 2)
     lines = [
         line.code
-        for page in pages(activity.read_activity, world, world.policy)
+        for page in pages(activity.read_activity, world)
         for day in page.days
         for line in day.lines
     ]

@@ -31,7 +31,7 @@ def test_panel_and_payment_page_agree_about_the_covering_payment_f4(world, faile
     """F4, T7: the panel uses one SQL statement, the payment's page uses records."""
     paid = covering(world.session, failed)
     account = world.session.get_one(Account, world.account_id)
-    rows = read_failed_payments(world.session, account, world.clock.now(), limit=10)
+    rows = read_failed_payments(world.ctx, account, limit=10)
     covered_by = {row.attempt_id: row.paid_by for row in rows}
     assert covered_by == {
         it.id: f"Paid by {paid[it.id].method.label}" if it.id in paid else "" for it in failed

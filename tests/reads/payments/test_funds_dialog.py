@@ -23,5 +23,5 @@ def test_a_skipped_method_shows_the_reason_t6(world, state, words):
     for name, span in state.items():
         setattr(visa, name, now + span)
     world.session.commit()
-    chain = read_funds(world.session, world.account_id, now, world.policy, "key").chain
+    chain = read_funds(world.ctx.at(now), world.account_id, "key").chain
     assert [it.note for it in chain] == [words, ""]

@@ -24,9 +24,7 @@ TEXTS = [
 
 def adjust(world, amount, reason):
     now = world.clock.now()
-    adjust_balance(
-        world.session, world.account_id, micros(amount), reason, world.owner, now, world.policy
-    )
+    adjust_balance(world.ctx.at(now), world.account_id, micros(amount), reason)
 
 
 @pytest.fixture
@@ -103,7 +101,7 @@ def all_pages(world, filters):
     before, ids = None, []
     while True:
         now = world.clock.now()
-        page = read_payments(world.session, world.account_id, now, filters, before=before)
+        page = read_payments(world.ctx.at(now), world.account_id, filters, before=before)
         ids += [row.attempt_id for row in page.rows]
         if page.older is None:
             return ids
@@ -149,7 +147,7 @@ def test_the_file_has_the_rows_of_the_list(varied, monkeypatch, order):
     """L13: all rows, whatever the size of a page or a batch."""
     monkeypatch.setattr(payment_list, "BATCH", 4)
     for filters in (Filters(order=order), Filters(order=order, state=Shown.DECLINED)):
-        lines = list(payment_lines(varied.session, varied.account_id, filters))
+        lines = list(payment_lines(varied.ctx, varied.account_id, filters))
         expected = in_order([a for a in everything(varied) if matches(a, filters)], order)
         assert [(line[1], line[5]) for line in lines] == [
             (a.payment.reference, f"{a.amount / 1_000_000:.2f}") for a in expected
@@ -173,7 +171,7 @@ def test_another_account_sees_no_payments_p1(varied):
     other = varied.account()
     theirs = varied.attempts[0].id
     now = varied.clock.now()
-    page = read_payments(varied.session, other.account_id, now, before=theirs)
+    page = read_payments(varied.ctx.at(now), other.account_id, before=theirs)
     assert [row.method for row in page.rows] == ["Opening balance"]
     assert not page.newer
     assert not page.methods
@@ -183,7 +181,7 @@ def test_another_account_sees_no_payments_p1(varied):
 @pytest.mark.parametrize("filters", [Filters(state=Shown.WAITING), Filters(text="P-000003")])
 def test_few_matches_are_read_by_primary_key(varied, filters):
     account = varied.session.get(Account, varied.account_id)
-    query = attempts(varied.session, account, filters, None).limit(51)
+    query = attempts(varied.ctx, account, filters, None).limit(51)
     compiled = query.compile(varied.session.get_bind(), compile_kwargs={"literal_binds": True})
     plan = varied.session.execute(text(f"EXPLAIN QUERY PLAN {compiled}")).all()
     assert "INTEGER PRIMARY KEY" in plan[0][-1], plan
@@ -211,7 +209,7 @@ def test_a_page_is_read_from_an_index_in_order(world, filters, index):
     """Without sorting and without skipping rows, however long the list is."""
     account = world.session.get(Account, world.account_id)
     for after in (None, everything(world)[0]):
-        query = attempts(world.session, account, filters, after).limit(51)
+        query = attempts(world.ctx, account, filters, after).limit(51)
         compiled = query.compile(world.session.get_bind(), compile_kwargs={"literal_binds": True})
         plan = world.session.execute(text(f"EXPLAIN QUERY PLAN {compiled}")).all()
         query_plan = " / ".join(row[-1] for row in plan)

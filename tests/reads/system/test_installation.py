@@ -41,7 +41,7 @@ def found(home, world):
     def read(**environ):
         world.session.rollback()
         settings = settings_in(home, **environ)
-        findings = read_installation(world.session, settings, TRUSTED)
+        findings = read_installation(world.ctx, settings, TRUSTED)
         return {(it.code, it.severity) for it in findings}
 
     return read
@@ -54,13 +54,10 @@ def of_settings(tmp_path, **environ):
 
 def debit(world, amount):
     adjust_balance(
-        world.session,
+        world.ctx,
         world.account_id,
         -micros(amount),
         "Taken off before going live",
-        world.owner,
-        world.clock.now(),
-        world.services.policy,
         request_key=f"debit-{amount}",
     )
 

@@ -33,15 +33,15 @@ def pace_of(world, days=30):
     account = world.session.get(Account, world.account_id)
     now = world.clock.now()
     span = Span.of(days, account, now)
-    history = read_history(world.session, account, span.start, span.samples)
-    return read_burn_rate(world.session, account, history, now)
+    history = read_history(world.ctx, account, span.start, span.samples)
+    return read_burn_rate(world.ctx.at(now), account, history)
 
 
 def runway_text(world, days=30):
     world.session.rollback()
     account = world.session.get(Account, world.account_id)
     choice = LowBalanceSettings.of(world.session, account.id).chosen()
-    return read_chart(world.session, account, choice, days, world.clock.now())[0].runway
+    return read_chart(world.ctx, account, choice, days)[0].runway
 
 
 @pytest.mark.parametrize("thinned", [False, True])
@@ -85,7 +85,7 @@ def test_all_screens_forecast_the_same_day_t13(client, steady):
         account = steady.session.get_one(Account, steady.account_id)
         choice = LowBalanceSettings.of(steady.session, account.id).chosen()
         pace, now = pace_of(steady), steady.clock.now()
-        forecast = read_forecast(steady.session, account, choice, pace, now)
+        forecast = read_forecast(steady.ctx.at(now), account, choice, pace)
         assert forecast is not None
         main = words(client.get("/billing/payment-methods"))
         assert sentence_case(forecast.when) in main

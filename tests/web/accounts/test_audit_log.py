@@ -9,8 +9,8 @@ import pytest
 from tests.factories import MASTERCARD, VISA
 from tests.web.conftest import words
 from webapp.actions.payments.adjust_balance import adjust_balance
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.events.rows import EventRow
+from webapp.domain.shared.context import Actor
 
 PAGE = "/settings/audit-log"
 FILE = "/settings/audit-log/file"
@@ -24,9 +24,7 @@ def audited(world):
     world.refill()
     actor = Actor(name="Command line")
     reason = "=HYPERLINK(1)"
-    adjust_balance(
-        world.session, world.account_id, 1_000_000, reason, actor, world.clock.now(), world.policy
-    )
+    adjust_balance(world.ctx.by(actor), world.account_id, 1_000_000, reason)
     return world
 
 
@@ -165,10 +163,7 @@ def test_a_name_that_is_a_formula_is_escaped(client, audited, cell):
 def test_markup_in_names_and_reasons_is_escaped(client, audited):
     """P2: reasons and names are shown as text."""
     actor = Actor(name="<script>alert(1)</script>")
-    adjust_balance(
-        audited.session, audited.account_id, -1, '"><img src=x onerror=alert(1)>', actor,
-        audited.clock.now(), audited.policy,
-    )  # fmt: skip
+    adjust_balance(audited.ctx.by(actor), audited.account_id, -1, '"><img src=x onerror=alert(1)>')
     page = client.get(PAGE).text
     assert "<script>alert" not in page
     assert "<img src=x" not in page

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.conftest import settings_in
-from tests.factories import VISA, micros
+from tests.factories import VISA, context, micros
 from tests.web.conftest import words
 from webapp.actions.usage.post_usage import post_usage
 from webapp.app import create_app
@@ -86,11 +86,9 @@ def test_user_input_is_escaped_everywhere(client, account_with_history, name):
     session.commit()
     usage = Usage(micros("1.00"), EVIL, account_with_history.clock.now(), EVIL)
     post_usage(
-        session,
+        context(session, now=account_with_history.clock.now(), policy=account_with_history.policy),
         account_with_history.account_id,
         [usage],
-        account_with_history.clock.now(),
-        account_with_history.policy,
     )
     account_with_history.owner = replace(account_with_history.owner, name=EVIL)
     account_with_history.pay(account_with_history.method("4444"), "30.00")

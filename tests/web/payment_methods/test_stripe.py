@@ -285,8 +285,7 @@ def test_evidence_that_does_not_match_credits_nothing_l9(client, world, stand_in
 
 
 def close(world, attempt_id):
-    around = (world.owner, world.clock.now(), world.policy)
-    decide_attempt(world.session, attempt_id, False, "A test", *around)
+    decide_attempt(world.ctx, attempt_id, False, "A test")
 
 
 def test_a_payment_made_elsewhere_is_reported_to_the_operator_l9(client, world, stand_in):

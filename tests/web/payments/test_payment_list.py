@@ -101,9 +101,7 @@ def test_text_in_the_file_is_no_formula_l13(client, world):
     """L13: text is escaped for spreadsheets, and negative amounts are not."""
     for number, evil in enumerate(("=1+1", "+1", "-1", "@SUM(A1)", "-2+3"), start=1):
         now, reason = world.clock.now(), f"{evil} {number}"
-        adjust_balance(
-            world.session, world.account_id, micros("-5.00"), reason, world.owner, now, world.policy
-        )
+        adjust_balance(world.ctx.at(now), world.account_id, micros("-5.00"), reason)
     file = StringIO(client.get(f"{PATH}.csv").text.lstrip("\ufeff"))
     rows = list(csv.DictReader(file))[:5]
     assert {row["Note"][0] for row in rows} == {"'"}

@@ -16,7 +16,7 @@ from webapp.reads.payments.payment_page import read_payment
 def page(world, payment_id):
     world.session.rollback()
     now, mailer = world.clock.now(), world.services.mailer
-    return read_payment(world.session, world.account_id, payment_id, mailer, now)
+    return read_payment(world.ctx.at(now), world.account_id, payment_id, mailer)
 
 
 def plain(screen):
@@ -121,10 +121,7 @@ def test_a_failed_chain_names_all_methods(world):
 
 def test_an_adjustment_shows_its_reason(world):
     now = world.clock.now()
-    payment = adjust_balance(
-        world.session, world.account_id, micros("-5.00"), "Paid twice", world.owner, now,
-        world.policy,
-    )  # fmt: skip
+    payment = adjust_balance(world.ctx.at(now), world.account_id, micros("-5.00"), "Paid twice")
     screen = page(world, payment.id)
     assert plain(screen) == "$5.00 deducted from the balance: Paid twice."
     assert [entry.amount for entry in screen.entries] == ["−5.00"]

@@ -185,8 +185,7 @@ def test_a_customers_resume_that_charges_asks(client, low):
 
 def test_an_operators_resume_that_charges_asks(pat, low):
     """T18: the form repeats the operator's reason."""
-    around = (low.owner, low.clock.now(), low.policy)
-    pause_automatic(low.session, low.account_id, "Fraud?", *around)
+    pause_automatic(low.ctx, low.account_id, "Fraud?")
     low.consent(low.method("4242"), True)
     path = f"/operator/accounts/{low.account_id}/pause"
     asked = pat.post(path, data={"on": "0", "reason": "Cleared"})

@@ -247,7 +247,7 @@ def test_the_second_factor_can_be_turned_off(app, client, world, secured, email)
 
 @pytest.fixture
 def requiring_account(world):
-    require_second_factor(world.session, world.account_id, True, world.owner, world.clock.now())
+    require_second_factor(world.ctx, world.account_id, True)
     return world
 
 

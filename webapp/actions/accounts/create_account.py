@@ -1,20 +1,18 @@
 """Create an account with its owner, first API key and opening balance."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey, KeyChoice
 from webapp.domain.payments import adjustments
 from webapp.domain.shared import texts
+from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.email_address import is_address
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.texts import NAME_LENGTH
@@ -34,15 +32,13 @@ class NewAccount:
 
 
 def create_account(
-    session: Session,
+    ctx: Context,
     *,
     name: str,
     owner_name: str,
     email: str,
     password: str,
     balance: int,
-    actor: Actor,
-    now: datetime,
     currency: str = "USD",
     time_zone: str = "UTC",
 ) -> NewAccount:
@@ -50,36 +46,32 @@ def create_account(
 
     Raises `Invalid` with an error for each invalid field.
     """
-    begin_writing(session)
+    begin_writing(ctx.session)
     account, user = open_account(
-        session,
+        ctx,
         name=name,
         owner_name=owner_name,
         email=email,
         password=password,
-        actor=actor,
-        now=now,
         currency=currency,
         time_zone=time_zone,
     )
-    record, key = ApiKey.issue(account.id, KeyChoice(api_keys.FIRST_NAME, api_keys.ALL), now)
-    session.add(record)
+    record, key = ApiKey.issue(account.id, KeyChoice(api_keys.FIRST_NAME, api_keys.ALL), ctx.now)
+    ctx.session.add(record)
     if balance:
-        adjustments.post(session, account, balance, "Opening balance", now)
+        adjustments.post(ctx, account, balance, "Opening balance")
     created = NewAccount(account.id, user.id, key)
-    session.commit()
+    ctx.session.commit()
     return created
 
 
 def open_account(
-    session: Session,
+    ctx: Context,
     *,
     name: str,
     owner_name: str,
     email: str,
     password: str,
-    actor: Actor,
-    now: datetime,
     currency: str = "USD",
     time_zone: str = "UTC",
     owner_required: bool = False,
@@ -89,11 +81,11 @@ def open_account(
     On errors, rolls the transaction back and raises `Invalid` with one error per invalid field.
     """
     email = email.strip().lower()
-    faults = _faults(session, name, owner_name, email, password, time_zone)
+    faults = _faults(ctx, name, owner_name, email, password, time_zone)
     if owner_required and not owner_name.strip():
         faults["owner_name"] = "Enter your name"
     if faults:
-        session.rollback()
+        ctx.session.rollback()
         raise Invalid(faults)
     account = Account(
         name=name.strip(),
@@ -101,37 +93,37 @@ def open_account(
         time_zone=time_zone,
         billing_emails=[email],
         balance=0,
-        created_at=now,
+        created_at=ctx.now,
     )
     user = User(
         email=email,
         name=owner_name.strip() or name.strip(),
         password_hash=passwords.hash_password(password),
-        created_at=now,
+        created_at=ctx.now,
     )
-    session.add(user)
+    ctx.session.add(user)
     try:
-        session.flush()
+        ctx.session.flush()
     except IntegrityError:  # a concurrent sign-up took the address after `_faults` checked it
-        session.rollback()
+        ctx.session.rollback()
         raise Invalid({"email": TAKEN}) from None
-    session.add(account)
-    session.flush()
-    session.add_all(
+    ctx.session.add(account)
+    ctx.session.flush()
+    ctx.session.add_all(
         [
             Membership(user_id=user.id, account_id=account.id, role=Role.OWNER),
             LowBalanceSettings(account_id=account.id),
         ]
     )
-    if actor.user_id is None and owner_required:
-        actor = Actor(user.id, user.name, actor.address)
-    audit.record(session, account.id, actor, "account_created", now)
-    session.flush()
+    if ctx.actor.user_id is None and owner_required:
+        ctx = ctx.by(Actor(user.id, user.name, ctx.actor.address))
+    audit.record(ctx, account.id, "account_created")
+    ctx.session.flush()
     return account, user
 
 
 def _faults(
-    session: Session, name: str, owner_name: str, email: str, password: str, time_zone: str
+    ctx: Context, name: str, owner_name: str, email: str, password: str, time_zone: str
 ) -> dict[str, str]:
     faults = {}
     if not name.strip():
@@ -141,7 +133,7 @@ def _faults(
             faults[field] = fault
     if not is_address(email):
         faults["email"] = "Enter an email address such as ana@example.com"
-    elif User.by_email(session, email) is not None:
+    elif User.by_email(ctx.session, email) is not None:
         faults["email"] = TAKEN
     if fault := passwords.fault(password, (email, owner_name, name)):
         faults["password"] = fault

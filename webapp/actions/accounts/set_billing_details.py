@@ -1,13 +1,9 @@
 """Set the name, address and tax number printed on receipts (L6)."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import ADDRESS_LENGTH, TAX_NUMBER_LENGTH, Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.shared import texts
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.texts import NAME_LENGTH
 
@@ -16,13 +12,7 @@ MAX_LINES = 5
 
 
 def set_billing_details(
-    session: Session,
-    account_id: int,
-    name: str,
-    address: str,
-    tax_number: str,
-    actor: Actor,
-    now: datetime,
+    ctx: Context, account_id: int, name: str, address: str, tax_number: str
 ) -> None:
     """Change the details for future receipts; issued ones are unchanged. Raises `Invalid`."""
     details = {
@@ -34,17 +24,17 @@ def set_billing_details(
     }
     if faults := _faults(details):
         raise Invalid(faults)
-    account = Account.locked(session, account_id)
+    account = Account.locked(ctx.session, account_id)
     before = account.billing_details()
     account.billing_name = details["name"]
     account.billing_address = details["address"]
     account.billing_tax_number = details["tax_number"]
     after = account.billing_details()
     if before == after:
-        session.rollback()
+        ctx.session.rollback()
         return
-    audit.record(session, account_id, actor, "billing_details", now, before=before, after=after)
-    session.commit()
+    audit.record(ctx, account_id, "billing_details", before=before, after=after)
+    ctx.session.commit()
 
 
 def _faults(details: dict[str, str]) -> dict[str, str]:

@@ -1,32 +1,28 @@
 """Audit-log every page that an operator views as a customer (P2)."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.shared import texts
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 
 
-def begin_view(session: Session, account_id: int, reason: str, actor: Actor, now: datetime) -> None:
+def begin_view(ctx: Context, account_id: int, reason: str) -> None:
     """Record that the operator starts viewing the account, and why.
 
     Raises `NotFound`, or `Invalid` without a reason.
     """
     reason = texts.reason(reason)
-    begin_writing(session)
-    if session.get(Account, account_id) is None:
-        session.rollback()
+    begin_writing(ctx.session)
+    if ctx.session.get(Account, account_id) is None:
+        ctx.session.rollback()
         raise NotFound("The account")
-    audit.record(session, account_id, actor, "view_begun", now, reason=reason)
-    session.commit()
+    audit.record(ctx, account_id, "view_begun", reason=reason)
+    ctx.session.commit()
 
 
-def record_view(session: Session, account_id: int, page: str, actor: Actor, now: datetime) -> None:
-    begin_writing(session)
-    audit.record(session, account_id, actor, "viewed", now, page=page)
-    session.commit()
+def record_view(ctx: Context, account_id: int, page: str) -> None:
+    begin_writing(ctx.session)
+    audit.record(ctx, account_id, "viewed", page=page)
+    ctx.session.commit()

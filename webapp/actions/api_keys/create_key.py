@@ -2,16 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.actions.users.security_emails import KEY_CREATED, enqueue_security_email
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey, KeyChoice
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.users.user import Right
 
@@ -25,12 +22,7 @@ class NewKey:
 
 
 def create_key(
-    session: Session,
-    account_id: int,
-    choice: KeyChoice,
-    rights: Collection[Right],
-    actor: Actor,
-    now: datetime,
+    ctx: Context, account_id: int, choice: KeyChoice, rights: Collection[Right]
 ) -> NewKey:
     """Create a key. `rights` are those of the user who creates it.
 
@@ -38,23 +30,21 @@ def create_key(
     """
     if faults := choice.faults(rights):
         raise Invalid(faults)
-    Account.locked(session, account_id)
-    api_keys.require_room(session, account_id, now)
-    record, key = ApiKey.issue(account_id, choice, now)
-    session.add(record)
-    session.flush()
+    Account.locked(ctx.session, account_id)
+    api_keys.require_room(ctx, account_id)
+    record, key = ApiKey.issue(account_id, choice, ctx.now)
+    ctx.session.add(record)
+    ctx.session.flush()
     made = NewKey(record.id, record.name, key)
     audit.record(
-        session,
+        ctx,
         account_id,
-        actor,
         "api_key_created",
-        now,
         key=record.hint,
         name=record.name,
         scopes=list(record.scopes),
         networks=list(record.networks),
     )
-    enqueue_security_email(session, actor.user_id, KEY_CREATED, actor, now, made.name)
-    session.commit()
+    enqueue_security_email(ctx, ctx.actor.user_id, KEY_CREATED, made.name)
+    ctx.session.commit()
     return made

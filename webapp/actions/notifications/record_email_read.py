@@ -1,24 +1,20 @@
 """Audit-log that an operator reads an email (P2)."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications.outbox import Notice, accounts_of
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 
 
-def record_email_read(session: Session, notice_id: int, actor: Actor, now: datetime) -> None:
+def record_email_read(ctx: Context, notice_id: int) -> None:
     """Raises `NotFound`."""
-    begin_writing(session)
-    notice = session.get(Notice, notice_id)
+    begin_writing(ctx.session)
+    notice = ctx.session.get(Notice, notice_id)
     if notice is None:
-        session.rollback()
+        ctx.session.rollback()
         raise NotFound("That email")
     details = {"mail": notice.kind, "notice": notice.id, "recipient": notice.recipient}
-    owners = accounts_of(session, notice)
-    audit.record_in_each(session, owners, actor, "mail_read", now, **details)
-    session.commit()
+    owners = accounts_of(ctx.session, notice)
+    audit.record_in_each(ctx, owners, "mail_read", **details)
+    ctx.session.commit()

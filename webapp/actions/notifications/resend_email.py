@@ -1,37 +1,31 @@
 """Resend an email that failed, or that was not sent because no mail server was configured."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications.outbox import Notice, accounts_of
 from webapp.domain.shared import texts
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.ports import Mailer
 
 
-def resend_email(
-    session: Session, notice_id: int, reason: str, actor: Actor, now: datetime, mailer: Mailer
-) -> None:
+def resend_email(ctx: Context, notice_id: int, reason: str, mailer: Mailer) -> None:
     """Queue the email again under the same Message-ID, so mail clients can detect a duplicate.
 
     Raises `NotFound`, `Invalid` without a reason, or `Conflict` if the email was sent, is still
     being retried, or cannot be delivered.
     """
     reason = texts.reason(reason)
-    begin_writing(session)
-    notice = session.get(Notice, notice_id, with_for_update=True)
+    begin_writing(ctx.session)
+    notice = ctx.session.get(Notice, notice_id, with_for_update=True)
     if notice is None:
-        session.rollback()
+        ctx.session.rollback()
         raise NotFound("That email")
     if not notice.can_go_again(delivers=mailer.delivers):
-        session.rollback()
+        ctx.session.rollback()
         raise Conflict("This email was sent, is being retried, or cannot be delivered.")
-    notice.go_again(now)
+    notice.go_again(ctx.now)
     details = {"mail": notice.kind, "notice": notice.id, "reason": reason}
-    owners = accounts_of(session, notice)
-    audit.record_in_each(session, owners, actor, "mail_resent", now, **details)
-    session.commit()
+    owners = accounts_of(ctx.session, notice)
+    audit.record_in_each(ctx, owners, "mail_resent", **details)
+    ctx.session.commit()

@@ -1,27 +1,21 @@
 """Send queued emails: claim, hand over to the mail server, record (F11, L6, N2)."""
 
 import logging
-from datetime import datetime
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
 
 from webapp.actions.batch import ShouldContinue, always
-from webapp.clock import Clock
 from webapp.database.transactions import begin_writing
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import CLAIM, Notice, NoticeState
+from webapp.domain.shared.context import Context
 from webapp.ports import Mailer, MailRefused, MailServerUnavailable, Outgoing
 
 log = logging.getLogger(__name__)
 
 
 def send_emails(
-    session: Session,
-    mailer: Mailer,
-    clock: Clock,
-    should_continue: ShouldContinue = always,
-    limit: int = 100,
+    ctx: Context, mailer: Mailer, should_continue: ShouldContinue = always, limit: int = 100
 ) -> int:
     """Send due emails, the most urgent first, over one connection to the mail server.
 
@@ -36,9 +30,9 @@ def send_emails(
     emails wait for the next run.
     """
     if not mailer.delivers:
-        return _mark_kept(session, clock.now(), limit)
+        return _mark_kept(ctx.later(), limit)
     sent = 0
-    claimed = _claim_first(session, clock.now())
+    claimed = _claim_first(ctx.later())
     with mailer.connected() as outgoing:
         for count in range(1, limit + 1):
             if claimed is None:
@@ -50,20 +44,20 @@ def send_emails(
                 and should_continue()
                 and not isinstance(refusal, MailServerUnavailable)
             )
-            claimed = _record(session, claimed, refusal, clock.now(), claim_next=claim_next)
+            claimed = _record(ctx.later(), claimed, refusal, claim_next=claim_next)
             if isinstance(refusal, MailServerUnavailable):
                 raise refusal
     return sent
 
 
-def _claim_first(session: Session, now: datetime) -> Notice | None:
-    found = outbox.is_any_due(session, now)
-    session.rollback()
+def _claim_first(ctx: Context) -> Notice | None:
+    found = outbox.is_any_due(ctx)
+    ctx.session.rollback()
     if not found:
         return None  # the usual case: no lock is taken
-    begin_writing(session)
-    claimed = _claim(session, now)
-    session.commit()
+    begin_writing(ctx.session)
+    claimed = _claim(ctx)
+    ctx.session.commit()
     return claimed
 
 
@@ -85,43 +79,38 @@ def _send(notice: Notice, mailer: Mailer, outgoing: Outgoing) -> MailRefused | N
 
 
 def _record(
-    session: Session,
-    notice: Notice,
-    refusal: MailRefused | None,
-    now: datetime,
-    *,
-    claim_next: bool,
+    ctx: Context, notice: Notice, refusal: MailRefused | None, *, claim_next: bool
 ) -> Notice | None:
     """Record the result and claim the next email, in one commit."""
-    begin_writing(session)
-    session.add(notice)
-    notice.record(refusal, now, kept=not notice.recipient)
-    claimed = _claim(session, now) if claim_next else None
-    session.commit()
+    begin_writing(ctx.session)
+    ctx.session.add(notice)
+    notice.record(refusal, ctx.now, kept=not notice.recipient)
+    claimed = _claim(ctx) if claim_next else None
+    ctx.session.commit()
     return claimed
 
 
-def _claim(session: Session, now: datetime) -> Notice | None:
+def _claim(ctx: Context) -> Notice | None:
     """Claim the next due email, if any, and detach it from the session. The caller commits."""
-    notice = outbox.next_due(session, now)
+    notice = outbox.next_due(ctx)
     if notice is not None:
-        notice.tries, notice.next_try_at = notice.tries + 1, now + CLAIM
-        session.flush()
-        session.expunge(notice)
+        notice.tries, notice.next_try_at = notice.tries + 1, ctx.now + CLAIM
+        ctx.session.flush()
+        ctx.session.expunge(notice)
     return notice
 
 
-def _mark_kept(session: Session, now: datetime, limit: int) -> int:
+def _mark_kept(ctx: Context, limit: int) -> int:
     """No mail server is configured: mark all due emails as kept in one commit."""
-    due = session.scalars(select(Notice.id).where(outbox.due(now)).limit(limit)).all()
-    session.rollback()
+    due = ctx.session.scalars(select(Notice.id).where(outbox.due(ctx.now)).limit(limit)).all()
+    ctx.session.rollback()
     if not due:
         return 0
-    begin_writing(session)
-    kept = session.connection().execute(
+    begin_writing(ctx.session)
+    kept = ctx.session.connection().execute(
         update(Notice)
-        .where(Notice.id.in_(due), outbox.due(now))
-        .values(state=NoticeState.KEPT, tries=Notice.tries + 1, sent_at=now, next_try_at=None)
+        .where(Notice.id.in_(due), outbox.due(ctx.now))
+        .values(state=NoticeState.KEPT, tries=Notice.tries + 1, sent_at=ctx.now, next_try_at=None)
     )
-    session.commit()
+    ctx.session.commit()
     return kept.rowcount

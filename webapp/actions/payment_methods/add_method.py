@@ -6,21 +6,16 @@ If the bank or PayPal has to ask the customer first, only a `MethodSetup` is sto
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.actions.payment_methods.save_method import save_method
-from webapp.clock import Clock
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.payment_methods import method_setups
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.method_setups import MethodSetup, SetupState
 from webapp.domain.payment_methods.payment_method import MethodKind, PaymentMethod
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Refusal
-from webapp.domain.shared.policy import Policy
 from webapp.ports import (
     Declined,
     NeedsCustomer,
@@ -60,13 +55,10 @@ class Asked:
 
 
 def add_card(
-    session: Session,
+    ctx: Context,
     account_id: int,
     token: str,
-    actor: Actor,
     processor: Processor,
-    clock: Clock,
-    policy: Policy,
     *,
     return_to: str = "",
     consent: bool | None = None,
@@ -77,47 +69,42 @@ def add_card(
     For `consent` and `confirmed` see `save_method`.
     """
     promise = Promise(consent, confirmed)
-    session.rollback()  # no transaction is open during the call
+    ctx.session.rollback()  # no transaction is open during the call
     answer = processor.save_card(account_id, token, return_to)
     if isinstance(answer, NeedsCustomer):
         kind = MethodKind.CARD
-        return _ask(session, account_id, kind, processor, answer, promise, actor, clock.now())
-    now = clock.now()
+        return _ask(ctx.later(), account_id, kind, processor, answer, promise)
+    ctx = ctx.later()
     if isinstance(answer, WrongAccount):
-        Account.locked(session, account_id)
-        record_wrong_account(session, account_id, processor.name, answer, actor, now)
-        session.commit()
+        Account.locked(ctx.session, account_id)
+        record_wrong_account(ctx, account_id, processor.name, answer)
+        ctx.session.commit()
     saved = saved_or_refuse(answer)
-    account = Account.locked(session, account_id)
-    around = (actor, now, policy)
-    method = save_method(
-        session, account, saved, processor.name, consent, *around, confirmed=confirmed
-    )
-    session.commit()
+    account = Account.locked(ctx.session, account_id)
+    method = save_method(ctx, account, saved, processor.name, consent, confirmed=confirmed)
+    ctx.session.commit()
     return method
 
 
 def link_paypal(
-    session: Session,
+    ctx: Context,
     account_id: int,
-    actor: Actor,
     processor: Processor,
-    clock: Clock,
     *,
     return_to: str,
     consent: bool | None = None,
     confirmed: int | None = None,
 ) -> Asked:
     """Start a PayPal agreement. Raises `Refusal` if the operator has not allowed PayPal (M11)."""
-    if not session.get_one(Account, account_id).paypal_allowed:
+    if not ctx.session.get_one(Account, account_id).paypal_allowed:
         raise Refusal(NOT_OFFERED, code="paypal_not_offered")
-    session.rollback()  # no transaction is open during the call
+    ctx.session.rollback()  # no transaction is open during the call
     answer = processor.link(account_id, return_to)
     if not isinstance(answer, NeedsCustomer):
         raise Refusal(NOT_REACHED, code="not_saved")
     kind = MethodKind.PAYPAL
     promise = Promise(consent, confirmed)
-    return _ask(session, account_id, kind, processor, answer, promise, actor, clock.now())
+    return _ask(ctx.later(), account_id, kind, processor, answer, promise)
 
 
 def saved_or_refuse(answer: SavingAnswer) -> Saved:
@@ -133,48 +120,41 @@ def saved_or_refuse(answer: SavingAnswer) -> Saved:
 
 
 def record_wrong_account(
-    session: Session,
-    account_id: int,
-    processor: str,
-    answer: WrongAccount,
-    actor: Actor,
-    now: datetime,
+    ctx: Context, account_id: int, processor: str, answer: WrongAccount
 ) -> None:
     """M14: nothing is saved. Only the operator's log names the other account."""
     log.warning("account %s was refused a method by %s: %s", account_id, processor, answer.reason)
-    audit.record(session, account_id, actor, "method_refused", now, processor=processor)
+    audit.record(ctx, account_id, "method_refused", processor=processor)
 
 
 def _ask(
-    session: Session,
+    ctx: Context,
     account_id: int,
     kind: MethodKind,
     processor: Processor,
     answer: NeedsCustomer,
     promise: Promise,
-    actor: Actor,
-    now: datetime,
 ) -> Asked:
     """Store the setup, so that its outcome can be queried and it can be cancelled (F9)."""
-    Account.locked(session, account_id)
-    known = method_setups.with_reference(session, account_id, answer.reference)
+    Account.locked(ctx.session, account_id)
+    known = method_setups.with_reference(ctx.session, account_id, answer.reference)
     if known is not None:
         asked = Asked(known.id, answer.address)
-        session.rollback()  # the form was submitted twice
+        ctx.session.rollback()  # the form was submitted twice
         return asked
     setup = MethodSetup(
         account_id=account_id,
-        user_id=actor.user_id,
+        user_id=ctx.actor.user_id,
         kind=kind,
         processor=processor.name,
         reference=answer.reference,
         consent=promise.consent,
         confirmed=promise.confirmed,
         state=SetupState.OPEN,
-        started_at=now,
+        started_at=ctx.now,
     )
-    session.add(setup)
-    session.flush()
+    ctx.session.add(setup)
+    ctx.session.flush()
     asked = Asked(setup.id, answer.address)
-    session.commit()
+    ctx.session.commit()
     return asked

@@ -3,19 +3,15 @@
 Called on a locked account; the caller commits.
 """
 
-from datetime import datetime
-
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due, hold_refill
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods import revocations
 from webapp.domain.payment_methods.payment_method import MethodKind, PaymentMethod
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import EventKind
@@ -23,14 +19,11 @@ from webapp.ports import Saved, SavedCard
 
 
 def save_method(
-    session: Session,
+    ctx: Context,
     account: Account,
     saved: Saved,
     processor: str,
     consent: bool | None,
-    actor: Actor,
-    now: datetime,
-    policy: Policy,
     *,
     confirmed: int | None = None,
 ) -> PaymentMethod:
@@ -40,40 +33,36 @@ def save_method(
     If more would be charged at once than was `confirmed` on the form, the method is saved and the
     refill is held back: the processor has saved the method already, so it is too late to ask (T18).
     """
-    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
-    method = _with_fingerprint(session, account.id, saved.fingerprint, removed=False)
+    confirmed = confirmed_or_due(ctx, account, confirmed)
+    method = _with_fingerprint(ctx, account.id, saved.fingerprint, removed=False)
     if method is not None:
         # M12: adding a suspended or blocked method again does not unblock it.
         if method.processor_reference != saved.reference:
             old = method.processor_reference
-            revocations.ask(session, account.id, method.processor, old, now)
+            revocations.ask(ctx, account.id, method.processor, old)
         method.refresh(saved)
-        audit.record(session, account.id, actor, "method_refreshed", now, method=method.label)
+        audit.record(ctx, account.id, "method_refreshed", method=method.label)
     else:
-        method = _add(session, account.id, saved, processor, now)
-        audit.record(session, account.id, actor, "method_added", now, method=method.label)
-        payloads.method(session, account, EventKind.METHOD_ADDED, method, now)
+        method = _add(ctx, account.id, saved, processor)
+        audit.record(ctx, account.id, "method_added", method=method.label)
+        payloads.method(ctx, account, EventKind.METHOD_ADDED, method)
     if consent is not None and consent != method.auto_charge:
-        method.consent(consent, now)
-        audit.record(
-            session, account.id, actor, "auto_charge", now, method=method.label, on=consent
-        )
+        method.consent(consent, ctx.now)
+        audit.record(ctx, account.id, "auto_charge", method=method.label, on=consent)
     try:
-        check_balance(session, account, "method added", now, policy, confirmed=confirmed)
+        check_balance(ctx, account, "method added", confirmed=confirmed)
     except ChargeUnconfirmed as unconfirmed:
         why = (
             f"{method.label} was saved. {account.show(unconfirmed.charge.amount)} was not charged, "
             "because the form did not show that amount. The next usage or change starts the refill."
         )
-        hold_refill(session, account, why, now)
+        hold_refill(ctx, account, why)
     return method
 
 
-def _add(
-    session: Session, account_id: int, saved: Saved, processor: str, now: datetime
-) -> PaymentMethod:
+def _add(ctx: Context, account_id: int, saved: Saved, processor: str) -> PaymentMethod:
     """Append a method to the list. An account's first one starts with auto-charge on (M4)."""
-    last = payment_methods.last_position(session, account_id)
+    last = payment_methods.last_position(ctx.session, account_id)
     method = PaymentMethod(
         account_id=account_id,
         kind=MethodKind.CARD if isinstance(saved, SavedCard) else MethodKind.PAYPAL,
@@ -81,24 +70,24 @@ def _add(
         fingerprint=saved.fingerprint,
         position=last + 1,
         auto_charge=last == 0,
-        auto_charge_changed_at=now,
+        auto_charge_changed_at=ctx.now,
         declines_in_a_row=0,
-        created_at=now,
+        created_at=ctx.now,
     )
     method.refresh(saved)
-    removed = _with_fingerprint(session, account_id, saved.fingerprint, removed=True)
+    removed = _with_fingerprint(ctx, account_id, saved.fingerprint, removed=True)
     if removed is not None:
         method.take_over_failures(removed)
-    session.add(method)
+    ctx.session.add(method)
     return method
 
 
 def _with_fingerprint(
-    session: Session, account_id: int, fingerprint: str, *, removed: bool
+    ctx: Context, account_id: int, fingerprint: str, *, removed: bool
 ) -> PaymentMethod | None:
     """The listed method with this fingerprint, or the last removed one."""
     is_removed = PaymentMethod.removed_at.is_not(None)
-    return session.scalar(
+    return ctx.session.scalar(
         select(PaymentMethod)
         .where(
             PaymentMethod.account_id == account_id,

@@ -3,7 +3,6 @@
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, String, cast, exists, func, select
-from sqlalchemy.orm import Session
 
 from webapp.actions.batch import run_each
 from webapp.actions.top_ups.check_balance import what_next
@@ -12,7 +11,7 @@ from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import Notice, NoticeKind
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared import datetimes
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import EventKind
 
@@ -23,7 +22,7 @@ STEPS = (30, 7, LAST_STEP)
 KIND = NoticeKind.CARD_EXPIRING
 
 
-def warn_of_expiry(session: Session, now: datetime, policy: Policy) -> int:
+def warn_of_expiry(ctx: Context) -> int:
     """Return how many notices were queued.
 
     Each is queued once; the last one also after the card has expired. A card refreshed with a new
@@ -31,21 +30,21 @@ def warn_of_expiry(session: Session, now: datetime, policy: Policy) -> int:
     """
     month = PaymentMethod.exp_year * 12 + PaymentMethod.exp_month
     # An account's date is at most a day ahead of UTC.
-    last_month = _month(now.date() + timedelta(days=max(STEPS) + 1))
-    due = session.execute(
+    last_month = _month(ctx.now.date() + timedelta(days=max(STEPS) + 1))
+    due = ctx.session.execute(
         select(PaymentMethod.id, PaymentMethod.account_id).where(
             PaymentMethod.removed_at.is_(None),
             month <= last_month,
             ~_last_notice_is_queued(),
         )
     ).all()
-    session.rollback()
+    ctx.session.rollback()
 
     def warn(method: tuple[int, int]) -> bool:
         method_id, account_id = method
-        return _warn(session, account_id, method_id, now, policy)
+        return _warn(ctx, account_id, method_id)
 
-    return run_each(session, [(row.id, row.account_id) for row in due], warn, "expiry")
+    return run_each(ctx.session, [(row.id, row.account_id) for row in due], warn, "expiry")
 
 
 def step_due(method: PaymentMethod, now: datetime, time_zone: str) -> int | None:
@@ -59,43 +58,44 @@ def step_due(method: PaymentMethod, now: datetime, time_zone: str) -> int | None
     return step if was_there else None
 
 
-def _warn(session: Session, account_id: int, method_id: int, now: datetime, policy: Policy) -> bool:
-    account = session.get_one(Account, account_id)
-    method = session.get_one(PaymentMethod, method_id)
-    step = step_due(method, now, account.time_zone)
-    if step is None or outbox.is_owed(session, account_id, KIND, _about(method, step)):
-        session.rollback()
+def _warn(ctx: Context, account_id: int, method_id: int) -> bool:
+    account = ctx.session.get_one(Account, account_id)
+    method = ctx.session.get_one(PaymentMethod, method_id)
+    step = step_due(method, ctx.now, account.time_zone)
+    if step is None or outbox.is_owed(ctx.session, account_id, KIND, _about(method, step)):
+        ctx.session.rollback()
         return False
-    account = Account.locked(session, account_id)
-    method = session.get_one(PaymentMethod, method_id, populate_existing=True)
+    account = Account.locked(ctx.session, account_id)
+    method = ctx.session.get_one(PaymentMethod, method_id, populate_existing=True)
     # The card may have been renewed or removed before the lock.
-    is_due = method.removed_at is None and step_due(method, now, account.time_zone) == step
-    facts = _facts(session, account, method, now, policy) if is_due else {}
-    queued = is_due and outbox.enqueue(session, account, KIND, _about(method, step), facts, now)
+    is_due = method.removed_at is None and step_due(method, ctx.now, account.time_zone) == step
+    facts = _facts(ctx, account, method) if is_due else {}
+    queued = is_due and outbox.enqueue(ctx, account, KIND, _about(method, step), facts)
     if queued:
-        payloads.method(session, account, EventKind.METHOD_EXPIRING, method, now)
-    session.commit()
+        payloads.method(ctx, account, EventKind.METHOD_EXPIRING, method)
+    ctx.session.commit()
     return queued
 
 
-def _facts(
-    session: Session, account: Account, method: PaymentMethod, now: datetime, policy: Policy
-) -> dict[str, object]:
+def _facts(ctx: Context, account: Account, method: PaymentMethod) -> dict[str, object]:
     """Template variables: dates instead of day counts, because an email may be sent later."""
-    days, expires_at = method.days_left(now, account.time_zone) or 0, method.expires_at or now
-    last_day = datetimes.local(now, account.time_zone).date() + timedelta(days=days)
+    days, expires_at = (
+        method.days_left(ctx.now, account.time_zone) or 0,
+        method.expires_at or ctx.now,
+    )
+    last_day = datetimes.local(ctx.now, account.time_zone).date() + timedelta(days=days)
     facts = {
         "method": method.label_in(account.translator),
         "days": days,
-        "on": account.mailed_date(last_day, now),
+        "on": account.mailed_date(last_day, ctx.now),
     }
     if days >= 0:
-        return facts | {"what_next": what_next(session, account, now, policy)}
+        return facts | {"what_next": what_next(ctx, account)}
     # The card is charged until its month has ended everywhere (P4), hours after its last day here.
     skipped_from = datetimes.local(expires_at, account.time_zone).date()
     return facts | {
-        "skipped_from": account.mailed_date(skipped_from, now),
-        "what_next": what_next(session, account, max(now, expires_at), policy),
+        "skipped_from": account.mailed_date(skipped_from, ctx.now),
+        "what_next": what_next(ctx.at(max(ctx.now, expires_at)), account),
     }
 
 

@@ -2,62 +2,47 @@
 what follows (T14).
 """
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Attempt, AttemptState
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.top_up import Plan
 
 
-def record_withdrawal(
-    session: Session, account: Account, change: str, now: datetime, policy: Policy
-) -> None:
+def record_withdrawal(ctx: Context, account: Account, change: str) -> None:
     """Add a timeline line for each open automatic charge.
 
     `change` is a clause such as "Automatic refill was switched off". Call this after the change,
     because the planner works out what follows from it.
     """
-    session.flush()
-    for attempt in queries.open_attempts(session, account.id):
+    ctx.session.flush()
+    for attempt in queries.open_attempts(ctx.session, account.id):
         if attempt.automatic and attempt.method is not None:
             method, amount = attempt.method.label, account.show(attempt.amount)
-            follows = _what_follows(session, account, attempt, now, policy)
+            follows = _what_follows(ctx, account, attempt)
             line = f"{change} while {amount} was being charged to {method}. {follows}"
             code = Code.WITHDRAWN_TOO_LATE
-            decisions.record(session, account.id, code, line, now, attempt_id=attempt.id)
+            decisions.record(ctx, account.id, code, line, attempt_id=attempt.id)
 
 
-def _what_follows(
-    session: Session, account: Account, attempt: Attempt, now: datetime, policy: Policy
-) -> str:
+def _what_follows(ctx: Context, account: Account, attempt: Attempt) -> str:
     if attempt.state == AttemptState.REFUSED:
-        if top_ups.is_still_wanted(session, account, attempt, now, policy):
+        if top_ups.is_still_wanted(ctx, account, attempt):
             return "The processor has not accepted that charge yet. It will be sent again."
-        plan = _plan_without(session, account, attempt, frozenset(), now, policy)
+        plan = _plan_without(ctx, account, attempt, frozenset())
         instead = _describe(account, plan, "instead")
         return f"The processor has not accepted that charge. It will not be sent again. {instead}"
     tried = attempt.payment.tried_method_ids
-    plan = _plan_without(session, account, attempt, tried, now, policy)
+    plan = _plan_without(ctx, account, attempt, tried)
     follows = _describe(account, plan, "next")
     return f"That charge cannot be cancelled. If it is declined: {follows}"
 
 
-def _plan_without(
-    session: Session,
-    account: Account,
-    attempt: Attempt,
-    tried: frozenset[int],
-    now: datetime,
-    policy: Policy,
-) -> Plan:
-    inputs = top_ups.gather(session, account, now, policy, tried=tried)
+def _plan_without(ctx: Context, account: Account, attempt: Attempt, tried: frozenset[int]) -> Plan:
+    inputs = top_ups.gather(ctx, account, tried=tried)
     return top_ups.plan(top_ups.without(inputs, attempt))
 
 

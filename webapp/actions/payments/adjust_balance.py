@@ -1,30 +1,22 @@
 """Credit or debit an account as an operator, with a reason (P2)."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.actions.top_ups.pause_automatic import pause_account
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.payments import adjustments
 from webapp.domain.payments.payment import NOTE_LENGTH, Payment
 from webapp.domain.shared import texts
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
-from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import LowBalanceSettings
 
 
 def adjust_balance(
-    session: Session,
+    ctx: Context,
     account_id: int,
     amount: int,
     reason: str,
-    actor: Actor,
-    now: datetime,
-    policy: Policy,
     *,
     request_key: str = "",
     confirmed: int | None = None,
@@ -43,15 +35,15 @@ def adjust_balance(
         raise Invalid({"reason": fault})
     if amount == 0:
         raise Invalid({"amount": "Must not be zero"})
-    account = Account.locked(session, account_id)
-    if known := adjustments.by_request_key(session, account_id, request_key):
-        session.rollback()
+    account = Account.locked(ctx.session, account_id)
+    if known := adjustments.by_request_key(ctx.session, account_id, request_key):
+        ctx.session.rollback()
         return known
-    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
-    payment = adjustments.post(session, account, amount, reason, now, request_key)
-    audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason)
-    if hold and LowBalanceSettings.of(session, account_id).is_below_refill(account.balance):
-        pause_account(session, account, reason, actor, now, policy)
-    check_balance(session, account, "balance adjusted", now, policy, confirmed=confirmed)
-    session.commit()
+    confirmed = confirmed_or_due(ctx, account, confirmed)
+    payment = adjustments.post(ctx, account, amount, reason, request_key)
+    audit.record(ctx, account_id, "adjusted", amount=amount, reason=reason)
+    if hold and LowBalanceSettings.of(ctx.session, account_id).is_below_refill(account.balance):
+        pause_account(ctx, account, reason)
+    check_balance(ctx, account, "balance adjusted", confirmed=confirmed)
+    ctx.session.commit()
     return payment

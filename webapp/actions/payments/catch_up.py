@@ -10,17 +10,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.actions.payments.receive_event import Receipt, take_event
-from webapp.clock import Clock
 from webapp.database.transactions import begin_writing
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments import processor_events, unmatched_events
 from webapp.domain.payments.processor_events import EventPosition
-from webapp.domain.shared.policy import Policy
-from webapp.ports import Event, Listed, ListsEvents, Processors, RequestRejected, Unknown
+from webapp.domain.shared.context import Context
+from webapp.ports import Event, Listed, ListsEvents, RequestRejected, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -37,19 +35,11 @@ SPANS = 100
 """Maximum number of spans per run; the next run continues."""
 
 
-def catch_up(
-    session: Session,
-    processors: Processors,
-    clock: Clock,
-    policy: Policy,
-    should_continue: ShouldContinue = always,
-) -> int:
+def catch_up(ctx: Context, should_continue: ShouldContinue = always) -> int:
     """Return how many events were processed that no webhook had delivered."""
-    listing = {name: one for name, one in processors.items() if isinstance(one, ListsEvents)}
-    runs = {
-        name: _Run(session, one, clock, policy, should_continue) for name, one in listing.items()
-    }
-    run_each(session, runs, lambda name: runs[name].run(), "catching up with", should_continue)
+    listing = {name: one for name, one in ctx.processors.items() if isinstance(one, ListsEvents)}
+    runs = {name: _Run(ctx, one, should_continue) for name, one in listing.items()}
+    run_each(ctx.session, runs, lambda name: runs[name].run(), "catching up with", should_continue)
     return sum(run.taken for run in runs.values())
 
 
@@ -57,17 +47,10 @@ class _Run:
     """One run through a processor's events, from the end of the last run until now."""
 
     def __init__(
-        self,
-        session: Session,
-        processor: ListsEvents,
-        clock: Clock,
-        policy: Policy,
-        should_continue: ShouldContinue,
+        self, ctx: Context, processor: ListsEvents, should_continue: ShouldContinue
     ) -> None:
-        self._session, self._processor = session, processor
-        self._should_continue = should_continue
-        self._clock, self._policy = clock, policy
-        self._until = clock.now() - GRACE
+        self._ctx, self._processor, self._should_continue = ctx, processor, should_continue
+        self._until = ctx.clock.now() - GRACE
         self._is_unavailable = False
         self._all_taken = True
         """Whether every listable event since `caught_up_to` has been processed."""
@@ -108,19 +91,23 @@ class _Run:
     def _take(self, listed: Sequence[Event]) -> bool:
         """Process the events. Returns whether all are processed, now or earlier."""
         known = processor_events.known(
-            self._session, self._processor.name, [one.id for one in listed]
+            self._ctx.session, self._processor.name, [one.id for one in listed]
         )
-        self._session.rollback()  # no transaction is open during the calls
+        self._ctx.session.rollback()  # no transaction is open during the calls
         missed = [one for one in listed if one.id not in known]
         return run_each(
-            self._session, missed, self._take_one, "event", self._should_continue
+            self._ctx.session, missed, self._take_one, "event", self._should_continue
         ) == len(missed)
 
     def _take_one(self, event: Event) -> bool:
         if self._is_unavailable:
             return False
-        around = (self._clock, self._policy)
-        answer = take_event(self._session, self._processor, event, *around, listed=True)
+        answer = take_event(
+            self._ctx,
+            self._processor,
+            event,
+            listed=True,
+        )
         if isinstance(answer, Receipt):
             self.taken += answer is Receipt.DONE
             return True
@@ -136,7 +123,7 @@ class _Run:
 
     def _begin(self) -> datetime:
         """Where listing continues; at first, when the first method was saved at the processor."""
-        session, name, now = self._session, self._processor.name, self._clock.now()
+        session, name, now = self._ctx.session, self._processor.name, self._ctx.clock.now()
         earliest = now - self._processor.keeps_events
         begin_writing(session)
         position = session.get(EventPosition, name)
@@ -154,7 +141,7 @@ class _Run:
         session.commit()
         return since
 
-    def _record_gap_for_operator(self, since: datetime, until: datetime, now: datetime) -> None:
+    def _record_gap_for_operator(self, since: datetime, until: datetime) -> None:
         name = self._processor.name
         gap = f"from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
         what = (
@@ -162,19 +149,19 @@ class _Run:
             f"Compare the refunds and disputes of that time at {name} with the payments here."
         )
         log.error(what)
-        unmatched_events.record(self._session, name, f"events {gap}", what, 0, "", until, now)
+        unmatched_events.record(self._ctx.later(), name, f"events {gap}", what, 0, "", until)
 
     def _advance(self, since: datetime, until: datetime) -> None:
-        session = self._session
+        session = self._ctx.session
         begin_writing(session)
         position = session.get_one(EventPosition, self._processor.name)
         if self._all_taken and position.caught_up_to < since:
-            self._record_gap_for_operator(position.caught_up_to, since, self._clock.now())
+            self._record_gap_for_operator(position.caught_up_to, since)
         position.has_listed(until, all_taken=self._all_taken)
         session.commit()
 
     def _end(self, *, is_up_to_date: bool) -> None:
-        session = self._session
+        session = self._ctx.session
         begin_writing(session)
         position = session.get_one(EventPosition, self._processor.name)
         if is_up_to_date:

@@ -1,30 +1,17 @@
 """Settle an attempt by an operator's decision when the processor leaves it open (L9, L10)."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.actions.payments.settle import settle
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import BY_OPERATOR, Attempt
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound
-from webapp.domain.shared.policy import Policy
 from webapp.ports import Cancelled, Paid
 
 
 def decide_attempt(
-    session: Session,
-    attempt_id: int,
-    paid: bool,
-    reason: str,
-    actor: Actor,
-    now: datetime,
-    policy: Policy,
-    *,
-    confirmed: int | None = None,
+    ctx: Context, attempt_id: int, paid: bool, reason: str, *, confirmed: int | None = None
 ) -> None:
     """Settle the attempt as paid in full or as not charged, according to the processor's records.
 
@@ -33,7 +20,7 @@ def decide_attempt(
     """
     if not reason.strip():
         raise Invalid({"reason": "Enter what the processor's records show"})
-    found = session.get(Attempt, attempt_id)
+    found = ctx.session.get(Attempt, attempt_id)
     if found is None:
         raise NotFound("That attempt")
     if not found.needs_operator:
@@ -42,13 +29,14 @@ def decide_attempt(
     details = {"attempt": attempt_id, "paid": paid, "reason": reason.strip()}
 
     def record() -> None:
-        audit.record(session, account_id, actor, "attempt_decided", now, **details)
+        audit.record(ctx, account_id, "attempt_decided", **details)
 
     if found.is_open:
         reference = found.processor_reference or BY_OPERATOR
-        answer = Paid(reference, found.amount, found.currency, now) if paid else Cancelled(now)
-        around = (now, policy)
-        if not settle(session, attempt_id, answer, *around, record=record, confirmed=confirmed):
+        answer = (
+            Paid(reference, found.amount, found.currency, ctx.now) if paid else Cancelled(ctx.now)
+        )
+        if not settle(ctx, attempt_id, answer, record=record, confirmed=confirmed):
             raise Conflict("This attempt has just been settled.", code="not_open")
         return
     if paid:
@@ -57,7 +45,7 @@ def decide_attempt(
             "the attempt as not paid.",
             code="settled_as_not_paid",
         )
-    Account.locked(session, account_id)
-    queries.find_attempt(session, account_id, attempt_id).needs_operator = False
+    Account.locked(ctx.session, account_id)
+    queries.find_attempt(ctx.session, account_id, attempt_id).needs_operator = False
     record()
-    session.commit()
+    ctx.session.commit()

@@ -4,10 +4,7 @@ Called in the transaction that ends a payment's fallback chain, because only the
 was charged instead.
 """
 
-from datetime import datetime
-
 from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
 
 from webapp.actions.top_ups.blocked_email import mark_mailed
 from webapp.actions.top_ups.check_balance import what_next
@@ -24,24 +21,22 @@ from webapp.domain.payments.payment import (
     Payment,
     PaymentState,
 )
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.webhooks import payloads
 
 NOT_CHARGED = (AttemptState.DECLINED, AttemptState.ABANDONED)
 
 
-def enqueue_suspension_emails(
-    session: Session, account: Account, payment: Payment, now: datetime
-) -> None:
+def enqueue_suspension_emails(ctx: Context, account: Account, payment: Payment) -> None:
     """Queue one email for each method that this payment suspended.
 
     If an authentication link was already emailed, no suspension email follows.
     """
     translator = account.translator
-    session.flush()
-    ended = session.scalars(_SUSPENDING, {"payment_id": payment.id}).all()
+    ctx.session.flush()
+    ended = ctx.session.scalars(_SUSPENDING, {"payment_id": payment.id}).all()
     if ended:
-        session.refresh(payment, ["attempts"])
+        ctx.session.refresh(payment, ["attempts"])
     for attempt in ended:
         method = attempt.method
         if method is None:
@@ -54,43 +49,41 @@ def enqueue_suspension_emails(
         until = method.suspended_until if lifts else None
         about = f"attempt {attempt.id}"
         if _wants_customer(attempt) and payment.state != PaymentState.PAID:
-            _enqueue_link(session, account, attempt, method, now)
+            _enqueue_link(ctx, account, attempt, method)
             continue
-        if outbox.is_owed(session, account.id, NoticeKind.AUTHENTICATION_REQUIRED, about):
+        if outbox.is_owed(ctx.session, account.id, NoticeKind.AUTHENTICATION_REQUIRED, about):
             continue
         facts = {
             "method": method.label_in(translator),
             "amount": account.show(attempt.amount),
             "reason": translator.gettext(why.sentence),
             "advice": translator.gettext(why.advice),
-            "at": account.mailed(attempt.declined_at or now, now),
-            "until": account.mailed(until, now) if until else "",
+            "at": account.mailed(attempt.declined_at or ctx.now, ctx.now),
+            "until": account.mailed(until, ctx.now) if until else "",
             "instead": _instead(account, payment),
         }
         kind = NoticeKind.METHOD_SUSPENDED
-        outbox.enqueue(session, account, kind, about, facts, now, attempt_id=attempt.id)
+        outbox.enqueue(ctx, account, kind, about, facts, attempt_id=attempt.id)
 
 
 def _wants_customer(attempt: Attempt) -> bool:
     return attempt.automatic and attempt.decline_code == AUTHENTICATION_REQUIRED
 
 
-def _enqueue_link(
-    session: Session, account: Account, attempt: Attempt, method: PaymentMethod, now: datetime
-) -> None:
+def _enqueue_link(ctx: Context, account: Account, attempt: Attempt, method: PaymentMethod) -> None:
     """F7: queue the email with a signed link that resumes the payment with the customer present."""
-    declined_at = attempt.declined_at or now
+    declined_at = attempt.declined_at or ctx.now
     facts = {
         "method": method.label_in(account.translator),
         "amount": account.show(attempt.amount),
-        "at": account.mailed(declined_at, now),
-        "until": account.mailed(declined_at + RESUMABLE, now),
+        "at": account.mailed(declined_at, ctx.now),
+        "until": account.mailed(declined_at + RESUMABLE, ctx.now),
         "instead": _instead(account, attempt.payment),
         "attempt_id": attempt.id,
     }
     about = f"attempt {attempt.id}"
     kind = NoticeKind.AUTHENTICATION_REQUIRED
-    outbox.enqueue(session, account, kind, about, facts, now, attempt_id=attempt.id)
+    outbox.enqueue(ctx, account, kind, about, facts, attempt_id=attempt.id)
 
 
 def _instead(account: Account, payment: Payment) -> str:
@@ -110,19 +103,11 @@ def _instead(account: Account, payment: Payment) -> str:
     return _("Nothing was charged instead.")
 
 
-def fail_payment(
-    session: Session,
-    account: Account,
-    payment: Payment,
-    now: datetime,
-    policy: Policy,
-    *,
-    all_failed: bool,
-) -> None:
+def fail_payment(ctx: Context, account: Account, payment: Payment, *, all_failed: bool) -> None:
     """End a chain without success. T11, F11: one email is queued when all methods have failed."""
-    payment.settle(PaymentState.FAILED, now)
-    payloads.payment(session, account, payment, now)
-    enqueue_suspension_emails(session, account, payment, now)
+    payment.settle(PaymentState.FAILED, ctx.now)
+    payloads.payment(ctx, account, payment)
+    enqueue_suspension_emails(ctx, account, payment)
     if not all_failed or account.all_failed_mailed:
         return
     account.all_failed_mailed = True  # reset by the next success
@@ -137,10 +122,10 @@ def fail_payment(
             }
             for attempt in payment.attempts
         ],
-        "what_next": what_next(session, account, now, policy),
+        "what_next": what_next(ctx, account),
     }
-    outbox.enqueue(session, account, NoticeKind.ALL_FAILED, f"payment {payment.id}", facts, now)
-    mark_mailed(session, account, now)
+    outbox.enqueue(ctx, account, NoticeKind.ALL_FAILED, f"payment {payment.id}", facts)
+    mark_mailed(ctx, account)
 
 
 _SUSPENDING = (

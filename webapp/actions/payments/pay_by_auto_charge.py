@@ -1,9 +1,6 @@
 """Add Funds by Auto-charge: the chain of T6 and T7 for an amount the user enters (L4)."""
 
 from collections.abc import Collection
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.actions.batch import ShouldContinue, always
 from webapp.actions.payments.challenges import conclude_challenge_with
@@ -17,32 +14,25 @@ from webapp.actions.payments.payment_requests import (
     same_payment,
 )
 from webapp.actions.top_ups.check_balance import check_balance
-from webapp.clock import Clock
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import CHAIN_LIFE, Attempt, Payment, PaymentKind, PaymentState
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict
-from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.ports import Processors
 
 NO_METHOD = "No payment method with auto-charge on can be charged now"
 
 
 def pay_by_auto_charge(
-    session: Session,
+    ctx: Context,
     account_id: int,
     amount: int,
     request_key: str,
-    actor: Actor,
-    processors: Processors,
-    clock: Clock,
-    policy: Policy,
     *,
     seen_open: Collection[int] | None = None,
 ) -> Payment:
@@ -51,102 +41,85 @@ def pay_by_auto_charge(
     Raises `Invalid` for the amount, or `Conflict` if no method with auto-charge on is chargeable
     or a payment is open that is not in `seen_open` (see `require_seen`).
     """
-    if Payment.by_request_key(session, account_id, request_key) is None:
-        for method_id in [m.id for m in payment_methods.listed(session, account_id)]:
-            conclude_challenge_with(session, account_id, method_id, processors, clock, policy)
-    account = Account.locked(session, account_id)
-    now = clock.now()
-    if (known := Payment.by_request_key(session, account_id, request_key)) is not None:
-        return same_payment(session, known, PaymentKind.AUTO_CHARGE, amount)
-    check_amount(account, amount, policy)
-    require_seen(session, account, seen_open)
-    if not _chain(session, account, frozenset(), now, policy):
+    if Payment.by_request_key(ctx.session, account_id, request_key) is None:
+        for method_id in [m.id for m in payment_methods.listed(ctx.session, account_id)]:
+            conclude_challenge_with(ctx, account_id, method_id)
+    account = Account.locked(ctx.session, account_id)
+    ctx = ctx.later()
+    if (known := Payment.by_request_key(ctx.session, account_id, request_key)) is not None:
+        return same_payment(ctx, known, PaymentKind.AUTO_CHARGE, amount)
+    check_amount(account, amount, ctx.policy)
+    require_seen(ctx, account, seen_open)
+    if not _chain(ctx, account, frozenset()):
         raise Conflict(f"{NO_METHOD}.", code="no_method_with_auto_charge")
-    payment = new_payment(account, PaymentKind.AUTO_CHARGE, amount, request_key, actor, now)
-    session.add(payment)
-    session.flush()
-    audit_request(session, payment, actor, now)
+    payment = new_payment(ctx, account, PaymentKind.AUTO_CHARGE, amount, request_key)
+    ctx.session.add(payment)
+    ctx.session.flush()
+    audit_request(ctx, payment)
     payment_id = payment.id
-    session.commit()
-    continue_auto_charge(session, payment_id, processors, clock, policy)
-    return session.get_one(Payment, payment_id, populate_existing=True)
+    ctx.session.commit()
+    continue_auto_charge(ctx, payment_id)
+    return ctx.session.get_one(Payment, payment_id, populate_existing=True)
 
 
 def continue_auto_charge(
-    session: Session,
-    payment_id: int,
-    processors: Processors,
-    clock: Clock,
-    policy: Policy,
-    should_continue: ShouldContinue = always,
+    ctx: Context, payment_id: int, should_continue: ShouldContinue = always
 ) -> None:
     """Continue an open auto-charge payment; safe to run concurrently and after a crash."""
     while should_continue():
-        attempt_id = _next_in_chain(session, payment_id, clock.now(), policy)
+        attempt_id = _next_in_chain(ctx.later(), payment_id)
         if attempt_id is None:
             return
-        charge(session, attempt_id, processors, clock, policy)
+        charge(ctx, attempt_id)
 
 
-def _next_in_chain(session: Session, payment_id: int, now: datetime, policy: Policy) -> int | None:
-    account_id = session.get_one(Payment, payment_id).account_id
-    account = Account.locked(session, account_id)
-    payment = session.get_one(Payment, payment_id, populate_existing=True)
+def _next_in_chain(ctx: Context, payment_id: int) -> int | None:
+    account_id = ctx.session.get_one(Payment, payment_id).account_id
+    account = Account.locked(ctx.session, account_id)
+    payment = ctx.session.get_one(Payment, payment_id, populate_existing=True)
     if payment.state != PaymentState.OPEN or payment.has_open_attempt:
-        session.rollback()
+        ctx.session.rollback()
         return None
-    methods = _chain(session, account, payment.tried_method_ids, now, policy)
+    methods = _chain(ctx, account, payment.tried_method_ids)
     # `abs`, because a clock that was set back must not revive an old chain.
-    if not methods or abs(now - payment.created_at) > CHAIN_LIFE:
+    if not methods or abs(ctx.now - payment.created_at) > CHAIN_LIFE:
         all_failed = bool(payment.attempts) and not _chargeable(
-            session, account, payment.tried_method_ids, now, policy
+            ctx, account, payment.tried_method_ids
         )
-        _end_chain(session, account, payment, now, policy, all_failed=all_failed)
-        session.commit()
+        _end_chain(ctx, account, payment, all_failed=all_failed)
+        ctx.session.commit()
         return None
-    attempt = Attempt.start(payment, methods[0], now)
-    session.add(attempt)
-    session.flush()
+    attempt = Attempt.start(payment, methods[0], ctx.now)
+    ctx.session.add(attempt)
+    ctx.session.flush()
     attempt_id = attempt.id
-    session.commit()
+    ctx.session.commit()
     return attempt_id
 
 
-def _end_chain(
-    session: Session,
-    account: Account,
-    payment: Payment,
-    now: datetime,
-    policy: Policy,
-    *,
-    all_failed: bool,
-) -> None:
+def _end_chain(ctx: Context, account: Account, payment: Payment, *, all_failed: bool) -> None:
     if not all_failed:
         line = (
             f"Add Funds of {account.show(payment.amount)} was stopped: no method could be charged "
             "in time."
         )
-        decisions.record(session, account.id, Code.CHAIN_ENDED, line, now)
-    fail_payment(session, account, payment, now, policy, all_failed=all_failed)
-    check_balance(session, account, "payment failed", now, policy)
+        decisions.record(ctx, account.id, Code.CHAIN_ENDED, line)
+    fail_payment(ctx, account, payment, all_failed=all_failed)
+    check_balance(ctx, account, "payment failed")
 
 
-def _chain(
-    session: Session, account: Account, tried: frozenset[int], now: datetime, policy: Policy
-) -> list[PaymentMethod]:
+def _chain(ctx: Context, account: Account, tried: frozenset[int]) -> list[PaymentMethod]:
     """The methods to charge next, in order, without those that have an open payment."""
     return [
         method
-        for method in _chargeable(session, account, tried, now, policy)
-        if queries.open_attempt_with(session, method.id) is None
+        for method in _chargeable(ctx, account, tried)
+        if queries.open_attempt_with(ctx.session, method.id) is None
     ]
 
 
-def _chargeable(
-    session: Session, account: Account, tried: frozenset[int], now: datetime, policy: Policy
-) -> tuple[PaymentMethod, ...]:
+def _chargeable(ctx: Context, account: Account, tried: frozenset[int]) -> tuple[PaymentMethod, ...]:
     """The chargeable methods, in order (T6); none if the primary's auto-charge is off (T5)."""
-    inputs = top_ups.gather(session, account, now, policy, tried=tried)
+    inputs = top_ups.gather(ctx, account, tried=tried)
     if not inputs.methods or not inputs.methods[0].auto_charge:
         return ()
     return top_ups.chargeable(inputs)

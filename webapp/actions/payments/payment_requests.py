@@ -5,15 +5,12 @@ button) finds its payment by this key and charges nothing more.
 """
 
 from collections.abc import Collection
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
 from webapp.domain.shared.money import CENT
 from webapp.domain.shared.policy import Policy
@@ -35,12 +32,7 @@ def check_amount(account: Account, amount: int, policy: Policy) -> None:
 
 
 def new_payment(
-    account: Account,
-    kind: PaymentKind,
-    amount: int,
-    request_key: str,
-    actor: Actor,
-    now: datetime,
+    ctx: Context, account: Account, kind: PaymentKind, amount: int, request_key: str
 ) -> Payment:
     return Payment(
         account_id=account.id,
@@ -48,46 +40,40 @@ def new_payment(
         state=PaymentState.OPEN,
         amount=amount,
         currency=account.currency,
-        requested_by_id=actor.user_id,
+        requested_by_id=ctx.actor.user_id,
         request_key=request_key,
-        created_at=now,
+        created_at=ctx.now,
     )
 
 
 def same_payment(
-    session: Session,
-    known: Payment,
-    kind: PaymentKind,
-    amount: int,
-    method_id: int | None = None,
+    ctx: Context, known: Payment, kind: PaymentKind, amount: int, method_id: int | None = None
 ) -> Payment:
     """Return the payment this form has created; raise `Conflict` if the form has changed since."""
     methods = known.tried_method_ids
     same = (known.kind, known.amount) == (kind, amount)
     if not same or (method_id is not None and method_id not in methods):
-        session.rollback()
+        ctx.session.rollback()
         raise Conflict(
             "This form has been used for another payment. Check it and confirm again.",
             code=FORM_USED,
         )
-    session.rollback()
+    ctx.session.rollback()
     return known
 
 
-def audit_request(session: Session, payment: Payment, actor: Actor, now: datetime) -> None:
+def audit_request(ctx: Context, payment: Payment) -> None:
     audit.record(
-        session,
+        ctx,
         payment.account_id,
-        actor,
         "payment_requested",
-        now,
         payment=payment.reference,
         kind=payment.kind,
         amount=payment.amount,
     )
 
 
-def require_seen(session: Session, account: Account, seen_open: Collection[int] | None) -> None:
+def require_seen(ctx: Context, account: Account, seen_open: Collection[int] | None) -> None:
     """T15: a second payment can be confirmed only if the form showed the open one.
 
     `seen_open`: ids of the open payments that the form showed, or None without a form (API).
@@ -97,7 +83,7 @@ def require_seen(session: Session, account: Account, seen_open: Collection[int] 
         return
     unseen = [
         attempt
-        for attempt in queries.open_attempts(session, account.id)
+        for attempt in queries.open_attempts(ctx.session, account.id)
         if attempt.payment_id not in seen_open
     ]
     if unseen:

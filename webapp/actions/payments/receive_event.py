@@ -7,22 +7,19 @@ its effect: if a worker dies before that commit, the processor delivers the even
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from webapp.actions.payment_methods.sync_method import method_gone, method_updated
 from webapp.actions.payments.apply_reversal import apply_reversal
 from webapp.actions.payments.settle import settle
-from webapp.clock import Clock
 from webapp.database.transactions import begin_writing
 from webapp.domain.payments import processor_events, unmatched_events
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.payments.processor_events import ProcessorEvent
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.ports import (
     Event,
     Forged,
@@ -51,20 +48,13 @@ class Receipt(StrEnum):
 
 
 def receive_event(
-    session: Session,
-    processor: Processor,
-    body: bytes,
-    headers: Mapping[str, str],
-    clock: Clock,
-    policy: Policy,
+    ctx: Context, processor: Processor, body: bytes, headers: Mapping[str, str]
 ) -> Receipt:
     event = processor.open_event(body, headers)
     if isinstance(event, Forged):
         log.warning("a webhook delivery for %s was rejected: %s", processor.name, event.reason)
         return Receipt.FORGED
-    answer = (
-        take_event(session, processor, event, clock, policy) if isinstance(event, Event) else event
-    )
+    answer = take_event(ctx, processor, event) if isinstance(event, Event) else event
     if isinstance(answer, Receipt):
         return answer
     log.warning("an event of %s could not be processed: %s", processor.name, answer.reason)
@@ -72,121 +62,100 @@ def receive_event(
 
 
 def take_event(
-    session: Session,
-    processor: Processor,
-    event: Event,
-    clock: Clock,
-    policy: Policy,
-    *,
-    listed: bool = False,
+    ctx: Context, processor: Processor, event: Event, *, listed: bool = False
 ) -> Receipt | Unknown | RequestRejected:
     """Process the event once. `listed`: it was found by listing events, not by a webhook."""
-    known = processor_events.is_known(session, processor.name, event.id)
-    session.rollback()  # no transaction is open during the call
+    known = processor_events.is_known(ctx.session, processor.name, event.id)
+    ctx.session.rollback()  # no transaction is open during the call
     if known:
         return Receipt.KNOWN
     found = processor.happenings(event)
     if isinstance(found, (Unknown, RequestRejected)):
         return found
-    now = clock.now()
+    ctx = ctx.later()
     try:
         for happening in found[:-1]:
-            _take_effect(session, processor.name, happening, now, policy, lambda: None)
-        keep = _keeper(session, processor.name, event, now, listed=listed)
+            _take_effect(ctx, processor.name, happening, lambda: None)
+        keep = _keeper(ctx, processor.name, event, listed=listed)
         if found:
-            _take_effect(session, processor.name, found[-1], now, policy, keep)
+            _take_effect(ctx, processor.name, found[-1], keep)
         else:
-            _record_alone(session, keep)
+            _record_alone(ctx, keep)
     except IntegrityError:
         # Two concurrent deliveries: the other one has processed the event.
-        session.rollback()
-        if not processor_events.is_known(session, processor.name, event.id):
+        ctx.session.rollback()
+        if not processor_events.is_known(ctx.session, processor.name, event.id):
             raise
         return Receipt.KNOWN
     return Receipt.DONE
 
 
-def _keeper(
-    session: Session, processor: str, event: Event, now: datetime, *, listed: bool
-) -> Callable[[], None]:
+def _keeper(ctx: Context, processor: str, event: Event, *, listed: bool) -> Callable[[], None]:
     def keep() -> None:
-        session.add(
+        ctx.session.add(
             ProcessorEvent(
                 processor=processor,
                 event_id=event.id,
                 about=event.about,
-                received_at=now,
+                received_at=ctx.now,
                 listed=listed,
             )
         )
-        session.flush()
+        ctx.session.flush()
 
     return keep
 
 
 def _take_effect(
-    session: Session,
-    processor: str,
-    happening: Happening,
-    now: datetime,
-    policy: Policy,
-    keep: Callable[[], None],
+    ctx: Context, processor: str, happening: Happening, keep: Callable[[], None]
 ) -> None:
     """Apply one happening. `keep` runs in the transaction of the effect, or in a separate one if
     there is no effect.
     """
     match happening:
         case Settled():
-            _settle(session, processor, happening, now, policy, keep)
+            _settle(ctx, processor, happening, keep)
         case Reversed():
-            apply_reversal(session, processor, happening, now, policy, keep)
+            apply_reversal(ctx, processor, happening, keep)
         case MethodUpdated():
-            method_updated(session, processor, happening.saved, now, policy, keep)
+            method_updated(ctx, processor, happening.saved, keep)
         case MethodGone():
-            method_gone(session, processor, happening, now, policy, keep)
+            method_gone(ctx, processor, happening, keep)
         case NeedsOperator():
-            begin_writing(session)
-            _record_for_operator(session, processor, happening, now)
+            begin_writing(ctx.session)
+            _record_for_operator(ctx, processor, happening)
             keep()
-            session.commit()
+            ctx.session.commit()
 
 
-def _settle(
-    session: Session,
-    processor: str,
-    settled: Settled,
-    now: datetime,
-    policy: Policy,
-    keep: Callable[[], None],
-) -> None:
-    attempt_id = session.scalar(
+def _settle(ctx: Context, processor: str, settled: Settled, keep: Callable[[], None]) -> None:
+    attempt_id = ctx.session.scalar(
         select(Attempt.id).where(Attempt.key == settled.key, Attempt.processor == processor)
     )
     if attempt_id is not None:
-        if not settle(session, attempt_id, settled.answer, now, policy, record=keep):
-            _record_alone(session, keep)  # the attempt was settled before
+        if not settle(ctx, attempt_id, settled.answer, record=keep):
+            _record_alone(ctx, keep)  # the attempt was settled before
         return
-    begin_writing(session)
+    begin_writing(ctx.session)
     if isinstance(settled.answer, Paid):
         paid = settled.answer
         what = f"Paid under the key {settled.key}, which matches no attempt in Ballast."
         stray = NeedsOperator(paid.reference, paid.amount, paid.currency, paid.at, what)
-        _record_for_operator(session, processor, stray, now)
+        _record_for_operator(ctx, processor, stray)
     keep()
-    session.commit()
+    ctx.session.commit()
 
 
-def _record_for_operator(
-    session: Session, processor: str, stray: NeedsOperator, now: datetime
-) -> None:
+def _record_for_operator(ctx: Context, processor: str, stray: NeedsOperator) -> None:
     """L9: an event that matches no account is shown to the operator only."""
-    amount = (stray.amount, stray.currency, stray.at)
     report = (processor, stray.reference, stray.what)
-    if unmatched_events.record(session, processor, stray.reference, stray.what, *amount, now):
+    if unmatched_events.record(
+        ctx, processor, stray.reference, stray.what, stray.amount, stray.currency, stray.at
+    ):
         log.warning("unmatched event of %s, reference %s: %s", *report)
 
 
-def _record_alone(session: Session, keep: Callable[[], None]) -> None:
-    begin_writing(session)
+def _record_alone(ctx: Context, keep: Callable[[], None]) -> None:
+    begin_writing(ctx.session)
     keep()
-    session.commit()
+    ctx.session.commit()

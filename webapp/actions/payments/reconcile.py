@@ -1,14 +1,12 @@
 """Query processors about attempts with an unknown outcome, and settle them (L8, L10)."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.actions.payments.query_processor import ask, cancel
 from webapp.actions.payments.settle import settle
-from webapp.clock import Clock
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
@@ -16,14 +14,13 @@ from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import query_schedule
 from webapp.domain.payments.payment import KEY_LIFETIME, NOT_KNOWN_BELIEVED, Attempt, AttemptState
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.ports import (
     Answer,
     Cancelled,
     NeedsCustomer,
     NotKnown,
-    Processors,
     RequestRejected,
     Unknown,
 )
@@ -31,37 +28,29 @@ from webapp.ports import (
 TOO_OLD = "Unknown to the processor and too old to repeat safely. An operator must decide."
 
 
-def reconcile(
-    session: Session,
-    processors: Processors,
-    clock: Clock,
-    policy: Policy,
-    should_continue: ShouldContinue = always,
-) -> int:
+def reconcile(ctx: Context, should_continue: ShouldContinue = always) -> int:
     """Query every attempt that is due by L10's schedule. Returns how many were settled."""
-    due = session.scalars(
+    due = ctx.session.scalars(
         select(Attempt.id)
-        .where(query_schedule.due(clock.now()))
+        .where(query_schedule.due(ctx.clock.now()))
         .order_by(Attempt.next_check_at, Attempt.id)
     ).all()
-    session.rollback()
+    ctx.session.rollback()
 
     def follow_up(attempt_id: int) -> bool:
-        return _follow_up(session, attempt_id, processors, clock, policy)
+        return _follow_up(ctx, attempt_id)
 
-    return run_each(session, due, follow_up, "attempt", should_continue)
+    return run_each(ctx.session, due, follow_up, "attempt", should_continue)
 
 
-def _follow_up(
-    session: Session, attempt_id: int, processors: Processors, clock: Clock, policy: Policy
-) -> bool:
-    now = clock.now()
-    if not _claim(session, attempt_id, now):
+def _follow_up(ctx: Context, attempt_id: int) -> bool:
+    ctx = ctx.later()
+    if not _claim(ctx, attempt_id):
         return False
-    attempt = session.get_one(Attempt, attempt_id)
-    processor, request, state = processors[attempt.processor], attempt.request(), attempt.state
-    age = now - attempt.started_at
-    session.rollback()  # no transaction is open during the call
+    attempt = ctx.session.get_one(Attempt, attempt_id)
+    processor, request, state = ctx.processors[attempt.processor], attempt.request(), attempt.state
+    age = ctx.now - attempt.started_at
+    ctx.session.rollback()  # no transaction is open during the call
     answer: Answer | NotKnown
     if state == AttemptState.CHALLENGED:
         answer = cancel(processor, request.key)  # F9: the challenge was left open
@@ -70,18 +59,18 @@ def _follow_up(
     else:
         answer = ask(processor, request.key)
     if isinstance(answer, NotKnown) and _can_be_repeated(state, age):
-        if _confirm_repeat(session, attempt_id, clock.now(), policy):
+        if _confirm_repeat(ctx.later(), attempt_id):
             answer = processor.charge(request)
         else:
-            answer = Cancelled(clock.now())
+            answer = Cancelled(ctx.clock.now())
     if isinstance(answer, NotKnown):
         if age >= KEY_LIFETIME:
-            _record_for_operator(session, attempt_id, now)
+            _record_for_operator(ctx, attempt_id)
         settled = False
     else:
-        took_effect = settle(session, attempt_id, answer, clock.now(), policy)
+        took_effect = settle(ctx.later(), attempt_id, answer)
         settled = took_effect and not isinstance(answer, (Unknown, RequestRejected, NeedsCustomer))
-    _notify_customer_if_due(session, attempt_id, clock.now())
+    _notify_customer_if_due(ctx.later(), attempt_id)
     return settled
 
 
@@ -95,76 +84,76 @@ def _can_be_repeated(state: AttemptState, age: timedelta) -> bool:
     return state != AttemptState.CHALLENGED and NOT_KNOWN_BELIEVED <= age < KEY_LIFETIME
 
 
-def _confirm_repeat(session: Session, attempt_id: int, now: datetime, policy: Policy) -> bool:
+def _confirm_repeat(ctx: Context, attempt_id: int) -> bool:
     """T14: the final check, under the lock, before the same request is sent again."""
-    account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
-    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
-    is_young = now - attempt.started_at < KEY_LIFETIME
-    is_wanted = top_ups.is_still_wanted(session, account, attempt, now, policy)
+    account = Account.locked(ctx.session, ctx.session.get_one(Attempt, attempt_id).account_id)
+    attempt = ctx.session.get_one(Attempt, attempt_id, populate_existing=True)
+    is_young = ctx.now - attempt.started_at < KEY_LIFETIME
+    is_wanted = top_ups.is_still_wanted(ctx, account, attempt)
     if not (attempt.is_open and is_young and is_wanted):
-        session.rollback()
+        ctx.session.rollback()
         return False
     if attempt.state == AttemptState.REFUSED:
         # From here on the request may run, so a crash must not leave the attempt as refused.
         attempt.state = AttemptState.STARTED
-    session.commit()
+    ctx.session.commit()
     return True
 
 
-def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
+def _claim(ctx: Context, attempt_id: int) -> bool:
     """Schedule the next check, which also keeps a second scheduler from querying this attempt."""
-    Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
-    attempt = session.scalar(
-        select(Attempt).where(Attempt.id == attempt_id, query_schedule.due(now)),
+    Account.locked(ctx.session, ctx.session.get_one(Attempt, attempt_id).account_id)
+    attempt = ctx.session.scalar(
+        select(Attempt).where(Attempt.id == attempt_id, query_schedule.due(ctx.now)),
         execution_options={"populate_existing": True},
     )
     if attempt is None:
-        session.rollback()
+        ctx.session.rollback()
         return False
-    if attempt.extend_challenge(now):
-        session.commit()
+    if attempt.extend_challenge(ctx.now):
+        ctx.session.commit()
         return False
-    attempt.plan_next_check(now)
-    session.commit()
+    attempt.plan_next_check(ctx.now)
+    ctx.session.commit()
     return True
 
 
-def _notify_customer_if_due(session: Session, attempt_id: int, now: datetime) -> None:
+def _notify_customer_if_due(ctx: Context, attempt_id: int) -> None:
     """L10: email the customer if the outcome is still unknown after an hour.
 
     Called after the processor has been queried.
     """
-    found = session.get_one(Attempt, attempt_id)
-    if not found.is_open or not found.should_notify_customer(now):
-        session.rollback()
+    found = ctx.session.get_one(Attempt, attempt_id)
+    if not found.is_open or not found.should_notify_customer(ctx.now):
+        ctx.session.rollback()
         return
-    account = Account.locked(session, found.account_id)
-    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
-    if attempt.is_open and attempt.should_notify_customer(now):
+    account = Account.locked(ctx.session, found.account_id)
+    attempt = ctx.session.get_one(Attempt, attempt_id, populate_existing=True)
+    if attempt.is_open and attempt.should_notify_customer(ctx.now):
         attempt.customer_notified = True
         facts = {
             "amount": account.show(attempt.amount),
             "method": attempt.method.label_in(account.translator) if attempt.method else "",
-            "since": account.mailed(attempt.started_at, now),
+            "since": account.mailed(attempt.started_at, ctx.now),
             "refused": attempt.state == AttemptState.REFUSED,
         }
         about = f"attempt {attempt.id}"
         kind = NoticeKind.STILL_UNKNOWN
-        outbox.enqueue(session, account, kind, about, facts, now, attempt_id=attempt.id)
-    session.commit()
+        outbox.enqueue(ctx, account, kind, about, facts, attempt_id=attempt.id)
+    ctx.session.commit()
 
 
-def _record_for_operator(session: Session, attempt_id: int, now: datetime) -> None:
+def _record_for_operator(ctx: Context, attempt_id: int) -> None:
     """L10: add one timeline line and list the attempt for the operator until it is decided."""
-    account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
-    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
+    account = Account.locked(ctx.session, ctx.session.get_one(Attempt, attempt_id).account_id)
+    attempt = ctx.session.get_one(Attempt, attempt_id, populate_existing=True)
     if not attempt.is_open or (attempt.needs_operator and not attempt.refusals):
-        session.rollback()
+        ctx.session.rollback()
         return
     attempt.trouble, attempt.needs_operator, attempt.refusals = TOO_OLD, True, 0
     line = (
         f"The outcome of {account.show(attempt.amount)} is still unknown after 23 hours. Your "
         "provider will decide. Nothing else is charged until then."
     )
-    decisions.record(session, account.id, Code.OPERATOR, line, now, attempt_id=attempt_id)
-    session.commit()
+    decisions.record(ctx, account.id, Code.OPERATOR, line, attempt_id=attempt_id)
+    ctx.session.commit()

@@ -6,10 +6,8 @@ UPDATE lets only the first outcome take effect.
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
 
 from webapp.actions.payments.failure_emails import enqueue_suspension_emails
 from webapp.actions.payments.settle_paid import (
@@ -29,7 +27,7 @@ from webapp.actions.payments.settle_unpaid import (
 from webapp.actions.top_ups.check_balance import check_balance
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments.payment import AUTHENTICATION_REQUIRED, Attempt, Payment, PaymentState
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.ports import (
     Answer,
     Cancelled,
@@ -48,11 +46,9 @@ NOT_SENT = "could not be sent"
 
 
 def settle(
-    session: Session,
+    ctx: Context,
     attempt_id: int,
     answer: Answer,
-    now: datetime,
-    policy: Policy,
     *,
     record: Callable[[], None] | None = None,
     confirmed: int | None = None,
@@ -62,49 +58,46 @@ def settle(
     `record` adds writes to the transaction, such as the operator's decision. For `confirmed` see
     `check_balance`.
     """
-    account_id = session.scalars(_ACCOUNT, {"attempt_id": attempt_id}).one()
-    account = Account.locked(session, account_id)
-    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
+    account_id = ctx.session.scalars(_ACCOUNT, {"attempt_id": attempt_id}).one()
+    account = Account.locked(ctx.session, account_id)
+    attempt = ctx.session.get_one(Attempt, attempt_id, populate_existing=True)
     match answer:
         case Paid() if matches(attempt, answer):
-            done = settle_as_paid(session, account, attempt, answer, now, policy)
+            done = settle_as_paid(ctx, account, attempt, answer)
         case Paid():
-            done = record_mismatch(session, attempt, answer, now)
+            done = record_mismatch(ctx, attempt, answer)
         case MethodGone():
-            done = settle_as_method_gone(session, account, attempt, answer, now)
+            done = settle_as_method_gone(ctx, account, attempt, answer)
         case Declined():
-            done = settle_as_declined(session, account, attempt, answer, now)
+            done = settle_as_declined(ctx, account, attempt, answer)
         case NeedsCustomer() if attempt.customer_present:
-            done = record_challenge(session, attempt)
+            done = record_challenge(ctx, attempt)
         case NeedsCustomer():
             # No customer is present, so for an automatic payment this is a decline (F7).
             code = AUTHENTICATION_REQUIRED
             decline = Declined(code, DeclineClass.CUSTOMER, answer.at, answer.reference)
-            done = settle_as_declined(session, account, attempt, decline, now)
+            done = settle_as_declined(ctx, account, attempt, decline)
         case Cancelled():
-            done = settle_as_abandoned(session, account, attempt, now, "was given up")
+            done = settle_as_abandoned(ctx, account, attempt, "was given up")
         case Unknown():
-            done = record_unknown(session, account, attempt, answer.reason, now)
+            done = record_unknown(ctx, account, attempt, answer.reason)
         case RequestRejected() if not attempt.automatic:
             # The user is present, sees the error and can try again; no automatic repeat is needed.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
-            done = settle_as_abandoned(session, account, attempt, now, NOT_SENT, answer.reason)
+            done = settle_as_abandoned(ctx, account, attempt, NOT_SENT, answer.reason)
         case RequestRejected():
             # L8: the API key, request or rate limit is at fault; the log shows the reason.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
-            done = record_rejection(session, account, attempt, answer.reason, now)
+            done = record_rejection(ctx, account, attempt, answer.reason)
     if not done:
-        record_payment_after_settlement(session, account, attempt, answer, now)
+        record_payment_after_settlement(ctx, account, attempt, answer)
         return False
     if not attempt.is_open and not _has_next_method(attempt.payment):
-        around = (now, policy)
-        check_balance(
-            session, account, "payment settled", *around, routine=True, confirmed=confirmed
-        )
-        enqueue_suspension_emails(session, account, attempt.payment, now)
+        check_balance(ctx, account, "payment settled", routine=True, confirmed=confirmed)
+        enqueue_suspension_emails(ctx, account, attempt.payment)
     if record is not None:
         record()
-    session.commit()
+    ctx.session.commit()
     return True
 
 

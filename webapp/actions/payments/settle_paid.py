@@ -1,9 +1,5 @@
 """Settle a paid attempt: credit it once, or record a mismatch for the operator (L9)."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.actions.payments.attempts import claim, note_about
 from webapp.domain import ledger
 from webapp.domain.accounts.account import Account
@@ -19,7 +15,7 @@ from webapp.domain.payments.payment import (
     AttemptState,
     PaymentState,
 )
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.domain.webhooks import payloads
@@ -33,19 +29,12 @@ def matches(attempt: Attempt, answer: Paid) -> bool:
     return found == (attempt.amount, attempt.currency, attempt.method_reference)
 
 
-def settle_as_paid(
-    session: Session,
-    account: Account,
-    attempt: Attempt,
-    answer: Paid,
-    now: datetime,
-    policy: Policy,
-) -> bool:
+def settle_as_paid(ctx: Context, account: Account, attempt: Attempt, answer: Paid) -> bool:
     if not claim(
-        session,
+        ctx,
         attempt,
         AttemptState.PAID,
-        answered_at=now,
+        answered_at=ctx.now,
         processor_reference=answer.reference,
         trouble=None,
         needs_operator=False,
@@ -60,24 +49,24 @@ def settle_as_paid(
         description=f"{KIND_NAMES[payment.kind]}, {label}",
         attempt_id=attempt.id,
         # A processor's clock may be wrong; the payment lies between the start and now.
-        occurred_at=max(attempt.started_at, min(answer.at, now)),
+        occurred_at=max(attempt.started_at, min(answer.at, ctx.now)),
     )
-    ledger.append(session, account, [entry], now)
-    payment.settle(PaymentState.PAID, now)
-    top_ups.end_links(session, account, now)
-    payloads.payment(session, account, payment, now)
-    payloads.balance(session, account, now)
+    ledger.append(ctx, account, [entry])
+    payment.settle(PaymentState.PAID, ctx.now)
+    top_ups.end_links(ctx, account)
+    payloads.payment(ctx, account, payment)
+    payloads.balance(ctx, account)
     account.all_failed_mailed = False
     if payment.top_up_id is not None:
-        session.get_one(TopUp, payment.top_up_id).close(TopUpState.PAID, now)
+        ctx.session.get_one(TopUp, payment.top_up_id).close(TopUpState.PAID, ctx.now)
     amount = account.show(attempt.amount)
     line = f"{amount} paid with {label}. The balance is {account.show(account.balance)}."
-    note_about(session, attempt, Code.CHARGED, line, now)
+    note_about(ctx, attempt, Code.CHARGED, line)
     if method is not None and method.restore(attempt.started_at) and method.auto_charge:
-        note_about(session, attempt, Code.RESTORED, f"{label} is back in use.", now)
-        payloads.method(session, account, EventKind.METHOD_RESTORED, method, now)
+        note_about(ctx, attempt, Code.RESTORED, f"{label} is back in use.")
+        payloads.method(ctx, account, EventKind.METHOD_RESTORED, method)
     translator = account.translator
-    receipt = receipts.issue(session, account, payment, label, policy.provider, now)
+    receipt = receipts.issue(ctx, account, payment, label, ctx.policy.provider)
     facts = {
         "receipt": receipt.label,
         "payment_id": str(payment.id),
@@ -85,15 +74,15 @@ def settle_as_paid(
         "method": method.label_in(translator) if method else translator.gettext("operator"),
         "reference": payment.reference,
         "balance_after": account.show(account.balance),
-        "at": account.mailed(now, now),
+        "at": account.mailed(ctx.now, ctx.now),
         "kind": translator.gettext(KIND_NAMES[payment.kind]),
     }
     about = f"attempt {attempt.id}"
-    outbox.enqueue(session, account, NoticeKind.RECEIPT, about, facts, now, attempt_id=attempt.id)
+    outbox.enqueue(ctx, account, NoticeKind.RECEIPT, about, facts, attempt_id=attempt.id)
     return True
 
 
-def record_mismatch(session: Session, attempt: Attempt, answer: Paid, now: datetime) -> bool:
+def record_mismatch(ctx: Context, attempt: Attempt, answer: Paid) -> bool:
     """L9: record mismatched evidence for the operator; nothing is credited."""
     mismatch = (
         f"The processor reports {answer.amount} {answer.currency} (micros) as paid, "
@@ -102,16 +91,16 @@ def record_mismatch(session: Session, attempt: Attempt, answer: Paid, now: datet
     if answer.method_reference not in ("", attempt.method_reference):
         mismatch += f" It was paid with {answer.method_reference}, not {attempt.method_reference}."
     if attempt.mismatch:
-        return claim(session, attempt, AttemptState.UNKNOWN)  # the first mismatch is kept
+        return claim(ctx, attempt, AttemptState.UNKNOWN)  # the first mismatch is kept
     if not claim(
-        session, attempt, AttemptState.UNKNOWN, mismatch=mismatch, needs_operator=True, refusals=0
+        ctx, attempt, AttemptState.UNKNOWN, mismatch=mismatch, needs_operator=True, refusals=0
     ):
         return False
     line = (
         "The processor's record of this payment does not match the request. Nothing was credited. "
         "Your provider will review it."
     )
-    note_about(session, attempt, Code.MISMATCH, line, now)
+    note_about(ctx, attempt, Code.MISMATCH, line)
     return True
 
 
@@ -125,34 +114,33 @@ def _is_second(attempt: Attempt, answer: Paid) -> bool:
     return attempt.mismatch is not None and answer.reference not in attempt.mismatch
 
 
-def _record_second(
-    session: Session, account: Account, attempt: Attempt, answer: Paid, now: datetime
-) -> None:
+def _record_second(ctx: Context, account: Account, attempt: Attempt, answer: Paid) -> None:
     what = (
         f"Attempt {attempt.id} ({attempt.payment.reference}) is {attempt.state}, with "
         f"{attempt.processor_reference or attempt.mismatch}; then the processor reported a payment "
         "under this reference too. Nothing was credited for it."
     )
-    amount = (answer.amount, answer.currency, answer.at)
-    if unmatched_events.record(session, attempt.processor, answer.reference, what, *amount, now):
+    if unmatched_events.record(
+        ctx, attempt.processor, answer.reference, what, answer.amount, answer.currency, answer.at
+    ):
         line = (
             f"The processor reports another {account.show(answer.amount)} for "
             f"{attempt.payment.reference}. Nothing was credited for it. Your provider will review "
             "it."
         )
-        note_about(session, attempt, Code.MISMATCH, line, now)
-    session.commit()
+        note_about(ctx, attempt, Code.MISMATCH, line)
+    ctx.session.commit()
 
 
 def record_payment_after_settlement(
-    session: Session, account: Account, attempt: Attempt, answer: Answer, now: datetime
+    ctx: Context, account: Account, attempt: Attempt, answer: Answer
 ) -> None:
     """L9: record a payment reported after settlement for the operator."""
     if isinstance(answer, Paid) and _is_second(attempt, answer):
-        _record_second(session, account, attempt, answer, now)
+        _record_second(ctx, account, attempt, answer)
         return
     if not isinstance(answer, Paid) or attempt.state == AttemptState.PAID or attempt.mismatch:
-        session.rollback()
+        ctx.session.rollback()
         return
     label = attempt.method.label if attempt.method else "the method"
     attempt.mismatch = (
@@ -165,5 +153,5 @@ def record_payment_after_settlement(
         f"The processor reports {account.show(answer.amount)} from {label} after that payment was "
         "settled as not paid. Nothing was credited. Your provider will review it."
     )
-    note_about(session, attempt, Code.MISMATCH, line, now)
-    session.commit()
+    note_about(ctx, attempt, Code.MISMATCH, line)
+    ctx.session.commit()

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from webapp.actions.payment_methods.sync_method import mark_gone
 from webapp.actions.payments.attempts import claim, note_about
 from webapp.actions.payments.failure_emails import enqueue_suspension_emails
@@ -22,22 +20,21 @@ from webapp.domain.payments.payment import (
     PaymentState,
 )
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import EventKind
 from webapp.ports import Declined, MethodGone
 
 
-def settle_as_declined(
-    session: Session, account: Account, attempt: Attempt, answer: Declined, now: datetime
-) -> bool:
+def settle_as_declined(ctx: Context, account: Account, attempt: Attempt, answer: Declined) -> bool:
     # A processor's clock may be wrong; the decline lies between the start and now.
-    declined_at = max(attempt.started_at, min(answer.at, now))
+    declined_at = max(attempt.started_at, min(answer.at, ctx.now))
     if not claim(
-        session,
+        ctx,
         attempt,
         AttemptState.DECLINED,
-        answered_at=now,
+        answered_at=ctx.now,
         declined_at=declined_at,
         decline_code=answer.code,
         decline_class=answer.decline_class,
@@ -60,26 +57,26 @@ def settle_as_declined(
     # F1: a method that is not charged automatically is not shown as suspended.
     attempt.suspended_method = suspended and (method.auto_charge or attempt.automatic)
     if attempt.suspended_method:
-        payloads.method(session, account, EventKind.METHOD_SUSPENDED, method, now)
+        payloads.method(ctx, account, EventKind.METHOD_SUSPENDED, method)
     line = (
         f"{account.show(attempt.amount)} to {method.label} was declined: "
-        f"{reason(answer.code).sentence}.{_consequence(account, method, now)}"
+        f"{reason(answer.code).sentence}.{_consequence(account, method, ctx.now)}"
     )
-    note_about(session, attempt, Code.DECLINED, line, now)
-    _fail_without_fallback(session, account, payment, now)
+    note_about(ctx, attempt, Code.DECLINED, line)
+    _fail_without_fallback(ctx, account, payment)
     return True
 
 
 def settle_as_method_gone(
-    session: Session, account: Account, attempt: Attempt, answer: MethodGone, now: datetime
+    ctx: Context, account: Account, attempt: Attempt, answer: MethodGone
 ) -> bool:
     """M13: the processor no longer has the method. It is not suspended; the next one is charged."""
     if not claim(
-        session,
+        ctx,
         attempt,
         AttemptState.DECLINED,
-        answered_at=now,
-        declined_at=now,
+        answered_at=ctx.now,
+        declined_at=ctx.now,
         decline_code=METHOD_GONE,
         decline_class=class_of(METHOD_GONE),
         trouble=None,
@@ -90,64 +87,55 @@ def settle_as_method_gone(
     payment, method = attempt.payment, attempt.method
     if method is None:
         raise ValueError(f"attempt {attempt.id} was made without a method")
-    mark_gone(session, method, answer, now)
+    mark_gone(ctx, method, answer)
     line = (
         f"{account.show(attempt.amount)} was not charged to {method.label}: the processor no "
         "longer has it."
     )
-    note_about(session, attempt, Code.DECLINED, line, now)
-    _fail_without_fallback(session, account, payment, now)
+    note_about(ctx, attempt, Code.DECLINED, line)
+    _fail_without_fallback(ctx, account, payment)
     return True
 
 
-def _fail_without_fallback(
-    session: Session, account: Account, payment: Payment, now: datetime
-) -> None:
+def _fail_without_fallback(ctx: Context, account: Account, payment: Payment) -> None:
     """Fail a payment that has only one method: an instant payment or a retry."""
     if payment.kind in (PaymentKind.INSTANT, PaymentKind.RETRY):
-        payment.settle(PaymentState.FAILED, now)
-        payloads.payment(session, account, payment, now)
+        payment.settle(PaymentState.FAILED, ctx.now)
+        payloads.payment(ctx, account, payment)
 
 
-def record_challenge(session: Session, attempt: Attempt) -> bool:
+def record_challenge(ctx: Context, attempt: Attempt) -> bool:
     """The bank challenges the customer, who has 15 minutes to answer (F9)."""
     next_check_at = attempt.started_at + CHALLENGE_LIFE
-    return claim(session, attempt, AttemptState.CHALLENGED, next_check_at=next_check_at)
+    return claim(ctx, attempt, AttemptState.CHALLENGED, next_check_at=next_check_at)
 
 
 def settle_as_abandoned(
-    session: Session,
-    account: Account,
-    attempt: Attempt,
-    now: datetime,
-    what: str,
-    trouble: str = "",
+    ctx: Context, account: Account, attempt: Attempt, what: str, trouble: str = ""
 ) -> bool:
     """F9: no money was taken and nothing was declined, so the method is not suspended."""
     if not claim(
-        session,
+        ctx,
         attempt,
         AttemptState.ABANDONED,
-        answered_at=now,
+        answered_at=ctx.now,
         trouble=trouble[:TROUBLE_LENGTH] or None,
         needs_operator=False,
         next_check_at=None,
     ):
         return False
     payment = attempt.payment
-    payment.settle(PaymentState.ABANDONED, now)
-    payloads.payment(session, account, payment, now)
+    payment.settle(PaymentState.ABANDONED, ctx.now)
+    payloads.payment(ctx, account, payment)
     if payment.top_up_id is not None:
-        session.get_one(TopUp, payment.top_up_id).close(TopUpState.DROPPED, now)
+        ctx.session.get_one(TopUp, payment.top_up_id).close(TopUpState.DROPPED, ctx.now)
     label = attempt.method.label if attempt.method else "the method"
     line = f"{account.show(attempt.amount)} to {label} {what}. Nothing was charged."
-    note_about(session, attempt, Code.ABANDONED, line, now)
+    note_about(ctx, attempt, Code.ABANDONED, line)
     return True
 
 
-def record_unknown(
-    session: Session, account: Account, attempt: Attempt, trouble: str, now: datetime
-) -> bool:
+def record_unknown(ctx: Context, account: Account, attempt: Attempt, trouble: str) -> bool:
     """L10: an inconclusive answer. The attempt stays open, and reconciliation keeps querying."""
     # While a challenge is open the customer can still answer it.
     is_challenged = attempt.state == AttemptState.CHALLENGED
@@ -156,7 +144,7 @@ def record_unknown(
     # The request was accepted, so an escalation because of repeated refusals ends.
     needs_operator = attempt.needs_operator and not attempt.refusals
     if not claim(
-        session,
+        ctx,
         attempt,
         state,
         trouble=trouble[:TROUBLE_LENGTH],
@@ -169,14 +157,12 @@ def record_unknown(
             f"The outcome of {account.show(attempt.amount)} to {attempt.method.label} is not known "
             "yet. Nothing else is charged until the bank answers."
         )
-        note_about(session, attempt, Code.WAITING, line, now)
-    enqueue_suspension_emails(session, account, attempt.payment, now)
+        note_about(ctx, attempt, Code.WAITING, line)
+    enqueue_suspension_emails(ctx, account, attempt.payment)
     return True
 
 
-def record_rejection(
-    session: Session, account: Account, attempt: Attempt, trouble: str, now: datetime
-) -> bool:
+def record_rejection(ctx: Context, account: Account, attempt: Attempt, trouble: str) -> bool:
     """L8: the processor has not run the request. It is repeated under its key; repeated refusals
     are shown to the operator.
     """
@@ -184,7 +170,7 @@ def record_rejection(
     is_repeated = refusals >= REFUSALS_FOR_OPERATOR
     why = f"Refused {refusals} times: {trouble}" if is_repeated else trouble
     if not claim(
-        session,
+        ctx,
         attempt,
         AttemptState.REFUSED,
         trouble=why[:TROUBLE_LENGTH],
@@ -199,14 +185,14 @@ def record_rejection(
             f"The processor refused the request to charge {charge}. Nothing was charged. The "
             "request is repeated; nothing else is charged meanwhile."
         )
-        note_about(session, attempt, Code.WAITING, line, now)
+        note_about(ctx, attempt, Code.WAITING, line)
     elif refusals == REFUSALS_FOR_OPERATOR:
         line = (
             f"The processor has refused the request to charge {charge} {refusals} times. Nothing "
             "was charged. Your provider has to review this. The request is still being repeated."
         )
-        note_about(session, attempt, Code.OPERATOR, line, now)
-    enqueue_suspension_emails(session, account, attempt.payment, now)
+        note_about(ctx, attempt, Code.OPERATOR, line)
+    enqueue_suspension_emails(ctx, account, attempt.payment)
     return True
 
 

@@ -1,33 +1,26 @@
 """Apply changes to the low-balance settings, all or none (T1, T2, N5)."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from types import MappingProxyType
-
-from sqlalchemy.orm import Session
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid, Stale
 from webapp.domain.shared.field_tables import changes
-from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.default_limit import with_default_limit
 from webapp.domain.top_ups.settings import FIELDS, Choice, LowBalanceSettings
 from webapp.domain.webhooks import payloads
 
 
 def apply_settings(
-    session: Session,
+    ctx: Context,
     account_id: int,
     choice: Choice,
     seen_version: int,
-    actor: Actor,
-    now: datetime,
-    policy: Policy,
     *,
     unreadable: Mapping[str, str] = MappingProxyType({}),
     confirmed: int | None = None,
@@ -41,52 +34,44 @@ def apply_settings(
     Raises `Invalid` with an error for each invalid field, `Stale` if the settings have changed
     since the form was opened, or `ChargeUnconfirmed` like `check_balance`.
     """
-    account = Account.locked(session, account_id)
-    settings = LowBalanceSettings.of(session, account_id)
-    faults = choice.faults(policy, account.show) | dict(unreadable)
-    has_consent = settings.refill_on or _has_consent(session, account_id)
+    account = Account.locked(ctx.session, account_id)
+    settings = LowBalanceSettings.of(ctx.session, account_id)
+    faults = choice.faults(ctx.policy, account.show) | dict(unreadable)
+    has_consent = settings.refill_on or _has_consent(ctx, account_id)
     faults |= choice.consent_faults(has_consent=has_consent)
     if faults:
-        session.rollback()
+        ctx.session.rollback()
         raise Invalid(faults)
-    choice = with_default_limit(session, account, choice, now)
+    choice = with_default_limit(ctx, account, choice)
     if choice == settings.chosen():
-        session.rollback()
+        ctx.session.rollback()
         return settings
     if seen_version != settings.version:
-        session.rollback()
+        ctx.session.rollback()
         raise Stale(
             "These settings have changed since you opened this page. Your changes were not applied."
         )
-    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
-    save_settings(session, account, settings, choice, actor, now, policy)
-    check_balance(session, account, "settings applied", now, policy, confirmed=confirmed)
-    session.commit()
+    confirmed = confirmed_or_due(ctx, account, confirmed)
+    save_settings(ctx, account, settings, choice)
+    check_balance(ctx, account, "settings applied", confirmed=confirmed)
+    ctx.session.commit()
     return settings
 
 
 def save_settings(
-    session: Session,
-    account: Account,
-    settings: LowBalanceSettings,
-    choice: Choice,
-    actor: Actor,
-    now: datetime,
-    policy: Policy,
+    ctx: Context, account: Account, settings: LowBalanceSettings, choice: Choice
 ) -> None:
     """Save with an audit-log line and a webhook event, in the caller's transaction."""
     before = settings.chosen()
-    settings.apply(choice, actor.user_id, now)
+    settings.apply(choice, ctx.actor.user_id, ctx.now)
     changed = changes(FIELDS, before, choice)
-    audit.record(
-        session, account.id, actor, "settings", now, version=settings.version, changed=changed
-    )
-    payloads.settings(session, account, settings, now)
+    audit.record(ctx, account.id, "settings", version=settings.version, changed=changed)
+    payloads.settings(ctx, account, settings)
     if before.refill_on and not choice.refill_on:
-        record_withdrawal(session, account, "Automatic refill was switched off", now, policy)
+        record_withdrawal(ctx, account, "Automatic refill was switched off")
     elif choice.changes_refill(before):
-        record_withdrawal(session, account, "The refill settings were changed", now, policy)
+        record_withdrawal(ctx, account, "The refill settings were changed")
 
 
-def _has_consent(session: Session, account_id: int) -> bool:
-    return any(method.auto_charge for method in payment_methods.listed(session, account_id))
+def _has_consent(ctx: Context, account_id: int) -> bool:
+    return any(method.auto_charge for method in payment_methods.listed(ctx.session, account_id))

@@ -4,16 +4,14 @@ An episode lasts while automatic refill is on and the balance is below its thres
 another kind with the same message (T10, T11) replaces it.
 """
 
-from datetime import datetime
 from secrets import token_hex
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.explanations import out_of_use, plain, timeline_line, what_to_do
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.top_ups.top_up import Plan, PlanInput
@@ -37,18 +35,16 @@ def is_blocked(inputs: PlanInput, answer: Plan) -> bool:
     return inputs.choice.refill_on and inputs.is_below and answer.code in BLOCKED
 
 
-def mark_mailed(session: Session, account: Account, now: datetime) -> None:
+def mark_mailed(ctx: Context, account: Account) -> None:
     """Record that another email has announced in this episode that the refill cannot be charged."""
-    settings = LowBalanceSettings.of(session, account.id)
+    settings = LowBalanceSettings.of(ctx.session, account.id)
     if settings.is_below_refill(account.balance):
-        settings.blocked_mailed_at = settings.blocked_mailed_at or now
+        settings.blocked_mailed_at = settings.blocked_mailed_at or ctx.now
 
 
-def enqueue_blocked_email(
-    session: Session, account: Account, inputs: PlanInput, answer: Plan
-) -> None:
+def enqueue_blocked_email(ctx: Context, account: Account, inputs: PlanInput, answer: Plan) -> None:
     """Queue the email, unless one has been queued in this episode."""
-    settings = LowBalanceSettings.of(session, account.id)
+    settings = LowBalanceSettings.of(ctx.session, account.id)
     if settings.blocked_mailed_at is not None:
         return
     settings.blocked_mailed_at = inputs.now
@@ -68,6 +64,6 @@ def enqueue_blocked_email(
         "advice": what_to_do(inputs, answer, translator),
     }
     about = f"episode {token_hex(8)}"  # two episodes can begin at the same instant
-    outbox.enqueue(session, account, NoticeKind.REFILL_BLOCKED, about, facts, inputs.now)
+    outbox.enqueue(ctx.at(inputs.now), account, NoticeKind.REFILL_BLOCKED, about, facts)
     line = f"Email sent: the balance {balance} is below {threshold}, and nothing can be charged."
-    decisions.record(session, account.id, Code.NOTIFIED, line, inputs.now)
+    decisions.record(ctx.at(inputs.now), account.id, Code.NOTIFIED, line)

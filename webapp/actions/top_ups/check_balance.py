@@ -5,9 +5,6 @@ top-up but charges nothing; the worker charges right after the commit.
 """
 
 from dataclasses import replace
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.actions.top_ups.blocked_email import enqueue_blocked_email, is_blocked, mark_mailed
@@ -18,7 +15,7 @@ from webapp.domain.accounts.decisions import Code
 from webapp.domain.events.rows import latest_line
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import ChargeNow, ChargeUnconfirmed
 from webapp.domain.top_ups.explanations import limit_name, plain, timeline_line, what_happens_next
@@ -27,11 +24,9 @@ from webapp.domain.top_ups.top_up import Plan, PlanInput, TopUp
 
 
 def check_balance(
-    session: Session,
+    ctx: Context,
     account: Account,
     cause: str,
-    now: datetime,
-    policy: Policy,
     *,
     routine: bool = False,
     confirmed: int | None = None,
@@ -45,72 +40,68 @@ def check_balance(
     as for API requests. Raises `ChargeUnconfirmed` if more would be charged
     (T18); the caller rolls back.
     """
-    session.flush()
+    ctx.session.flush()
     if not routine or not account.is_low:
         account.low_by_reversal = False  # L7: the reversal is no longer the only cause
         account.refill_held = False
-    LowBalanceSettings.of(session, account.id).end_episode(account.balance)
-    notify_if_low(session, account, now, policy)
+    LowBalanceSettings.of(ctx.session, account.id).end_episode(account.balance)
+    notify_if_low(ctx, account)
     if routine and not account.is_low:
         return None
-    inputs = top_ups.gather(session, account, now, policy)
+    inputs = top_ups.gather(ctx, account)
     answer = top_ups.plan(inputs)
     if not inputs.choice.refill_on:
         return None
     if answer.charges:
         if confirmed is not None and answer.amount > confirmed:
             raise ChargeUnconfirmed(ChargeNow.of(inputs, answer))
-        return open_top_up(session, account, cause, now)
+        return open_top_up(ctx, account, cause)
     if answer.code is Code.WAITING and (routine or not inputs.is_below):
         return None
     if answer.code is Code.ABOVE_THRESHOLD and routine:
         return None
-    explain(session, account, inputs, answer, routine=routine)
+    explain(ctx, account, inputs, answer, routine=routine)
     return None
 
 
-def confirmed_or_due(
-    session: Session, account: Account, confirmed: int | None, now: datetime, policy: Policy
-) -> int | None:
+def confirmed_or_due(ctx: Context, account: Account, confirmed: int | None) -> int | None:
     """The amount the user has confirmed, or the charge of an open refill if that is more (T18).
 
     Call this before the change is made: an open refill charges without it.
     """
-    if confirmed is None or top_ups.open_top_up(session, account.id) is None:
+    if confirmed is None or top_ups.open_top_up(ctx.session, account.id) is None:
         return confirmed
-    due = top_ups.plan(top_ups.gather(session, account, now, policy))
+    due = top_ups.plan(top_ups.gather(ctx, account))
     return max(confirmed, due.amount if due.charges else 0)
 
 
-def hold_refill(session: Session, account: Account, why: str, now: datetime) -> None:
+def hold_refill(ctx: Context, account: Account, why: str) -> None:
     """T18: the current change starts no refill; the next check does."""
     account.refill_held = True
-    decisions.record(session, account.id, Code.REFILL_HELD, why, now)
+    decisions.record(ctx, account.id, Code.REFILL_HELD, why)
 
 
-def pause_for_dispute(
-    session: Session, account: Account, name: str, now: datetime, policy: Policy
-) -> None:
+def pause_for_dispute(ctx: Context, account: Account, name: str) -> None:
     """L7: after a lost dispute automatic payments are paused until a user resumes them."""
-    account.pause(now, by_dispute=True)
-    decisions.record(session, account.id, Code.TAKEN_BACK, f"{name} was lost.", now)
-    record_withdrawal(session, account, "Automatic payments were paused", now, policy)
-    explain(session, account, top_ups.gather(session, account, now, policy), Plan(Code.PAUSED))
+    account.pause(ctx.now, by_dispute=True)
+    decisions.record(ctx, account.id, Code.TAKEN_BACK, f"{name} was lost.")
+    record_withdrawal(ctx, account, "Automatic payments were paused")
+    explain(ctx, account, top_ups.gather(ctx, account), Plan(Code.PAUSED))
 
 
-def open_top_up(session: Session, account: Account, cause: str, now: datetime) -> TopUp:
+def open_top_up(ctx: Context, account: Account, cause: str) -> TopUp:
     """Return the open top-up, or open one (T8)."""
-    top_up = top_ups.open_top_up(session, account.id)
+    top_up = top_ups.open_top_up(ctx.session, account.id)
     if top_up is None:
-        top_up = TopUp(account_id=account.id, cause=cause, opened_at=now)
-        session.add(top_up)
-        session.flush()
-        notify_workers(session)
+        top_up = TopUp(account_id=account.id, cause=cause, opened_at=ctx.now)
+        ctx.session.add(top_up)
+        ctx.session.flush()
+        notify_workers(ctx.session)
     return top_up
 
 
 def explain(
-    session: Session,
+    ctx: Context,
     account: Account,
     inputs: PlanInput,
     answer: Plan,
@@ -128,31 +119,31 @@ def explain(
         account.pause(inputs.now)
         inputs = replace(inputs, paused=True)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
-        LowBalanceSettings.of(session, account.id).look_again(answer.until)
-    _enqueue_email(session, account, inputs, answer)
+        LowBalanceSettings.of(ctx.session, account.id).look_again(answer.until)
+    _enqueue_email(ctx, account, inputs, answer)
     line = timeline_line(inputs, answer, account.show)
-    last = latest_line(session, account.id) if routine else None
+    last = latest_line(ctx.session, account.id) if routine else None
     if last is None or (last.timeline, last.facts.get("sentence")) != (answer.code, line):
         top_up_id = top_up.id if top_up else None
-        decisions.record(session, account.id, answer.code, line, inputs.now, top_up_id=top_up_id)
+        decisions.record(ctx.at(inputs.now), account.id, answer.code, line, top_up_id=top_up_id)
 
 
-def _enqueue_email(session: Session, account: Account, inputs: PlanInput, answer: Plan) -> None:
-    if _enqueue_pause_or_limit_email(session, account, inputs, answer):
-        mark_mailed(session, account, inputs.now)
+def _enqueue_email(ctx: Context, account: Account, inputs: PlanInput, answer: Plan) -> None:
+    if _enqueue_pause_or_limit_email(ctx, account, inputs, answer):
+        mark_mailed(ctx.at(inputs.now), account)
     elif is_blocked(inputs, answer):
-        enqueue_blocked_email(session, account, inputs, answer)
+        enqueue_blocked_email(ctx, account, inputs, answer)
 
 
 def _enqueue_pause_or_limit_email(
-    session: Session, account: Account, inputs: PlanInput, answer: Plan
+    ctx: Context, account: Account, inputs: PlanInput, answer: Plan
 ) -> bool:
     """T10: queue one email per pause and per window of a limit. True if one was queued."""
     translator = account.translator
     if answer.code is Code.PAUSED and account.paused_at is not None:
         about = account.paused_at.isoformat()
         facts = {"sentence": timeline_line(inputs, answer, account.show, translator)}
-        return outbox.enqueue(session, account, NoticeKind.PAUSED, about, facts, inputs.now)
+        return outbox.enqueue(ctx.at(inputs.now), account, NoticeKind.PAUSED, about, facts)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
         facts = {
             "sentence": timeline_line(inputs, answer, account.show, translator),
@@ -160,14 +151,14 @@ def _enqueue_pause_or_limit_email(
             "until": account.mailed(answer.until, inputs.now),
         }
         about = f"{answer.limit}:{answer.until.isoformat()}"
-        return outbox.enqueue(session, account, NoticeKind.LIMIT_REACHED, about, facts, inputs.now)
+        return outbox.enqueue(ctx.at(inputs.now), account, NoticeKind.LIMIT_REACHED, about, facts)
     return False
 
 
-def notify_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> None:
+def notify_if_low(ctx: Context, account: Account) -> None:
     """N2: queue one email each time the balance falls below a notification threshold."""
-    settings = LowBalanceSettings.of(session, account.id)
-    crossed = settings.owes_notification(account.balance, now)
+    settings = LowBalanceSettings.of(ctx.session, account.id)
+    crossed = settings.owes_notification(account.balance, ctx.now)
     if crossed is None:
         return
     threshold = account.show(crossed)
@@ -175,20 +166,19 @@ def notify_if_low(session: Session, account: Account, now: datetime, policy: Pol
     facts = {
         "balance": balance,
         "threshold": threshold,
-        "at": account.mailed(now, now),
-        "what_next": what_next(session, account, now, policy),
+        "at": account.mailed(ctx.now, ctx.now),
+        "what_next": what_next(ctx, account),
     }
-    if outbox.enqueue(session, account, NoticeKind.LOW_BALANCE, now.isoformat(), facts, now):
+    if outbox.enqueue(ctx, account, NoticeKind.LOW_BALANCE, ctx.now.isoformat(), facts):
         decisions.record(
-            session,
+            ctx,
             account.id,
             Code.NOTIFIED,
             f"Low balance notification: {balance} is below {threshold}. Email queued.",
-            now,
         )
 
 
-def what_next(session: Session, account: Account, now: datetime, policy: Policy) -> str:
+def what_next(ctx: Context, account: Account) -> str:
     """T13's sentence as plain text, for an email."""
-    inputs = top_ups.gather(session, account, now, policy)
+    inputs = top_ups.gather(ctx, account)
     return plain(what_happens_next(inputs, account.show, account.translator))

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from webapp.actions.usage.post_usage import UsageReceipt, post_usage, post_usage_of_many
 from webapp.database.errors import fault_of
 from webapp.database.transactions import has_one_writer
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.usage.record import Usage
 
 
@@ -55,28 +55,21 @@ class UsageBatcher:
     def __init__(self) -> None:
         self._queues: WeakValueDictionary[int, _Queue] = WeakValueDictionary()
 
-    def post_usage(
-        self,
-        session: Session,
-        account_id: int,
-        usages: Sequence[Usage],
-        now: datetime,
-        policy: Policy,
-    ) -> UsageReceipt:
+    def post_usage(self, ctx: Context, account_id: int, usages: Sequence[Usage]) -> UsageReceipt:
         """Like the action `post_usage`; the balance includes the whole group."""
-        request = _Request(account_id, usages, now)
-        session.rollback()  # no transaction is open while the request waits
-        queue = self._queue(session, account_id)
+        request = _Request(account_id, usages, ctx.now)
+        ctx.session.rollback()  # no transaction is open while the request waits
+        queue = self._queue(ctx.session, account_id)
         queue.waiting.append(request)
         with queue.writing:
             if not request.is_taken:
                 requests = queue.take_all()
                 if len(requests) == 1:
-                    return post_usage(session, account_id, usages, now, policy)
-                _post_all(session, requests, policy)
+                    return post_usage(ctx, account_id, usages)
+                _post_all(ctx, requests)
         if request.outage is not None:
             raise request.outage
-        return request.receipt or post_usage(session, account_id, usages, now, policy)
+        return request.receipt or post_usage(ctx, account_id, usages)
 
     def _queue(self, session: Session, account_id: int) -> _Queue:
         """One queue on SQLite, which has one writer; elsewhere one queue per account, so that a
@@ -85,16 +78,16 @@ class UsageBatcher:
         return self._queues.setdefault(0 if has_one_writer(session) else account_id, _Queue())
 
 
-def _post_all(session: Session, requests: Sequence[_Request], policy: Policy) -> None:
+def _post_all(ctx: Context, requests: Sequence[_Request]) -> None:
     """Set each request's receipt, or its outage; neither if posting fails for another reason."""
     usages: dict[int, list[Usage]] = {}
     for request in requests:
         usages.setdefault(request.account_id, []).extend(request.usages)
     now = max(request.now for request in requests)
     try:
-        receipts = post_usage_of_many(session, usages, now, policy)
+        receipts = post_usage_of_many(ctx.at(now), usages)
     except Exception as error:  # noqa: BLE001 - raised again when the requests post separately
-        session.rollback()
+        ctx.session.rollback()
         for request in requests:
             request.outage = error if fault_of(error) else None
         return

@@ -2,20 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import BinaryIO
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from webapp.actions.usage.post_usage import post_usage
-from webapp.clock import Clock
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
-from webapp.domain.shared.policy import Policy
 from webapp.domain.usage import csv_reader
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.csv_reader import Line
@@ -27,62 +23,51 @@ BATCH = 1_000
 
 
 def import_usage(
-    session: Session,
+    ctx: Context,
     account_id: int,
     file: BinaryIO,
     file_name: str,
     size: int,
     key: str,
-    actor: Actor,
-    clock: Clock,
-    policy: Policy,
     wake: Callable[[], None],
 ) -> int:
     """Import the file and return the import's id.
 
     `key` identifies the form. Raises `Conflict` if the form has been submitted before.
     """
-    import_id = _begin(session, account_id, file_name, size, key, actor, clock.now())
-    currency = session.get_one(Account, account_id).currency
-    session.rollback()
-    run = _Run(session, account_id, import_id, currency, clock, policy, wake)
+    import_id = _begin(ctx.later(), account_id, file_name, size, key)
+    currency = ctx.session.get_one(Account, account_id).currency
+    ctx.session.rollback()
+    run = _Run(ctx, account_id, import_id, currency, wake)
     try:
         for line in csv_reader.read(file, account_is_known=True):
             run.take(line, file.tell())
     except csv_reader.BadHeader as bad:
         run.refuse(str(bad))
         return import_id
-    run.end(actor)
+    run.end()
     return import_id
 
 
-def _begin(
-    session: Session,
-    account_id: int,
-    file_name: str,
-    size: int,
-    key: str,
-    actor: Actor,
-    now: datetime,
-) -> int:
-    begin_writing(session)
+def _begin(ctx: Context, account_id: int, file_name: str, size: int, key: str) -> int:
+    begin_writing(ctx.session)
     run = UsageImport(
         account_id=account_id,
-        user_id=actor.user_id,
+        user_id=ctx.actor.user_id,
         request_key=key,
         file_name=_readable(file_name),
         size=size,
-        started_at=now,
-        went_on_at=now,
+        started_at=ctx.now,
+        went_on_at=ctx.now,
     )
-    session.add(run)
+    ctx.session.add(run)
     try:
-        session.flush()
+        ctx.session.flush()
     except IntegrityError:
-        session.rollback()
+        ctx.session.rollback()
         raise Conflict("This form has already been submitted.", code="form_used") from None
     import_id = run.id
-    session.commit()
+    ctx.session.commit()
     return import_id
 
 
@@ -94,12 +79,10 @@ def _readable(name: str) -> str:
 
 @dataclass
 class _Run:
-    session: Session
+    ctx: Context
     account_id: int
     import_id: int
     currency: str
-    clock: Clock
-    policy: Policy
     wake: Callable[[], None]
     waiting: list[tuple[Line, Usage]] = field(default_factory=list)
     unsaved: int = 0
@@ -114,7 +97,7 @@ class _Run:
         self.at = at
         self.unsaved += 1
         try:
-            record = line.parse_for(self.account_id, self.currency, self.clock.now())
+            record = line.parse_for(self.account_id, self.currency, self.ctx.clock.now())
             self.waiting.append((line, record))
         except Invalid as invalid:
             errors = "; ".join(f"{name}: {error}" for name, error in invalid.fields.items())
@@ -125,29 +108,26 @@ class _Run:
     def post(self) -> None:
         if self.waiting:
             records = [record for _, record in self.waiting]
-            now = self.clock.now()
-            receipt = post_usage(self.session, self.account_id, records, now, self.policy)
+            receipt = post_usage(self.ctx.later(), self.account_id, records)
             self.wake()
             for (line, record), verdict in zip(self.waiting, receipt.verdicts, strict=True):
                 self.posted += verdict is Verdict.POSTED
                 self.duplicate += verdict is Verdict.DUPLICATE
-                refused = usage.refusal(verdict, record, self.policy.usage_max)
+                refused = usage.refusal(verdict, record, self.ctx.policy.usage_max)
                 for name, error in refused.items():
                     self._add_fault(line, f"{name}: {error}")
             self.waiting = []
         self.unsaved = 0
         self._save(ImportState.RUNNING)
 
-    def end(self, actor: Actor) -> None:
+    def end(self) -> None:
         self.post()
-        session, run = self.session, self._update(ImportState.DONE)
+        session, run = self.ctx.session, self._update(ImportState.DONE)
         run.read, run.faults = run.size, self.faults
         audit.record(
-            session,
+            self.ctx.later(),
             self.account_id,
-            actor,
             "usage_imported",
-            self.clock.now(),
             file=run.file_name,
             posted=self.posted,
             duplicate=self.duplicate,
@@ -156,19 +136,19 @@ class _Run:
         session.commit()
 
     def refuse(self, why: str) -> None:
-        session, run = self.session, self._update(ImportState.REFUSED)
+        session, run = self.ctx.session, self._update(ImportState.REFUSED)
         run.why = why[:300]
         session.commit()
 
     def _save(self, state: ImportState) -> None:
-        session = self.session
+        session = self.ctx.session
         self._update(state)
         session.commit()
 
     def _update(self, state: ImportState) -> UsageImport:
-        begin_writing(self.session)
-        run = self.session.get_one(UsageImport, self.import_id)
-        run.state, run.went_on_at, run.read = state, self.clock.now(), self.at
+        begin_writing(self.ctx.session)
+        run = self.ctx.session.get_one(UsageImport, self.import_id)
+        run.state, run.went_on_at, run.read = state, self.ctx.clock.now(), self.at
         run.posted, run.duplicate, run.bad = self.posted, self.duplicate, self.bad
         return run
 

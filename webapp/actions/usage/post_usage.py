@@ -3,9 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.actions.top_ups.check_balance import check_balance, notify_if_low
 from webapp.database.ledger_statements import posted_references
@@ -15,6 +12,7 @@ from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account, BalanceSnapshot
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.ledger import Entry, EntryKind
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.money import LARGEST
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import LowBalanceSettings
@@ -34,53 +32,46 @@ class UsageReceipt:
     opened_top_up: bool
 
 
-def post_usage(
-    session: Session, account_id: int, usages: Sequence[Usage], now: datetime, policy: Policy
-) -> UsageReceipt:
+def post_usage(ctx: Context, account_id: int, usages: Sequence[Usage]) -> UsageReceipt:
     """Debit each record separately. Usage is never refused for lack of balance (L1).
 
     A record above USAGE_MAX is refused, whether it comes by API or import (L14).
     """
-    return post_usage_of_many(session, {account_id: usages}, now, policy)[account_id]
+    return post_usage_of_many(ctx, {account_id: usages})[account_id]
 
 
 def post_usage_of_many(
-    session: Session,
-    usages: Mapping[int, Sequence[Usage]],
-    now: datetime,
-    policy: Policy,
+    ctx: Context, usages: Mapping[int, Sequence[Usage]]
 ) -> dict[int, UsageReceipt]:
     """Like `post_usage`, for several accounts by id, in one transaction."""
-    begin_writing(session)
-    receipts = _post(session, usages, now, policy)
+    begin_writing(ctx.session)
+    receipts = _post(ctx, usages)
     written = {Verdict.POSTED, Verdict.TOO_LARGE}
     if any(not written.isdisjoint(receipt.verdicts) for receipt in receipts.values()):
-        session.commit()
+        ctx.session.commit()
     else:
-        session.rollback()
+        ctx.session.rollback()
     return receipts
 
 
-def _post(
-    session: Session, usages: Mapping[int, Sequence[Usage]], now: datetime, policy: Policy
-) -> dict[int, UsageReceipt]:
-    accounts = BalanceSnapshot.lock(session, usages)
-    claimed = _claimed(session, usages)
+def _post(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int, UsageReceipt]:
+    accounts = BalanceSnapshot.lock(ctx.session, usages)
+    claimed = _claimed(ctx, usages)
     judged = {
-        account_id: _judge(records, claimed[account_id], policy)
+        account_id: _judge(records, claimed[account_id], ctx.policy)
         for account_id, records in usages.items()
     }
     additions = (
         (account_id, accounts[account_id].balance, entries)
         for account_id, (_, entries) in judged.items()
     )
-    balances = ledger.append_to_many(session, additions, now)
+    balances = ledger.append_to_many(ctx, additions)
     receipts = {}
     for (account_id, (verdicts, entries)), balance in zip(judged.items(), balances, strict=True):
         quiet = not entries or accounts[account_id].is_quiet_at(balance)
-        opened = not quiet and _after_debit(session, account_id, entries, now, policy)
+        opened = not quiet and _after_debit(ctx, account_id, entries)
         if Verdict.TOO_LARGE in verdicts:
-            _record_too_large(session, account_id, usages[account_id], verdicts, now, policy)
+            _record_too_large(ctx, account_id, usages[account_id], verdicts)
         receipts[account_id] = UsageReceipt(balance, tuple(verdicts), opened)
     return receipts
 
@@ -112,61 +103,54 @@ def _judge(
 
 
 def _record_too_large(
-    session: Session,
-    account_id: int,
-    usages: Sequence[Usage],
-    verdicts: Sequence[Verdict],
-    now: datetime,
-    policy: Policy,
+    ctx: Context, account_id: int, usages: Sequence[Usage], verdicts: Sequence[Verdict]
 ) -> None:
     """L14: one line on the account's timeline and in the log for all refused records."""
     refused = [
         it for it, verdict in zip(usages, verdicts, strict=True) if verdict is Verdict.TOO_LARGE
     ]
     largest = max(refused, key=lambda it: it.amount)
-    show = session.get_one(Account, account_id).show
+    show = ctx.session.get_one(Account, account_id).show
     amount = show(min(largest.amount, LARGEST))
     if largest.amount > LARGEST:
         amount = f"more than {amount}"
     which = f"Usage of {amount} ({largest.reference}) was"
     if len(refused) > 1:
         which = f"{len(refused):,} usage records, up to {amount}, were"
-    line = f"{which} refused: a record may be at most {show(policy.usage_max)}."
-    decisions.record(session, account_id, Code.USAGE_TOO_LARGE, line, now)
+    line = f"{which} refused: a record may be at most {show(ctx.policy.usage_max)}."
+    decisions.record(ctx, account_id, Code.USAGE_TOO_LARGE, line)
     log.warning("account %s: %s", account_id, line)
 
 
-def _after_debit(
-    session: Session, account_id: int, posted: Sequence[Entry], now: datetime, policy: Policy
-) -> bool:
+def _after_debit(ctx: Context, account_id: int, posted: Sequence[Entry]) -> bool:
     """End holds, send events and check the balance. Returns whether a top-up was opened."""
-    account = Account.lock(session, account_id)
+    account = Account.lock(ctx.session, account_id)
     references = [entry.reference for entry in posted if entry.reference]
-    holds.end_with_usage(session, account, references, now)
-    payloads.balance(session, account, now)
-    return _check_if_low(session, account, now, policy)
+    holds.end_with_usage(ctx, account, references)
+    payloads.balance(ctx, account)
+    return _check_if_low(ctx, account)
 
 
-def _check_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> bool:
+def _check_if_low(ctx: Context, account: Account) -> bool:
     """Check the balance only below a threshold; returns whether a top-up was opened.
 
     A debit that leaves the balance at or above the refill threshold cannot lead to a charge.
     """
     if not account.is_low:
         return False
-    settings = LowBalanceSettings.of(session, account.id)
+    settings = LowBalanceSettings.of(ctx.session, account.id)
     if not settings.is_below_refill(account.balance):
-        notify_if_low(session, account, now, policy)
+        notify_if_low(ctx, account)
         return False
-    return check_balance(session, account, "usage", now, policy) is not None
+    return check_balance(ctx, account, "usage") is not None
 
 
-def _claimed(session: Session, usages: Mapping[int, Sequence[Usage]]) -> dict[int, dict[str, int]]:
+def _claimed(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int, dict[str, int]]:
     """Micros that the ledger holds under the given references, by account and reference."""
     sent = [
         (account_id, usage.reference) for account_id, records in usages.items() for usage in records
     ]
     claimed: dict[int, dict[str, int]] = {account_id: {} for account_id in usages}
-    for account_id, reference, amount in posted_references(session.connection(), sent):
+    for account_id, reference, amount in posted_references(ctx.session.connection(), sent):
         claimed[account_id][reference] = amount
     return claimed

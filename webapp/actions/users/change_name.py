@@ -1,19 +1,15 @@
 """Change a user's name."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.shared import texts
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.texts import NAME_LENGTH
 from webapp.domain.users.user import User
 
 
-def change_name(session: Session, user_id: int, name: str, actor: Actor, now: datetime) -> None:
+def change_name(ctx: Context, user_id: int, name: str) -> None:
     """Change the name and record it in the audit log of each of the user's accounts.
 
     Raises `Invalid`.
@@ -21,10 +17,10 @@ def change_name(session: Session, user_id: int, name: str, actor: Actor, now: da
     name = name.strip()
     if fault := "Enter your name" if not name else texts.fault(name, NAME_LENGTH):
         raise Invalid({"name": fault})
-    begin_writing(session)
-    user = session.get_one(User, user_id)
+    begin_writing(ctx.session)
+    user = ctx.session.get_one(User, user_id)
     if user.name != name:
         before, user.name = user.name, name
         accounts = [account.id for account in user.accounts]
-        audit.record_in_each(session, accounts, actor, "name", now, before=before, after=name)
-    session.commit()
+        audit.record_in_each(ctx, accounts, "name", before=before, after=name)
+    ctx.session.commit()

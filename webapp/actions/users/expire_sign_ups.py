@@ -1,15 +1,15 @@
 """Release the address of an unconfirmed sign-up: it may belong to another person."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from secrets import token_hex
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.actions.batch import run_each
 from webapp.actions.users.pending_access import revoke_pending_access, revoke_unconfirmed_access
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
+from webapp.domain.shared.context import SYSTEM, Context
 from webapp.domain.users.sessions import end_sessions
 from webapp.domain.users.user import User
 
@@ -19,26 +19,31 @@ NO_PASSWORD = ""
 """Password hash that matches no password."""
 
 
-def expire_sign_ups(session: Session, now: datetime) -> int:
+def expire_sign_ups(ctx: Context) -> int:
     """Return how many sign-ups expired. Their accounts are kept, but nobody can sign in."""
-    overdue = (User.unconfirmed_since <= now - UNCONFIRMED_FOR, User.password_hash != NO_PASSWORD)
-    due = session.scalars(select(User.id).where(*overdue)).all()
-    session.rollback()
+    overdue = (
+        User.unconfirmed_since <= ctx.now - UNCONFIRMED_FOR,
+        User.password_hash != NO_PASSWORD,
+    )
+    due = ctx.session.scalars(select(User.id).where(*overdue)).all()
+    ctx.session.rollback()
 
     def expire(user_id: int) -> bool:
-        begin_writing(session)
-        user = session.scalar(select(User).where(User.id == user_id, *overdue).with_for_update())
+        begin_writing(ctx.session)
+        user = ctx.session.scalar(
+            select(User).where(User.id == user_id, *overdue).with_for_update()
+        )
         if user is None:
-            session.rollback()
+            ctx.session.rollback()
             return False
-        revoke_unconfirmed_access(session, user, audit.SYSTEM, now)
-        revoke_pending_access(session, user, audit.SYSTEM, now)
-        end_sessions(session, user)
+        revoke_unconfirmed_access(ctx.by(SYSTEM), user)
+        revoke_pending_access(ctx.by(SYSTEM), user)
+        end_sessions(ctx.session, user)
         accounts = [account.id for account in user.accounts]
-        audit.record_in_each(session, accounts, audit.SYSTEM, "sign_up_expired", now)
+        audit.record_in_each(ctx.by(SYSTEM), accounts, "sign_up_expired")
         user.email = f"expired-{user.id}-{token_hex(8)}@sign-up.invalid"
         user.name, user.password_hash = "Expired sign-up", NO_PASSWORD
-        session.commit()
+        ctx.session.commit()
         return True
 
-    return run_each(session, due, expire, "sign-up")
+    return run_each(ctx.session, due, expire, "sign-up")

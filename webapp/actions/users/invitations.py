@@ -1,18 +1,16 @@
 """Create, resend, revoke and accept invitations to an account (P1, P3)."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared import texts
+from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.email_address import is_address
 from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.shared.texts import NAME_LENGTH
@@ -25,73 +23,56 @@ DEAD = "This invitation no longer works. Ask the person who invited you to send 
 NO_ROLE = "Choose at least one role"
 
 
-def invite(
-    session: Session,
-    account_id: int,
-    email: str,
-    roles: Sequence[Role],
-    actor: Actor,
-    now: datetime,
-) -> Invitation:
+def invite(ctx: Context, account_id: int, email: str, roles: Sequence[Role]) -> Invitation:
     """Invite an address by email. Raises `Invalid` with an error for each invalid field."""
-    account = Account.locked(session, account_id)
+    account = Account.locked(ctx.session, account_id)
     email = email.strip().lower()
-    if faults := _faults(session, account_id, email, roles):
-        session.rollback()
+    if faults := _faults(ctx, account_id, email, roles):
+        ctx.session.rollback()
         raise Invalid(faults)
     invitation = Invitation(
         account_id=account_id,
         email=email,
         roles=[str(role) for role in roles],
         state=InvitationState.OPEN,
-        invited_by_id=actor.user_id,
+        invited_by_id=ctx.actor.user_id,
         times_sent=1,
-        sent_at=now,
-        created_at=now,
+        sent_at=ctx.now,
+        created_at=ctx.now,
     )
-    session.add(invitation)
-    session.flush()
-    _send(session, account, invitation, actor, now)
+    ctx.session.add(invitation)
+    ctx.session.flush()
+    _send(ctx, account, invitation)
     details = {"email": email, "roles": invitation.roles}
-    audit.record(session, account_id, actor, "invited", now, **details)
-    session.commit()
+    audit.record(ctx, account_id, "invited", **details)
+    ctx.session.commit()
     return invitation
 
 
-def invite_again(
-    session: Session, account_id: int, invitation_id: int, actor: Actor, now: datetime
-) -> Invitation:
+def invite_again(ctx: Context, account_id: int, invitation_id: int) -> Invitation:
     """Resend the invitation; the link of the earlier email stops working. Raises `NotFound`."""
-    account = Account.locked(session, account_id)
-    invitation = invitations.find_open(session, account_id, invitation_id)
+    account = Account.locked(ctx.session, account_id)
+    invitation = invitations.find_open(ctx.session, account_id, invitation_id)
     invitation.times_sent += 1
-    invitation.sent_at = now
-    _send(session, account, invitation, actor, now)
-    audit.record(session, account_id, actor, "invited_again", now, email=invitation.email)
-    session.commit()
+    invitation.sent_at = ctx.now
+    _send(ctx, account, invitation)
+    audit.record(ctx, account_id, "invited_again", email=invitation.email)
+    ctx.session.commit()
     return invitation
 
 
-def revoke_invitation(
-    session: Session, account_id: int, invitation_id: int, actor: Actor, now: datetime
-) -> Invitation:
+def revoke_invitation(ctx: Context, account_id: int, invitation_id: int) -> Invitation:
     """Revoke an open invitation. Raises `NotFound`."""
-    Account.locked(session, account_id)
-    invitation = invitations.find_open(session, account_id, invitation_id)
+    Account.locked(ctx.session, account_id)
+    invitation = invitations.find_open(ctx.session, account_id, invitation_id)
     invitation.state = InvitationState.REVOKED
-    audit.record(session, account_id, actor, "invitation_revoked", now, email=invitation.email)
-    session.commit()
+    audit.record(ctx, account_id, "invitation_revoked", email=invitation.email)
+    ctx.session.commit()
     return invitation
 
 
 def accept_as_new(
-    session: Session,
-    invitation_id: int,
-    times_sent: int,
-    name: str,
-    password: str,
-    address: str,
-    now: datetime,
+    ctx: Context, invitation_id: int, times_sent: int, name: str, password: str, address: str
 ) -> int:
     """Accept as a new user. Returns the user's id.
 
@@ -101,85 +82,81 @@ def accept_as_new(
     faults = {}
     if fault := "Enter your name" if not name.strip() else texts.fault(name.strip(), NAME_LENGTH):
         faults["name"] = fault
-    if fault := passwords.fault(password, (name, *_invited_to(session, invitation_id))):
+    if fault := passwords.fault(password, (name, *_invited_to(ctx, invitation_id))):
         faults["password"] = fault
     if faults:
         raise Invalid(faults)
     hashed = passwords.hash_password(password)
-    begin_writing(session)
-    invitation = _acceptable(session, invitation_id, times_sent, now)
-    user = User(email=invitation.email, name=name.strip(), password_hash=hashed, created_at=now)
-    session.add(user)
+    begin_writing(ctx.session)
+    invitation = _acceptable(ctx, invitation_id, times_sent)
+    user = User(email=invitation.email, name=name.strip(), password_hash=hashed, created_at=ctx.now)
+    ctx.session.add(user)
     try:
-        session.flush()
+        ctx.session.flush()
     except IntegrityError:  # the address was registered meanwhile
-        session.rollback()
+        ctx.session.rollback()
         raise Refusal("This email address is already in use. Sign in to accept.") from None
-    _join(session, invitation, user, address, now)
+    _join(ctx, invitation, user, address)
     user_id = user.id
-    session.commit()
+    ctx.session.commit()
     return user_id
 
 
-def accept_as(
-    session: Session, invitation_id: int, times_sent: int, user_id: int, address: str, now: datetime
-) -> int:
+def accept_as(ctx: Context, invitation_id: int, times_sent: int, user_id: int, address: str) -> int:
     """Accept as a signed-in user. Returns the account's id.
 
     Raises `Refusal` if the invitation no longer works or is for another address.
     """
-    begin_writing(session)
-    invitation = _acceptable(session, invitation_id, times_sent, now)
-    user = session.get_one(User, user_id)
+    begin_writing(ctx.session)
+    invitation = _acceptable(ctx, invitation_id, times_sent)
+    user = ctx.session.get_one(User, user_id)
     if user.email != invitation.email:
-        session.rollback()
+        ctx.session.rollback()
         raise Refusal(f"This invitation is for {invitation.email}. Sign in with that address.")
-    _join(session, invitation, user, address, now)
+    _join(ctx, invitation, user, address)
     account_id = invitation.account_id
-    session.commit()
+    ctx.session.commit()
     return account_id
 
 
-def _join(
-    session: Session, invitation: Invitation, user: User, address: str, now: datetime
-) -> None:
+def _join(ctx: Context, invitation: Invitation, user: User, address: str) -> None:
     invitation.state = InvitationState.ACCEPTED
     user.confirm()  # the email with the link has reached the user
-    session.flush()
+    ctx.session.flush()
     roles = {*user.roles_in(invitation.account_id), *invitation.in_roles()}
-    users.set_roles(session, invitation.account_id, user.id, roles)
+    users.set_roles(ctx.session, invitation.account_id, user.id, roles)
     actor = Actor(user.id, user.name, address)
     audit.record(
-        session, invitation.account_id, actor, "joined", now, roles=[str(role) for role in roles]
+        ctx.by(actor), invitation.account_id, "joined", roles=[str(role) for role in roles]
     )
 
 
-def _invited_to(session: Session, invitation_id: int) -> list[str]:
+def _invited_to(ctx: Context, invitation_id: int) -> list[str]:
     """The invited address and the account's name, which the password must not resemble."""
-    invitation = session.get(Invitation, invitation_id)
+    invitation = ctx.session.get(Invitation, invitation_id)
     if invitation is None:
         return []
-    return [invitation.email, session.get_one(Account, invitation.account_id).name]
+    return [invitation.email, ctx.session.get_one(Account, invitation.account_id).name]
 
 
-def _acceptable(session: Session, invitation_id: int, times_sent: int, now: datetime) -> Invitation:
+def _acceptable(ctx: Context, invitation_id: int, times_sent: int) -> Invitation:
     """The invitation, locked so that concurrent requests accept it once. Raises `Refusal`."""
-    invitation = session.get(
+    invitation = ctx.session.get(
         Invitation, invitation_id, with_for_update=True, populate_existing=True
     )
-    if invitation is None or not invitation.can_be_accepted(times_sent, now):
-        session.rollback()
+    if invitation is None or not invitation.can_be_accepted(times_sent, ctx.now):
+        ctx.session.rollback()
         raise Refusal(DEAD)
     return invitation
 
 
-def _faults(session: Session, account_id: int, email: str, roles: Sequence[Role]) -> dict[str, str]:
+def _faults(ctx: Context, account_id: int, email: str, roles: Sequence[Role]) -> dict[str, str]:
     faults = {}
     if not is_address(email):
         faults["email"] = "Enter an email address such as ana@example.com"
-    elif any(user.email == email for user in users.members(session, account_id)):
+    elif any(user.email == email for user in users.members(ctx.session, account_id)):
         faults["email"] = "This person is already a member of the account"
-    elif any(one.email == email for one in invitations.listed(session, account_id)):
+    elif any(one.email == email for one in invitations.listed(ctx.session, account_id)):
         faults["email"] = (
             "This address has already been invited. You can resend the invitation below"
         )
@@ -188,18 +165,16 @@ def _faults(session: Session, account_id: int, email: str, roles: Sequence[Role]
     return faults
 
 
-def _send(
-    session: Session, account: Account, invitation: Invitation, actor: Actor, now: datetime
-) -> None:
+def _send(ctx: Context, account: Account, invitation: Invitation) -> None:
     translator, roles = account.translator, [ROLE_NAMES[role] for role in invitation.in_roles()]
     facts = {
         "account_name": account.name,
-        "by": actor.name,
+        "by": ctx.actor.name,
         "roles": ", ".join(map(translator.gettext, roles)),
-        "until": account.mailed(invitation.expires_at, now),
+        "until": account.mailed(invitation.expires_at, ctx.now),
         "link": [invitation.id, invitation.times_sent],
     }
     kind, email = NoticeKind.INVITATION, invitation.email
     outbox.enqueue_personal(
-        session, None, email, kind, facts, translator.language, now, account_id=account.id
+        ctx, None, email, kind, facts, translator.language, account_id=account.id
     )

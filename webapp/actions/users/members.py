@@ -1,15 +1,12 @@
 """Change roles of members, remove members and transfer ownership (P1)."""
 
 from collections.abc import Sequence
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.users import user as users
 from webapp.domain.users.invitations import INVITABLE
@@ -19,70 +16,61 @@ OWNER_STAYS = "The owner cannot be changed or removed. Transfer ownership first.
 NO_ROLE = "Choose at least one role"
 
 
-def change_roles(
-    session: Session,
-    account_id: int,
-    user_id: int,
-    roles: Sequence[Role],
-    actor: Actor,
-    now: datetime,
-) -> User:
+def change_roles(ctx: Context, account_id: int, user_id: int, roles: Sequence[Role]) -> User:
     """Replace the member's roles. Raises `NotFound`, `Invalid`, or `Refusal` for the owner."""
-    Account.locked(session, account_id)
-    user = _not_the_owner(session, account_id, user_id)
+    Account.locked(ctx.session, account_id)
+    user = _not_the_owner(ctx, account_id, user_id)
     if not roles or not set(roles) <= set(INVITABLE):
-        session.rollback()
+        ctx.session.rollback()
         raise Invalid({"roles": NO_ROLE})
     before = user.roles_in(account_id)
     if before != set(roles):
-        users.set_roles(session, account_id, user_id, roles)
+        users.set_roles(ctx.session, account_id, user_id, roles)
         details = {"person": user.name, "before": in_order(before), "after": in_order(roles)}
-        audit.record(session, account_id, actor, "roles", now, **details)
-    session.commit()
+        audit.record(ctx, account_id, "roles", **details)
+    ctx.session.commit()
     return user
 
 
-def remove_person(
-    session: Session, account_id: int, user_id: int, actor: Actor, now: datetime
-) -> User:
+def remove_person(ctx: Context, account_id: int, user_id: int) -> User:
     """Remove a member; their access ends at once, also in open sessions.
 
     Raises `NotFound`, or `Refusal` for the owner.
     """
-    Account.locked(session, account_id)
-    user = _not_the_owner(session, account_id, user_id)
-    users.set_roles(session, account_id, user_id, ())
+    Account.locked(ctx.session, account_id)
+    user = _not_the_owner(ctx, account_id, user_id)
+    users.set_roles(ctx.session, account_id, user_id, ())
     details = {"person": user.name, "email": user.email}
-    audit.record(session, account_id, actor, "person_removed", now, **details)
-    session.commit()
+    audit.record(ctx, account_id, "person_removed", **details)
+    ctx.session.commit()
     return user
 
 
-def hand_over(session: Session, account_id: int, user_id: int, actor: Actor, now: datetime) -> User:
+def hand_over(ctx: Context, account_id: int, user_id: int) -> User:
     """Transfer ownership: the member becomes the owner, the owner an admin. Both get an email.
 
     Raises `NotFound`, or `Refusal` if the actor is not the owner or names themselves.
     """
-    account = Account.locked(session, account_id)
-    user = users.member(session, account_id, user_id)
-    owner = session.get_one(User, actor.user_id)
+    account = Account.locked(ctx.session, account_id)
+    user = users.member(ctx.session, account_id, user_id)
+    owner = ctx.session.get_one(User, ctx.actor.user_id)
     if not owner.owns(account_id) or user.id == owner.id:
-        session.rollback()
+        ctx.session.rollback()
         raise Refusal("Only the owner can transfer ownership, and only to someone else.")
-    users.set_roles(session, account_id, owner.id, [Role.ADMIN])
-    users.set_roles(session, account_id, user.id, [Role.OWNER])
+    users.set_roles(ctx.session, account_id, owner.id, [Role.ADMIN])
+    users.set_roles(ctx.session, account_id, user.id, [Role.OWNER])
     facts = {
         "account_name": account.name,
         "before": owner.name,
         "after": user.name,
-        "at": account.mailed(now, now),
+        "at": account.mailed(ctx.now, ctx.now),
     }
     kind, language = NoticeKind.OWNERSHIP, account.translator.language
     for person in (owner, user):
-        outbox.enqueue_personal(session, person.id, person.email, kind, facts, language, now)
+        outbox.enqueue_personal(ctx, person.id, person.email, kind, facts, language)
     details = {"before": owner.name, "after": user.name}
-    audit.record(session, account_id, actor, "ownership", now, **details)
-    session.commit()
+    audit.record(ctx, account_id, "ownership", **details)
+    ctx.session.commit()
     return user
 
 
@@ -90,9 +78,9 @@ def in_order(roles: Sequence[Role] | set[Role]) -> list[str]:
     return [role.value for role in Role if role in roles]
 
 
-def _not_the_owner(session: Session, account_id: int, user_id: int) -> User:
-    user = users.member(session, account_id, user_id)
+def _not_the_owner(ctx: Context, account_id: int, user_id: int) -> User:
+    user = users.member(ctx.session, account_id, user_id)
     if user.owns(account_id):
-        session.rollback()
+        ctx.session.rollback()
         raise Refusal(OWNER_STAYS)
     return user

@@ -4,22 +4,19 @@ py_webauthn implements the protocol; it is imported where it is used because it 
 """
 
 import json
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from webapp.actions.users.security_emails import (
     PASSKEY_ADDED,
     PASSKEY_REMOVED,
     enqueue_security_email,
 )
-from webapp.clock import Clock
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.shared import texts
+from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.errors import Conflict, Invalid, Refusal
 from webapp.domain.users import passkeys
 from webapp.domain.users.passkeys import MOST, NAME_LENGTH, Passkey, RelyingParty
@@ -30,7 +27,7 @@ REFUSED = "Your browser’s answer could not be verified. Try again."
 
 
 def creation_options(
-    session: Session, user_id: int, challenge: bytes, party: RelyingParty
+    ctx: Context, user_id: int, challenge: bytes, party: RelyingParty
 ) -> dict[str, Any]:
     """Options for `navigator.credentials.create`, as JSON."""
     from webauthn import generate_registration_options
@@ -42,8 +39,8 @@ def creation_options(
         UserVerificationRequirement,
     )
 
-    user = session.get_one(User, user_id)
-    existing = passkeys.of_user(session, user_id)
+    user = ctx.session.get_one(User, user_id)
+    existing = passkeys.of_user(ctx.session, user_id)
     options = generate_registration_options(
         rp_id=party.host,
         rp_name=party.name,
@@ -78,14 +75,7 @@ def request_options(challenge: bytes, party: RelyingParty) -> dict[str, Any]:
 
 
 def add_passkey(
-    session: Session,
-    user_id: int,
-    name: str,
-    credential: str,
-    challenge: bytes,
-    party: RelyingParty,
-    actor: Actor,
-    now: datetime,
+    ctx: Context, user_id: int, name: str, credential: str, challenge: bytes, party: RelyingParty
 ) -> Passkey:
     """Save a passkey. `credential` is the browser's JSON.
 
@@ -106,9 +96,9 @@ def add_passkey(
         )
     except (WebAuthnException, ValueError) as error:
         raise Refusal(REFUSED) from error
-    begin_writing(session)
-    if len(passkeys.of_user(session, user_id)) >= MOST:
-        session.rollback()
+    begin_writing(ctx.session)
+    if len(passkeys.of_user(ctx.session, user_id)) >= MOST:
+        ctx.session.rollback()
         raise Conflict(f"You have {MOST} passkeys. Remove one first.")
     passkey = Passkey(
         user_id=user_id,
@@ -116,83 +106,69 @@ def add_passkey(
         public_key=verified.credential_public_key,
         sign_count=verified.sign_count,
         name=name,
-        created_at=now,
+        created_at=ctx.now,
     )
-    session.add(passkey)
+    ctx.session.add(passkey)
     try:
-        session.flush()
+        ctx.session.flush()
     except IntegrityError:
-        session.rollback()
+        ctx.session.rollback()
         raise Conflict("This passkey has already been added.") from None
-    _record_change(session, user_id, "passkey_added", PASSKEY_ADDED, name, actor, now)
-    session.commit()
+    _record_change(ctx, user_id, "passkey_added", PASSKEY_ADDED, name)
+    ctx.session.commit()
     return passkey
 
 
 def sign_in_with_passkey(
-    session: Session,
-    credential: str,
-    challenge: bytes,
-    party: RelyingParty,
-    address: str,
-    now: datetime,
+    ctx: Context, credential: str, challenge: bytes, party: RelyingParty, address: str
 ) -> int:
     """Authenticate with a passkey and return the user's id. Raises `Refusal`."""
-    passkey = _authenticate(session, credential, challenge, party, now)
+    passkey = _authenticate(ctx, credential, challenge, party)
     user = passkey.user
     actor, accounts = Actor(user.id, user.name, address), [account.id for account in user.accounts]
-    audit.record_in_each(session, accounts, actor, "signed_in", now, by="passkey")
+    audit.record_in_each(ctx.by(actor), accounts, "signed_in", by="passkey")
     user_id = user.id
-    session.commit()
+    ctx.session.commit()
     return user_id
 
 
 def reauthenticate_with_passkey(
-    session: Session,
-    session_id: int,
-    credential: str,
-    challenge: bytes,
-    party: RelyingParty,
-    clock: Clock,
+    ctx: Context, session_id: int, credential: str, challenge: bytes, party: RelyingParty
 ) -> bool:
     """Re-authenticate the signed-in user; False if the passkey is invalid or another user's."""
     try:
-        passkey = _authenticate(session, credential, challenge, party, clock.now())
+        passkey = _authenticate(ctx.later(), credential, challenge, party)
     except Refusal:
         return False
-    here = session.get(UserSession, session_id)
+    here = ctx.session.get(UserSession, session_id)
     if here is None or here.user_id != passkey.user_id:
-        session.rollback()
+        ctx.session.rollback()
         return False
-    here.proved_at = clock.wall()
-    session.commit()
+    here.proved_at = ctx.clock.wall()
+    ctx.session.commit()
     return True
 
 
-def rename_passkey(session: Session, user_id: int, passkey_id: int, name: str) -> None:
+def rename_passkey(ctx: Context, user_id: int, passkey_id: int, name: str) -> None:
     """Rename a passkey. Raises `NotFound` or `Invalid`."""
     name = _require_name(name)
-    begin_writing(session)
-    passkeys.find(session, user_id, passkey_id).name = name
-    session.commit()
+    begin_writing(ctx.session)
+    passkeys.find(ctx.session, user_id, passkey_id).name = name
+    ctx.session.commit()
 
 
-def remove_passkey(
-    session: Session, user_id: int, passkey_id: int, actor: Actor, now: datetime
-) -> str:
+def remove_passkey(ctx: Context, user_id: int, passkey_id: int) -> str:
     """Remove a passkey and return its name. Raises `NotFound`."""
-    begin_writing(session)
-    passkey = passkeys.find(session, user_id, passkey_id)
+    begin_writing(ctx.session)
+    passkey = passkeys.find(ctx.session, user_id, passkey_id)
     name = passkey.name
-    session.delete(passkey)
-    _record_change(session, user_id, "passkey_removed", PASSKEY_REMOVED, name, actor, now)
-    session.commit()
+    ctx.session.delete(passkey)
+    _record_change(ctx, user_id, "passkey_removed", PASSKEY_REMOVED, name)
+    ctx.session.commit()
     return name
 
 
-def _authenticate(
-    session: Session, credential: str, challenge: bytes, party: RelyingParty, now: datetime
-) -> Passkey:
+def _authenticate(ctx: Context, credential: str, challenge: bytes, party: RelyingParty) -> Passkey:
     """Verify the signed challenge and return its passkey; opens a write transaction.
 
     Raises `Refusal`.
@@ -200,10 +176,10 @@ def _authenticate(
     from webauthn import verify_authentication_response
     from webauthn.helpers.exceptions import WebAuthnException
 
-    begin_writing(session)
-    passkey = passkeys.by_credential(session, _credential_id(credential))
+    begin_writing(ctx.session)
+    passkey = passkeys.by_credential(ctx.session, _credential_id(credential))
     if passkey is None:
-        session.rollback()
+        ctx.session.rollback()
         raise Refusal("This passkey is not registered. Sign in another way and add it again.")
     try:
         verified = verify_authentication_response(
@@ -216,10 +192,10 @@ def _authenticate(
             require_user_verification=True,
         )
     except (WebAuthnException, ValueError) as error:
-        session.rollback()
+        ctx.session.rollback()
         raise Refusal(REFUSED) from error
-    if not passkey.use(session, verified.new_sign_count, now):
-        session.rollback()
+    if not passkey.use(ctx.session, verified.new_sign_count, ctx.now):
+        ctx.session.rollback()
         raise Refusal(REFUSED)
     return passkey
 
@@ -239,10 +215,8 @@ def _require_name(name: str) -> str:
     return name
 
 
-def _record_change(
-    session: Session, user_id: int, kind: str, what: str, name: str, actor: Actor, now: datetime
-) -> None:
-    user = session.get_one(User, user_id)
+def _record_change(ctx: Context, user_id: int, kind: str, what: str, name: str) -> None:
+    user = ctx.session.get_one(User, user_id)
     accounts = [account.id for account in user.accounts]
-    audit.record_in_each(session, accounts, actor, kind, now, passkey=name)
-    enqueue_security_email(session, user_id, what, actor, now, name)
+    audit.record_in_each(ctx, accounts, kind, passkey=name)
+    enqueue_security_email(ctx, user_id, what, name)

@@ -1,35 +1,30 @@
 """Re-authenticate the signed-in user (password, or code if a second factor is on)."""
 
-from sqlalchemy.orm import Session
-
-from webapp.clock import Clock
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
-from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.context import Context
 from webapp.domain.users import passwords, second_factor
 from webapp.domain.users.sessions import UserSession
 
 
-def reauthenticate(
-    session: Session, session_id: int, proof: str, actor: Actor, clock: Clock
-) -> bool:
+def reauthenticate(ctx: Context, session_id: int, proof: str) -> bool:
     """Whether `proof` is the user's password or, if a second factor is on, one of its codes.
 
     With a second factor the password is not accepted, so that a stolen password cannot be used to
     turn the second factor off.
     """
-    now = clock.now()
-    user = session.get_one(UserSession, session_id).user
+    ctx = ctx.later()
+    user = ctx.session.get_one(UserSession, session_id).user
     hashed, accounts = user.password_hash, [account.id for account in user.accounts]
     right = not user.has_second_factor and passwords.is_right(proof, hashed)
-    begin_writing(session)
-    here = session.get(UserSession, session_id)
+    begin_writing(ctx.session)
+    here = ctx.session.get(UserSession, session_id)
     if here is not None and here.user.has_second_factor:
-        right = bool(second_factor.accept(session, here.user, proof, now))
+        right = bool(second_factor.accept(ctx, here.user, proof))
     if here is not None and right:
-        here.proved_at = clock.wall()
+        here.proved_at = ctx.clock.wall()
     else:
         right = False
-        audit.record_in_each(session, accounts, actor, "proof_refused", now)
-    session.commit()
+        audit.record_in_each(ctx, accounts, "proof_refused")
+    ctx.session.commit()
     return right

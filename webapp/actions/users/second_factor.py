@@ -1,9 +1,5 @@
 """Turn the second factor on, off or back to unset, and renew its recovery codes."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.actions.users.security_emails import (
     RECOVERY_CODES,
     SECOND_FACTOR_OFF,
@@ -13,7 +9,7 @@ from webapp.actions.users.security_emails import (
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound, Refusal
 from webapp.domain.users import second_factor
 from webapp.domain.users.sessions import end_sessions
@@ -23,103 +19,90 @@ WRONG_CODE = "Wrong code. Enter the code that your app shows now"
 
 
 def turn_on(
-    session: Session,
-    user_id: int,
-    secret: str,
-    code: str,
-    actor: Actor,
-    now: datetime,
-    *,
-    keep: int | None = None,
+    ctx: Context, user_id: int, secret: str, code: str, *, keep: int | None = None
 ) -> list[str]:
     """Turn it on, end all sessions but `keep`, and return the recovery codes, shown once.
 
     Raises `Invalid` for a wrong code, or `Conflict` if it is already on.
     """
-    step = second_factor.step_of(secret, code, now)
+    step = second_factor.step_of(secret, code, ctx.now)
     if step is None:
         raise Invalid({"code": WRONG_CODE})
-    user = _locked(session, user_id)
+    user = _locked(ctx, user_id)
     if user.totp_secret is not None:
-        session.rollback()
+        ctx.session.rollback()
         raise Conflict("Two-step sign-in is already on.")
-    user.totp_secret, user.totp_step, user.totp_since = secret, step, now
-    codes = second_factor.issue_recovery_codes(session, user_id, now)
-    end_sessions(session, user, keep=keep)
-    enqueue_security_email(session, user_id, SECOND_FACTOR_ON, actor, now)
-    audit.record_in_each(session, _accounts(user), actor, "second_factor_on", now)
-    session.commit()
+    user.totp_secret, user.totp_step, user.totp_since = secret, step, ctx.now
+    codes = second_factor.issue_recovery_codes(ctx, user_id)
+    end_sessions(ctx.session, user, keep=keep)
+    enqueue_security_email(ctx, user_id, SECOND_FACTOR_ON)
+    audit.record_in_each(ctx, _accounts(user), "second_factor_on")
+    ctx.session.commit()
     return codes
 
 
-def turn_off(
-    session: Session, user_id: int, actor: Actor, now: datetime, *, keep: int | None = None
-) -> None:
+def turn_off(ctx: Context, user_id: int, *, keep: int | None = None) -> None:
     """Turn it off and end all sessions but `keep`. Raises `Refusal` if an account requires it."""
-    user = _locked(session, user_id)
+    user = _locked(ctx, user_id)
     requiring = [account.name for account in user.accounts if account.second_factor_required]
     if requiring:
-        session.rollback()
+        ctx.session.rollback()
         raise Refusal(f"{requiring[0]} requires two-step sign-in, so it cannot be turned off.")
     if user.totp_secret is not None:
         user.totp_secret = user.totp_since = None
-        second_factor.forget_recovery_codes(session, user_id)
-        end_sessions(session, user, keep=keep)
-        enqueue_security_email(session, user_id, SECOND_FACTOR_OFF, actor, now)
-        audit.record_in_each(session, _accounts(user), actor, "second_factor_off", now)
-    session.commit()
+        second_factor.forget_recovery_codes(ctx.session, user_id)
+        end_sessions(ctx.session, user, keep=keep)
+        enqueue_security_email(ctx, user_id, SECOND_FACTOR_OFF)
+        audit.record_in_each(ctx, _accounts(user), "second_factor_off")
+    ctx.session.commit()
 
 
-def reset_second_factor(
-    session: Session, email: str, reason: str, actor: Actor, now: datetime
-) -> None:
+def reset_second_factor(ctx: Context, email: str, reason: str) -> None:
     """Turn it off as an operator, for a user who has lost both phone and recovery codes.
 
     Raises `NotFound`, or `Refusal` without a reason.
     """
     if not reason.strip():
         raise Refusal("Enter a reason. It is recorded in the audit log.")
-    begin_writing(session)
-    user = User.by_email(session, email)
+    begin_writing(ctx.session)
+    user = User.by_email(ctx.session, email)
     if user is None or user.totp_secret is None:
-        session.rollback()
+        ctx.session.rollback()
         raise NotFound(f"A second factor of {email}")
     user.totp_secret = user.totp_since = None
-    end_sessions(session, user)
-    enqueue_security_email(session, user.id, SECOND_FACTOR_OFF, actor, now)
-    second_factor.forget_recovery_codes(session, user.id)
+    end_sessions(ctx.session, user)
+    enqueue_security_email(ctx, user.id, SECOND_FACTOR_OFF)
+    second_factor.forget_recovery_codes(ctx.session, user.id)
     details = {"person": user.name, "reason": reason.strip()}
-    audit.record_in_each(session, _accounts(user), actor, "second_factor_reset", now, **details)
-    session.commit()
+    audit.record_in_each(ctx, _accounts(user), "second_factor_reset", **details)
+    ctx.session.commit()
 
 
-def renew_recovery_codes(session: Session, user_id: int, actor: Actor, now: datetime) -> list[str]:
+def renew_recovery_codes(ctx: Context, user_id: int) -> list[str]:
     """Replace the recovery codes; old codes stop working. Raises `Refusal` if it is off."""
-    user = _locked(session, user_id)
+    user = _locked(ctx, user_id)
     if user.totp_secret is None:
-        session.rollback()
+        ctx.session.rollback()
         raise Refusal("Turn on two-step sign-in first.")
-    codes = second_factor.issue_recovery_codes(session, user_id, now)
-    enqueue_security_email(session, user_id, RECOVERY_CODES, actor, now)
-    audit.record_in_each(session, _accounts(user), actor, "recovery_codes", now)
-    session.commit()
+    codes = second_factor.issue_recovery_codes(ctx, user_id)
+    enqueue_security_email(ctx, user_id, RECOVERY_CODES)
+    audit.record_in_each(ctx, _accounts(user), "recovery_codes")
+    ctx.session.commit()
     return codes
 
 
-def require_second_factor(
-    session: Session, account_id: int, on: bool, actor: Actor, now: datetime
-) -> None:
+def require_second_factor(ctx: Context, account_id: int, on: bool) -> None:
     """Set whether all users of the account must have a second factor; idempotent."""
-    account = Account.locked(session, account_id)
+    account = Account.locked(ctx.session, account_id)
     if account.second_factor_required != on:
         account.second_factor_required = on
-        audit.record(session, account_id, actor, "second_factor_required", now, on=on)
-    session.commit()
+        audit.record(ctx, account_id, "second_factor_required", on=on)
+    ctx.session.commit()
 
 
-def _locked(session: Session, user_id: int) -> User:
-    begin_writing(session)
-    return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+def _locked(ctx: Context, user_id: int) -> User:
+    begin_writing(ctx.session)
+    return ctx.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
 
 
 def _accounts(user: User) -> list[int]:

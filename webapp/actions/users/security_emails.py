@@ -1,13 +1,9 @@
 """Email users about changes to their sign-in and API keys, so that no change goes unnoticed."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.i18n import N_
 from webapp.domain.users.user import User
 
@@ -22,15 +18,13 @@ PASSKEY_ADDED = N_("A passkey was added")
 PASSKEY_REMOVED = N_("A passkey was removed")
 
 
-def enqueue_security_email(
-    session: Session, user_id: int | None, what: str, actor: Actor, now: datetime, detail: str = ""
-) -> None:
+def enqueue_security_email(ctx: Context, user_id: int | None, what: str, detail: str = "") -> None:
     """Queue an email to the user's current address; none for the command line, which has no user.
 
     `what` is one of the sentences above; the template translates it. `detail` names the changed
     object, such as a key.
     """
-    user = session.get(User, user_id) if user_id is not None else None
+    user = ctx.session.get(User, user_id) if user_id is not None else None
     if user is None:
         return
     translator = user.translator
@@ -38,8 +32,8 @@ def enqueue_security_email(
         "name": user.name,
         "what": what,
         "detail": detail,
-        "at": datetimes.mailed(now, "UTC", now, translator.language),
-        "address": actor.address,
+        "at": datetimes.mailed(ctx.now, "UTC", ctx.now, translator.language),
+        "address": ctx.actor.address,
     }
     kind = NoticeKind.SECURITY_CHANGED
-    outbox.enqueue_personal(session, user.id, user.email, kind, facts, translator.language, now)
+    outbox.enqueue_personal(ctx, user.id, user.email, kind, facts, translator.language)

@@ -1,15 +1,13 @@
 """Sign up: create an account and its owner, whose address is not confirmed yet."""
 
-from datetime import datetime, timedelta
-
-from sqlalchemy.orm import Session
+from datetime import timedelta
 
 from webapp.actions.accounts.create_account import is_time_zone, open_account
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Actor, Context
 from webapp.domain.users.user import User
 
 CONFIRM_WITHIN = timedelta(days=3)
@@ -18,7 +16,7 @@ AGAIN_AFTER = timedelta(minutes=1)
 
 
 def sign_up(
-    session: Session,
+    ctx: Context,
     *,
     company: str,
     name: str,
@@ -26,49 +24,46 @@ def sign_up(
     password: str,
     time_zone: str,
     address: str,
-    now: datetime,
 ) -> int:
     """Create account and owner and return the owner's id.
 
     `time_zone` is reported by the browser; an unknown one is replaced by UTC. Raises `Invalid` with
     an error for each invalid field.
     """
-    begin_writing(session)
+    begin_writing(ctx.session)
     _, user = open_account(
-        session,
+        ctx.by(Actor(name=name.strip()[:120], address=address)),
         name=company,
         owner_name=name,
         email=email,
         password=password,
-        actor=Actor(name=name.strip()[:120], address=address),
-        now=now,
         time_zone=time_zone if is_time_zone(time_zone) else "UTC",
         owner_required=True,
     )
-    user.unconfirmed_since = now
-    enqueue_confirmation(session, user, user.email, now)
+    user.unconfirmed_since = ctx.now
+    enqueue_confirmation(ctx, user, user.email)
     user_id = user.id
-    session.commit()
+    ctx.session.commit()
     return user_id
 
 
-def send_confirmation_again(session: Session, user_id: int, now: datetime) -> None:
+def send_confirmation_again(ctx: Context, user_id: int) -> None:
     """Resend the confirmation of the user's address, or of a requested new one."""
-    begin_writing(session)
-    user = session.get_one(User, user_id)
+    begin_writing(ctx.session)
+    user = ctx.session.get_one(User, user_id)
     email = user.pending_email or ("" if user.is_confirmed else user.email)
-    last = outbox.last_enqueued(session, user_id, NoticeKind.CONFIRM_EMAIL)
-    if email and (last is None or abs(now - last) >= AGAIN_AFTER):
-        enqueue_confirmation(session, user, email, now)
-    session.commit()
+    last = outbox.last_enqueued(ctx.session, user_id, NoticeKind.CONFIRM_EMAIL)
+    if email and (last is None or abs(ctx.now - last) >= AGAIN_AFTER):
+        enqueue_confirmation(ctx, user, email)
+    ctx.session.commit()
 
 
-def enqueue_confirmation(session: Session, user: User, email: str, now: datetime) -> None:
-    until, language = now + CONFIRM_WITHIN, user.translator.language
+def enqueue_confirmation(ctx: Context, user: User, email: str) -> None:
+    until, language = ctx.now + CONFIRM_WITHIN, user.translator.language
     facts = {
         "name": user.name,
         "email": email,
-        "until": datetimes.mailed(until, "UTC", now, language),
+        "until": datetimes.mailed(until, "UTC", ctx.now, language),
         "link": [user.id, email, int(until.timestamp()), user.session_version],
     }
-    outbox.enqueue_personal(session, user.id, email, NoticeKind.CONFIRM_EMAIL, facts, language, now)
+    outbox.enqueue_personal(ctx, user.id, email, NoticeKind.CONFIRM_EMAIL, facts, language)

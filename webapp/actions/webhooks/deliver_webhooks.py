@@ -5,16 +5,16 @@ from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import joinedload
 
 from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.clock import Clock
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import SYSTEM
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared.context import SYSTEM, Context
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import CLAIM, GONE, PATIENCE, Delivery, Ended, Endpoint
@@ -28,30 +28,26 @@ AT_ONCE = 20
 
 
 def deliver_webhooks(
-    session: Session,
-    webhook_sender: WebhookSender,
-    clock: Clock,
-    should_continue: ShouldContinue = always,
+    ctx: Context, webhook_sender: WebhookSender, should_continue: ShouldContinue = always
 ) -> int:
     """Send due deliveries to all endpoints. Returns how many arrived."""
-    due = webhooks.with_something_due(session, clock.now())
-    session.rollback()
+    due = webhooks.with_something_due(ctx.later())
+    ctx.session.rollback()
     arrived = 0
 
     def deliver(endpoint_id: int) -> bool:
         nonlocal arrived
-        arrived += deliver_to(session, endpoint_id, webhook_sender, clock, should_continue)
+        arrived += deliver_to(ctx, endpoint_id, webhook_sender, should_continue)
         return True
 
-    run_each(session, due, deliver, DELIVERING, should_continue)
+    run_each(ctx.session, due, deliver, DELIVERING, should_continue)
     return arrived
 
 
 def deliver_to(
-    session: Session,
+    ctx: Context,
     endpoint_id: int,
     webhook_sender: WebhookSender,
-    clock: Clock,
     should_continue: ShouldContinue = always,
 ) -> int:
     """Send an endpoint's due deliveries in the order of events. Returns how many arrived.
@@ -60,50 +56,48 @@ def deliver_to(
     failed delivery does not block later ones.
     """
     query = select(Delivery.id).where(
-        Delivery.endpoint_id == endpoint_id, webhooks.due(clock.now())
+        Delivery.endpoint_id == endpoint_id, webhooks.due(ctx.clock.now())
     )
-    due = session.scalars(query.order_by(Delivery.event_id).limit(AT_ONCE)).all()
-    session.rollback()
+    due = ctx.session.scalars(query.order_by(Delivery.event_id).limit(AT_ONCE)).all()
+    ctx.session.rollback()
     arrived = 0
     for delivery_id in due:
         if not should_continue():
             break
-        arrived += _deliver(session, delivery_id, webhook_sender, clock)
+        arrived += _deliver(ctx, delivery_id, webhook_sender)
     return arrived
 
 
-def _deliver(
-    session: Session, delivery_id: int, webhook_sender: WebhookSender, clock: Clock
-) -> bool:
-    if not _claim(session, delivery_id, clock.now()):
+def _deliver(ctx: Context, delivery_id: int, webhook_sender: WebhookSender) -> bool:
+    if not _claim(ctx.later(), delivery_id):
         return False
-    started = clock.now()
-    send = _prepare(session, delivery_id, webhook_sender, started)
-    session.rollback()  # no transaction is open during the request
+    started = ctx.clock.now()
+    send = _prepare(ctx.at(started), delivery_id, webhook_sender)
+    ctx.session.rollback()  # no transaction is open during the request
     if send is None:
         return False
     reply = send()
-    return _record(session, delivery_id, reply, started, clock.now())
+    return _record(ctx.later(), delivery_id, reply, started)
 
 
-def _claim(session: Session, delivery_id: int, now: datetime) -> bool:
+def _claim(ctx: Context, delivery_id: int) -> bool:
     """Claim a delivery by a guarded update, so that concurrent senders send it once."""
-    begin_writing(session)
-    claimed = session.connection().execute(
+    begin_writing(ctx.session)
+    claimed = ctx.session.connection().execute(
         update(Delivery)
-        .where(Delivery.id == delivery_id, webhooks.due(now))
-        .values(next_try_at=now + CLAIM, tries=Delivery.tries + 1)
+        .where(Delivery.id == delivery_id, webhooks.due(ctx.now))
+        .values(next_try_at=ctx.now + CLAIM, tries=Delivery.tries + 1)
     )
-    session.commit()
+    ctx.session.commit()
     return claimed.rowcount == 1
 
 
 def _prepare(
-    session: Session, delivery_id: int, webhook_sender: WebhookSender, now: datetime
+    ctx: Context, delivery_id: int, webhook_sender: WebhookSender
 ) -> Callable[[], Reply] | None:
     """A function that sends the request without using the database; None if the endpoint is off."""
     related = [joinedload(Delivery.event), joinedload(Delivery.endpoint)]
-    delivery = session.get_one(Delivery, delivery_id, options=related)
+    delivery = ctx.session.get_one(Delivery, delivery_id, options=related)
     event, endpoint = delivery.event, delivery.endpoint
     if not endpoint.is_on:
         return None
@@ -115,53 +109,48 @@ def _prepare(
         "User-Agent": "Ballast webhooks",
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": webhooks.signature(endpoint.secrets(now), message_id, timestamp, body),
+        "webhook-signature": webhooks.signature(
+            endpoint.secrets(ctx.now), message_id, timestamp, body
+        ),
     }
     url = endpoint.url
     return lambda: webhook_sender.deliver(url, headers, body)
 
 
-def _record(
-    session: Session, delivery_id: int, reply: Reply, started: datetime, now: datetime
-) -> bool:
-    account_id = session.get_one(Delivery, delivery_id).endpoint.account_id
-    account = Account.locked(session, account_id)
-    delivery = session.get_one(Delivery, delivery_id, populate_existing=True)
-    endpoint = session.get_one(Endpoint, delivery.endpoint_id, populate_existing=True)
-    arrived = delivery.record(reply.status, reply.trouble, reply.took_ms, now, started)
+def _record(ctx: Context, delivery_id: int, reply: Reply, started: datetime) -> bool:
+    account_id = ctx.session.get_one(Delivery, delivery_id).endpoint.account_id
+    account = Account.locked(ctx.session, account_id)
+    delivery = ctx.session.get_one(Delivery, delivery_id, populate_existing=True)
+    endpoint = ctx.session.get_one(Endpoint, delivery.endpoint_id, populate_existing=True)
+    arrived = delivery.record(reply.status, reply.trouble, reply.took_ms, ctx.now, started)
     if arrived:
         endpoint.failing_since = None
     else:
-        endpoint.failing_since = endpoint.failing_since or now
+        endpoint.failing_since = endpoint.failing_since or ctx.now
         if reply.status == GONE:
-            _switch_off(session, account, endpoint, Ended.GONE, reply, now)
-        elif now - endpoint.failing_since >= PATIENCE:
-            _switch_off(session, account, endpoint, Ended.FAILING, reply, now)
-    session.commit()
+            _switch_off(ctx, account, endpoint, Ended.GONE, reply)
+        elif ctx.now - endpoint.failing_since >= PATIENCE:
+            _switch_off(ctx, account, endpoint, Ended.FAILING, reply)
+    ctx.session.commit()
     return arrived
 
 
 def _switch_off(
-    session: Session,
-    account: Account,
-    endpoint: Endpoint,
-    why: Ended,
-    reply: Reply,
-    now: datetime,
+    ctx: Context, account: Account, endpoint: Endpoint, why: Ended, reply: Reply
 ) -> None:
     """Switch the endpoint off until a user switches it on; its deliveries wait until then."""
     if not endpoint.is_on:
         return
-    since = endpoint.failing_since or now
-    endpoint.end(why, now)
-    webhooks.note_who_is_told(session, account)
-    audit.record(session, account.id, SYSTEM, "webhook_ended", now, url=endpoint.url, why=str(why))
+    since = endpoint.failing_since or ctx.now
+    endpoint.end(why, ctx.now)
+    webhooks.note_who_is_told(ctx.session, account)
+    audit.record(ctx.by(SYSTEM), account.id, "webhook_ended", url=endpoint.url, why=str(why))
     _ = account.translator.gettext
     facts = {
         "url": endpoint.url,
         "gone": why is Ended.GONE,
-        "since": account.mailed(since, now),
+        "since": account.mailed(since, ctx.now),
         "last": f"HTTP {reply.status}" if reply.status else _(reply.said, detail=reply.detail),
     }
-    about = f"webhook {endpoint.id} {now.isoformat(timespec='seconds')}"
-    outbox.enqueue(session, account, NoticeKind.WEBHOOK_ENDED, about, facts, now)
+    about = f"webhook {endpoint.id} {ctx.now.isoformat(timespec='seconds')}"
+    outbox.enqueue(ctx, account, NoticeKind.WEBHOOK_ENDED, about, facts)

@@ -2,13 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks import endpoint as webhooks
@@ -24,12 +21,10 @@ class NewSecret:
 
 
 def add_endpoint(
-    session: Session,
+    ctx: Context,
     account_id: int,
     choice: EndpointChoice,
     rights: Collection[Right],
-    actor: Actor,
-    now: datetime,
     *,
     plain_http: bool = False,
 ) -> NewSecret:
@@ -39,27 +34,25 @@ def add_endpoint(
     """
     if faults := choice.faults(rights, plain_http=plain_http):
         raise Invalid(faults)
-    account = Account.locked(session, account_id)
-    webhooks.require_room(session, account_id)
-    endpoint = Endpoint(account_id=account_id, secret=webhooks.new_secret(), created_at=now)
+    account = Account.locked(ctx.session, account_id)
+    webhooks.require_room(ctx.session, account_id)
+    endpoint = Endpoint(account_id=account_id, secret=webhooks.new_secret(), created_at=ctx.now)
     endpoint.choose(choice)
-    session.add(endpoint)
-    webhooks.note_who_is_told(session, account)
+    ctx.session.add(endpoint)
+    webhooks.note_who_is_told(ctx.session, account)
     made = NewSecret(endpoint.id, endpoint.url, endpoint.secret)
     events = list(endpoint.events)
-    audit.record(session, account_id, actor, "webhook_added", now, url=made.url, events=events)
-    session.commit()
+    audit.record(ctx, account_id, "webhook_added", url=made.url, events=events)
+    ctx.session.commit()
     return made
 
 
 def change_endpoint(
-    session: Session,
+    ctx: Context,
     account_id: int,
     endpoint_id: int,
     choice: EndpointChoice,
     rights: Collection[Right],
-    actor: Actor,
-    now: datetime,
     *,
     plain_http: bool = False,
 ) -> Endpoint:
@@ -67,112 +60,94 @@ def change_endpoint(
 
     Raises `NotFound`, `Denied`, or `Invalid` with an error for each invalid field.
     """
-    Account.locked(session, account_id)
-    endpoint = webhooks.find(session, account_id, endpoint_id)
+    Account.locked(ctx.session, account_id)
+    endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     endpoint.require_rights(rights)
     if faults := choice.faults(rights, plain_http=plain_http):
-        session.rollback()
+        ctx.session.rollback()
         raise Invalid(faults)
     before = endpoint.url
     endpoint.choose(choice)
     audit.record(
-        session,
+        ctx,
         account_id,
-        actor,
         "webhook_changed",
-        now,
         before=before,
         url=endpoint.url,
         events=list(endpoint.events),
     )
-    session.commit()
+    ctx.session.commit()
     return endpoint
 
 
 def switch_endpoint(
-    session: Session,
-    account_id: int,
-    endpoint_id: int,
-    on: bool,
-    rights: Collection[Right],
-    actor: Actor,
-    now: datetime,
+    ctx: Context, account_id: int, endpoint_id: int, on: bool, rights: Collection[Right]
 ) -> Endpoint:
     """Switch the endpoint on or off; idempotent. Raises `NotFound`, `Denied`."""
-    account = Account.locked(session, account_id)
-    endpoint = webhooks.find(session, account_id, endpoint_id)
+    account = Account.locked(ctx.session, account_id)
+    endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     endpoint.require_rights(rights)
     if endpoint.is_on != on:
         if on:
             endpoint.resume()
         else:
-            endpoint.end(Ended.BY_HAND, now)
-        webhooks.note_who_is_told(session, account)
-        audit.record(session, account_id, actor, "webhook_switched", now, url=endpoint.url, on=on)
-    session.commit()
+            endpoint.end(Ended.BY_HAND, ctx.now)
+        webhooks.note_who_is_told(ctx.session, account)
+        audit.record(ctx, account_id, "webhook_switched", url=endpoint.url, on=on)
+    ctx.session.commit()
     return endpoint
 
 
 def remove_endpoint(
-    session: Session,
-    account_id: int,
-    endpoint_id: int,
-    rights: Collection[Right],
-    actor: Actor,
-    now: datetime,
+    ctx: Context, account_id: int, endpoint_id: int, rights: Collection[Right]
 ) -> None:
     """Remove the endpoint; the operator can still read its log. Raises `NotFound`, `Denied`."""
-    account = Account.locked(session, account_id)
-    endpoint = webhooks.find(session, account_id, endpoint_id)
+    account = Account.locked(ctx.session, account_id)
+    endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     endpoint.require_rights(rights)
-    endpoint.removed_at = now
-    webhooks.note_who_is_told(session, account)
-    audit.record(session, account_id, actor, "webhook_removed", now, url=endpoint.url)
-    session.commit()
+    endpoint.removed_at = ctx.now
+    webhooks.note_who_is_told(ctx.session, account)
+    audit.record(ctx, account_id, "webhook_removed", url=endpoint.url)
+    ctx.session.commit()
 
 
 def rotate_secret(
-    session: Session,
-    account_id: int,
-    endpoint_id: int,
-    rights: Collection[Right],
-    actor: Actor,
-    now: datetime,
+    ctx: Context, account_id: int, endpoint_id: int, rights: Collection[Right]
 ) -> NewSecret:
     """Replace the secret; both secrets sign for a day. Raises `NotFound`, `Denied`."""
-    Account.locked(session, account_id)
-    endpoint = webhooks.find(session, account_id, endpoint_id)
+    Account.locked(ctx.session, account_id)
+    endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     endpoint.require_rights(rights)
-    secret = endpoint.rotate(now)
-    audit.record(session, account_id, actor, "webhook_rotated", now, url=endpoint.url)
+    secret = endpoint.rotate(ctx.now)
+    audit.record(ctx, account_id, "webhook_rotated", url=endpoint.url)
     made = NewSecret(endpoint.id, endpoint.url, secret)
-    session.commit()
+    ctx.session.commit()
     return made
 
 
-def send_test(session: Session, account_id: int, endpoint_id: int, now: datetime) -> Delivery:
+def send_test(ctx: Context, account_id: int, endpoint_id: int) -> Delivery:
     """Queue a test event for the endpoint. Raises `NotFound`, or `Conflict` if it is off."""
-    Account.locked(session, account_id)
-    endpoint = webhooks.find(session, account_id, endpoint_id)
+    Account.locked(ctx.session, account_id)
+    endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     if not endpoint.is_on:
         raise Conflict("This endpoint is switched off. Switch it on first.")
     data = {"message": "It works."}
-    delivery = webhooks.enqueue(session, account_id, [endpoint], EventKind.TEST, data, now)
-    session.commit()
+    delivery = webhooks.enqueue(ctx, account_id, [endpoint], EventKind.TEST, data)
+    ctx.session.commit()
     if delivery is None:
         raise LookupError("the test event was queued without a delivery")
     return delivery
 
 
-def send_again(session: Session, account_id: int, delivery_id: int, now: datetime) -> Delivery:
+def send_again(ctx: Context, account_id: int, delivery_id: int) -> Delivery:
     """Queue the delivery again under the same id, so that a receiver can detect the duplicate.
 
     Raises `NotFound`, `Conflict`.
     """
-    Account.locked(session, account_id)
-    delivery = webhooks.find_delivery(session, account_id, delivery_id)
+    Account.locked(ctx.session, account_id)
+    delivery = webhooks.find_delivery(ctx.session, account_id, delivery_id)
     if not delivery.endpoint.is_on:
         raise Conflict("The endpoint is switched off. Switch it on first.")
-    delivery.send_again(now)
-    session.commit()
+    delivery.send_again(ctx.now)
+    ctx.session.commit()
     return delivery

@@ -1,15 +1,11 @@
 """Upload a proof of a wire transfer (L5). It credits nothing and helps find the wire."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared import money
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
 from webapp.domain.wires import proofs
 from webapp.domain.wires import wire as wires
@@ -23,32 +19,25 @@ FULL = (
 
 
 def add_proof(
-    session: Session,
-    account_id: int,
-    wire_id: int,
-    name: str,
-    content: bytes,
-    actor: Actor,
-    now: datetime,
-    files: ProofFiles,
+    ctx: Context, account_id: int, wire_id: int, name: str, content: bytes, files: ProofFiles
 ) -> WireRequest:
     """Attach the file to the wire request; uploading the same file again changes nothing.
 
     Raises `NotFound`, `Invalid` for the file, or `Conflict` if the request has ended or a limit is
     reached.
     """
-    wires.find(session, account_id, wire_id)
+    wires.find(ctx.session, account_id, wire_id)
     if fault := proofs.fault(content):
         raise Invalid({"proof": fault})
-    session.rollback()
+    ctx.session.rollback()
     # The file is written before the lock is taken, so that other requests do not wait for the disk.
     file = files.keep(account_id, content)
     kept = False
     try:
-        account = Account.locked(session, account_id)
-        wire = wires.find(session, account_id, wire_id)
-        new = _record(session, account, wire, file, name, content, actor, now)
-        session.commit()
+        account = Account.locked(ctx.session, account_id)
+        wire = wires.find(ctx.session, account_id, wire_id)
+        new = _record(ctx, account, wire, file, name, content)
+        ctx.session.commit()
         kept = new  # only after the commit: without it the file is discarded
     finally:
         if not kept:
@@ -57,14 +46,7 @@ def add_proof(
 
 
 def _record(
-    session: Session,
-    account: Account,
-    wire: WireRequest,
-    file: str,
-    name: str,
-    content: bytes,
-    actor: Actor,
-    now: datetime,
+    ctx: Context, account: Account, wire: WireRequest, file: str, name: str, content: bytes
 ) -> bool:
     """Record the proof. False if the request already has this file."""
     digest = proofs.digest(content)
@@ -73,7 +55,7 @@ def _record(
     wire.require_open()
     if len(wire.proofs) >= PROOFS:
         raise Conflict(f"A request can have at most {PROOFS} files.", code="too_many_proofs")
-    if wires.proof_bytes(session, account.id) + len(content) > PROOF_BYTES:
+    if wires.proof_bytes(ctx.session, account.id) + len(content) > PROOF_BYTES:
         raise Conflict(FULL, code="too_many_proofs")
     kind = proofs.kind_of(content)
     proof = WireProof(
@@ -83,20 +65,20 @@ def _record(
         kind=kind,
         size=len(content),
         digest=digest,
-        uploaded_by_id=actor.user_id,
-        uploaded_at=now,
+        uploaded_by_id=ctx.actor.user_id,
+        uploaded_at=ctx.now,
     )
-    session.add(proof)
-    wire.prove(session, now)
+    ctx.session.add(proof)
+    wire.prove(ctx.session, ctx.now)
     details = {"wire": wire.reference, "file": proof.name, "digest": digest}
-    audit.record(session, account.id, actor, "wire_proof_added", now, **details)
+    audit.record(ctx, account.id, "wire_proof_added", **details)
     facts = {
         "request_id": str(wire.id),
         "reference": wire.reference,
         "amount": money.show(wire.amount, wire.currency, account.locale),
         "file": proof.name,
-        "at": account.mailed(now, now),
+        "at": account.mailed(ctx.now, ctx.now),
     }
     # One email per request, however many files are uploaded.
-    outbox.enqueue(session, account, NoticeKind.WIRE_PROOF, f"wire {wire.id}", facts, now)
+    outbox.enqueue(ctx, account, NoticeKind.WIRE_PROOF, f"wire {wire.id}", facts)
     return True

@@ -1,33 +1,26 @@
 """Complete a wire request: credit the money that the operator has found at the bank (L5, L11)."""
 
-from datetime import datetime
 from decimal import Decimal
-
-from sqlalchemy.orm import Session
 
 from webapp.actions.top_ups.check_balance import check_balance
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.ledger import EntryKind
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import adjustments, receipts
 from webapp.domain.payments.payment import KIND_NAMES, Payment, PaymentKind
 from webapp.domain.shared import money
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound
-from webapp.domain.shared.policy import Policy
 from webapp.domain.wires import wire as wires
 from webapp.domain.wires.wire import WireRequest, WireState
 
 
 def complete_wire(
-    session: Session,
+    ctx: Context,
     wire_id: int,
     amount: int,
-    actor: Actor,
-    now: datetime,
-    policy: Policy,
     *,
     received: int | None = None,
     rate: Decimal | None = None,
@@ -43,11 +36,11 @@ def complete_wire(
 
     Raises `NotFound`, `Invalid`, or `Conflict` if the request has ended otherwise.
     """
-    wire = session.get(WireRequest, wire_id)
+    wire = ctx.session.get(WireRequest, wire_id)
     if wire is None:
         raise NotFound(f"Wire transfer {wire_id}")
-    account = Account.locked(session, wire.account_id)
-    wire = wires.find(session, account.id, wire_id)
+    account = Account.locked(ctx.session, wire.account_id)
+    wire = wires.find(ctx.session, account.id, wire_id)
     faults = wires.completion_faults(
         wire.currency,
         account.currency,
@@ -57,26 +50,24 @@ def complete_wire(
         lambda micros, unit: money.show(micros, unit, account.locale),
     )
     if faults:
-        session.rollback()
+        ctx.session.rollback()
         raise Invalid(faults)
     arrived = amount if received is None else received
     if wire.is_completed_with(amount, arrived, rate):
-        session.rollback()
+        ctx.session.rollback()
         return False
-    _require_open(session, account, wire)
-    payment = _book(session, account, wire, amount, arrived, rate, now)
-    if not wire.complete(session, payment, arrived, rate, now):
-        session.rollback()
+    _require_open(ctx, account, wire)
+    payment = _book(ctx, account, wire, amount, arrived, rate)
+    if not wire.complete(ctx.session, payment, arrived, rate, ctx.now):
+        ctx.session.rollback()
         raise Conflict(
             f"{wire.reference} has just been completed, rejected or cancelled by someone else."
         )
-    receipts.issue(session, account, payment, "Wire transfer", policy.provider, now)
+    receipts.issue(ctx, account, payment, "Wire transfer", ctx.policy.provider)
     audit.record(
-        session,
+        ctx,
         account.id,
-        actor,
         "wire_completed",
-        now,
         wire=wire.reference,
         payment=payment.reference,
         amount=amount,
@@ -84,17 +75,17 @@ def complete_wire(
         rate=wire.rate,
         **({"reason": reason} if reason else {}),
     )
-    _enqueue_receipt(session, account, wire, payment, now)
-    check_balance(session, account, "wire completed", now, policy, routine=True)
-    session.commit()
+    _enqueue_receipt(ctx, account, wire, payment)
+    check_balance(ctx, account, "wire completed", routine=True)
+    ctx.session.commit()
     return True
 
 
-def _require_open(session: Session, account: Account, wire: WireRequest) -> None:
+def _require_open(ctx: Context, account: Account, wire: WireRequest) -> None:
     if wire.state == WireState.COMPLETED and wire.payment is not None:
         credited = account.show(wire.payment.amount)
         reference = wire.reference
-        session.rollback()
+        ctx.session.rollback()
         raise Conflict(
             f"{reference} has already been completed with {credited}. Nothing more was credited.",
             code="wire_completed",
@@ -103,13 +94,12 @@ def _require_open(session: Session, account: Account, wire: WireRequest) -> None
 
 
 def _book(
-    session: Session,
+    ctx: Context,
     account: Account,
     wire: WireRequest,
     amount: int,
     received: int,
     rate: Decimal | None,
-    now: datetime,
 ) -> Payment:
     """Book the payment once: its attempt's unique key is made from the request's id."""
     note = wire.reference
@@ -124,14 +114,10 @@ def _book(
     )
     description = f"{KIND_NAMES[PaymentKind.WIRE]}, {note}"
     key = f"wire-{wire.id}"
-    return adjustments.book(
-        session, account, payment, EntryKind.PAYMENT, amount, description, key, now
-    )
+    return adjustments.book(ctx, account, payment, EntryKind.PAYMENT, amount, description, key)
 
 
-def _enqueue_receipt(
-    session: Session, account: Account, wire: WireRequest, payment: Payment, now: datetime
-) -> None:
+def _enqueue_receipt(ctx: Context, account: Account, wire: WireRequest, payment: Payment) -> None:
     """L6: the email about the completion is also the receipt."""
     attempt = payment.attempts[0]
     facts = {
@@ -142,8 +128,8 @@ def _enqueue_receipt(
         "rate": wires.rate_in_words(wire, account.currency),
         "payment": payment.reference,
         "balance_after": account.show(account.balance),
-        "at": account.mailed(now, now),
+        "at": account.mailed(ctx.now, ctx.now),
     }
     about = f"wire {wire.id}"
     kind = NoticeKind.WIRE_COMPLETED
-    outbox.enqueue(session, account, kind, about, facts, now, attempt_id=attempt.id)
+    outbox.enqueue(ctx, account, kind, about, facts, attempt_id=attempt.id)

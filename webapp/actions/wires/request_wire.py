@@ -1,43 +1,36 @@
 """Request a wire transfer as a customer (L5). It is credited only on completion."""
 
 from collections.abc import Sequence
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.actions.payments.payment_requests import FORM_USED
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared import money
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
-from webapp.domain.shared.policy import Policy
 from webapp.domain.wires import wire as wires
 from webapp.domain.wires.bank_details import BankDetails
 from webapp.domain.wires.wire import OPEN_AT_ONCE, WireRequest
 
 
 def request_wire(
-    session: Session,
+    ctx: Context,
     account_id: int,
     amount: int,
     currency: str,
     request_key: str,
-    actor: Actor,
-    now: datetime,
-    policy: Policy,
     bank: BankDetails | None,
 ) -> WireRequest:
     """Create a request for `amount` micros of `currency`. A form submitted twice creates one.
 
     Raises `Invalid`, or `Conflict` if no bank account is configured or too many requests are open.
     """
-    account = Account.locked(session, account_id)
-    if (known := wires.by_request_key(session, account_id, request_key)) is not None:
+    account = Account.locked(ctx.session, account_id)
+    if (known := wires.by_request_key(ctx.session, account_id, request_key)) is not None:
         same = (known.amount, known.currency) == (amount, currency)
-        session.rollback()
+        ctx.session.rollback()
         if not same:
             raise Conflict(
                 "This form has been used for another request. Check it and submit it again.",
@@ -45,41 +38,37 @@ def request_wire(
             )
         return known
     faults = wires.request_faults(
-        amount, currency, policy, lambda micros, unit: money.show(micros, unit, account.locale)
+        amount, currency, ctx.policy, lambda micros, unit: money.show(micros, unit, account.locale)
     )
     if faults:
         raise Invalid(faults)
     if bank is None:
         raise Conflict("Wire transfer is not available.", code="wire_not_offered")
-    if wires.open_count(session, account_id) >= OPEN_AT_ONCE:
+    if wires.open_count(ctx.session, account_id) >= OPEN_AT_ONCE:
         raise Conflict(
             f"{OPEN_AT_ONCE} requests are open. Cancel one of them first.",
             code="too_many_open",
         )
     wire = WireRequest(
         account_id=account_id,
-        reference=wires.new_reference(session),
+        reference=wires.new_reference(ctx.session),
         amount=amount,
         currency=currency,
-        requested_by_id=actor.user_id,
+        requested_by_id=ctx.actor.user_id,
         request_key=request_key,
-        created_at=now,
+        created_at=ctx.now,
     )
-    session.add(wire)
-    session.flush()
+    ctx.session.add(wire)
+    ctx.session.flush()
     details = {"wire": wire.reference, "amount": amount, "currency": currency}
-    audit.record(session, account_id, actor, "wire_requested", now, **details)
-    enqueue_bank_details(session, account, wire, bank.lines(currency), now)
-    session.commit()
+    audit.record(ctx, account_id, "wire_requested", **details)
+    enqueue_bank_details(ctx, account, wire, bank.lines(currency))
+    ctx.session.commit()
     return wire
 
 
 def enqueue_bank_details(
-    session: Session,
-    account: Account,
-    wire: WireRequest,
-    lines: Sequence[tuple[str, str]],
-    now: datetime,
+    ctx: Context, account: Account, wire: WireRequest, lines: Sequence[tuple[str, str]]
 ) -> None:
     facts = {
         "request_id": str(wire.id),
@@ -90,4 +79,4 @@ def enqueue_bank_details(
         ],
     }
     about = f"wire {wire.id}"
-    outbox.enqueue(session, account, NoticeKind.WIRE_REQUESTED, about, facts, now)
+    outbox.enqueue(ctx, account, NoticeKind.WIRE_REQUESTED, about, facts)

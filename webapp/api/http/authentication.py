@@ -8,12 +8,12 @@ from werkzeug.exceptions import Unauthorized
 
 from webapp.actions.api_keys.record_key_use import record_key_use
 from webapp.actions.users.rate_limit import hit
-from webapp.domain.accounts.audit import Actor
 from webapp.domain.api_keys.api_key import KeyState, Scope, ShownKey
+from webapp.domain.shared.context import Actor
 from webapp.domain.shared.errors import Denied
 from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 
 REALM: dict[str, str | None] = {"realm": "Ballast API"}
 
@@ -75,7 +75,7 @@ def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> ApiClient:
     if scope not in shown.scopes:
         raise Denied(f"This API key lacks the scope {scope}.", code="insufficient_scope")
     if shown.should_record_use(now):
-        record_key_use(session, shown.id, address, now)
+        record_key_use(make_context().at(now), shown.id, address)
     return ApiClient(shown.account_id, shown.currency, shown.name)
 
 
@@ -83,4 +83,4 @@ def _count_unknown_key(address: str) -> None:
     """Limit the rate of unknown keys per client address. Raises `TooOften`."""
     if services().settings.rate_limits:
         counts = [Count(rate_limits.KEY_FROM, rate_limits.client_of(address))]
-        hit(db.session(), "Too many unknown API keys", counts, services().clock.now())
+        hit(make_context(), "Too many unknown API keys", counts)

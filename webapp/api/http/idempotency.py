@@ -15,7 +15,7 @@ from webapp.api.openapi.operations import JSON, operation_of
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.api_keys.idempotency_keys import LONGEST_KEY, StoredAnswer
 from webapp.domain.shared.errors import Invalid
-from webapp.extensions import db, services
+from webapp.extensions import make_context
 
 HEADER = "Idempotency-Key"
 PATTERN = f"[!-~]{{1,{LONGEST_KEY}}}"
@@ -48,8 +48,7 @@ def _once(view: View, scope: Scope, arguments: dict[str, object]) -> ResponseRet
     if not fullmatch(PATTERN, key):
         raise Invalid({HEADER: f"Must be 1 to {LONGEST_KEY} printable ASCII characters, no spaces"})
     account_id = permit(scope).account_id
-    session = db.session()
-    stored = begin_request(session, account_id, key, fingerprint, services().clock.now())
+    stored = begin_request(make_context(), account_id, key, fingerprint)
     if stored is not None:
         return _replay(stored)
     try:
@@ -57,15 +56,15 @@ def _once(view: View, scope: Scope, arguments: dict[str, object]) -> ResponseRet
     except Exception as error:
         # A server error may follow the effect: keep the claim, so the effect cannot be repeated.
         if problems.of(error).status < 500:
-            release_request(session, account_id, key, fingerprint)
+            release_request(make_context(), account_id, key, fingerprint)
         raise
     if response.status_code >= 300:
-        release_request(session, account_id, key, fingerprint)
+        release_request(make_context(), account_id, key, fingerprint)
     else:
         kept = StoredAnswer(
             response.status_code, response.headers.get("Location", ""), response.get_data(True)
         )
-        keep_answer(session, account_id, key, fingerprint, kept)
+        keep_answer(make_context(), account_id, key, fingerprint, kept)
     return response
 
 

@@ -30,8 +30,8 @@ from webapp.cli.demo import calls
 from webapp.cli.demo.calls import Reading
 from webapp.clock import Clock
 from webapp.delivery.mailer import OutboxMailer
-from webapp.domain.accounts.audit import COMMAND_LINE, Actor
 from webapp.domain.payment_methods.payment_method import SUSPENSION
+from webapp.domain.shared.context import COMMAND_LINE, SYSTEM, Actor, Context
 from webapp.domain.shared.money import MICROS
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
@@ -109,22 +109,24 @@ class Story:
     def tell(self) -> NewAccount:
         self.clock.at = self._ago(DAYS, 9, 30)
         self.account = create_account(
-            self.session,
+            self._ctx(COMMAND_LINE),
             name="Harbour Voice",
             owner_name="Ana Ruiz",
             email=DEMO_EMAIL,
             password=PASSWORD,
             balance=0,
-            actor=COMMAND_LINE,
-            now=self.clock.at,
             time_zone=ZONE.key,
         )
         self.ana = Actor(self.account.user_id, "Ana Ruiz", "203.0.113.24")
         for at, happen in sorted(self._events(), key=itemgetter(0)):
             self.clock.at = at
             happen()
-            send_emails(self.session, self.keeper, self.clock)
+            send_emails(self._ctx(), self.keeper)
         return self.account
+
+    def _ctx(self, actor: Actor = SYSTEM) -> Context:
+        now = self.clock.now()
+        return Context(self.session, now, actor, self.policy, self.clock, self.processors)
 
     def _events(self) -> Iterable[Event]:
         declined = self._ago(*next(refill for refill in REFILLS if refill[0] == DECLINED))
@@ -143,7 +145,7 @@ class Story:
             ),
             (
                 declined + SUSPENSION + timedelta(seconds=20),
-                lambda: lift_suspensions(self.session, self.clock.at, self.policy),
+                lambda: lift_suspensions(self._ctx()),
             ),
             (
                 self._ago(*LIMIT_SET),
@@ -182,19 +184,19 @@ class Story:
 
     def _link_paypal(self) -> None:
         account_id = self.account.account_id
-        allow_paypal(self.session, account_id, True, COMMAND_LINE, self.clock.at)
-        around = (self.ana, self.paypal_processor, self.clock)
-        asked = link_paypal(self.session, account_id, *around, return_to="/")
+        allow_paypal(self._ctx(COMMAND_LINE), account_id, True)
+        asked = link_paypal(
+            self._ctx(self.ana),
+            account_id,
+            self.paypal_processor,
+            return_to="/",
+        )
         challenge = asked.address.rpartition("/")[2]
         self.books.desk.agree(challenge, "ana@example.com", self.clock.at)
         finish_setup(
-            self.session,
+            self._ctx(self.ana),
             account_id,
             asked.setup_id,
-            self.ana,
-            self.processors,
-            self.clock,
-            self.policy,
         )
 
     def _soon_to_expire(self) -> date:
@@ -216,39 +218,29 @@ class Story:
     def _add(self, card: dict[str, str], *, consent: bool = False) -> None:
         token = form.token_for(self.books, {**card, **ADDRESS}, self.clock.at)
         added = add_card(
-            self.session,
+            self._ctx(self.ana),
             self.account.account_id,
             token,
-            self.ana,
             self.card_processor,
-            self.clock,
-            self.policy,
         )
         if isinstance(added, Asked):
             raise RuntimeError("the demo's cards are saved without a challenge")
         self.cards[added.last4] = added.id
         if consent:
             set_auto_charge(
-                self.session,
+                self._ctx(self.ana),
                 self.account.account_id,
                 added.id,
                 True,
-                self.ana,
-                self.clock.at,
-                self.policy,
             )
 
     def _pay(self, last4: str, amount: int) -> None:
         pay_now(
-            self.session,
+            self._ctx(self.ana),
             self.account.account_id,
             self.cards[last4],
             amount,
             f"demo-{last4}-{amount}",
-            self.ana,
-            self.processors,
-            self.clock,
-            self.policy,
         )
 
     def _declined_by_amex(self) -> None:
@@ -257,7 +249,7 @@ class Story:
 
     def _calls_in_progress(self) -> None:
         for reference, amount in CALLS_IN_PROGRESS.items():
-            open_hold(self.session, self.account.account_id, reference, amount, self.clock.at)
+            open_hold(self._ctx(), self.account.account_id, reference, amount)
 
     def _next_answer(self, last4: str, code: str) -> None:
         self.books.queue_answer(AnswerKind.DECLINE, decline_code=code, last4=last4)
@@ -265,12 +257,22 @@ class Story:
     def _apply(self, choice: Choice) -> None:
         account_id = self.account.account_id
         seen = LowBalanceSettings.of(self.session, account_id).version
-        apply_settings(self.session, account_id, choice, seen, self.ana, self.clock.at, self.policy)
+        apply_settings(
+            self._ctx(self.ana),
+            account_id,
+            choice,
+            seen,
+        )
 
     def _meter(self, reading: Reading) -> None:
         receipt = post_usage(
-            self.session, self.account.account_id, reading.usages, self.clock.at, self.policy
+            self._ctx(),
+            self.account.account_id,
+            reading.usages,
         )
         if receipt.opened_top_up:
             for waiting in top_ups.pending_charges(self.session):
-                resume_pending(self.session, waiting, self.processors, self.clock, self.policy)
+                resume_pending(
+                    self._ctx(),
+                    waiting,
+                )

@@ -6,7 +6,7 @@ import click
 
 from webapp.actions.top_ups.finish_top_up import finish_top_up
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context
 from webapp.reads.payments.outcome import read_refill_outcome
 
 CHARGE = click.option(
@@ -28,7 +28,7 @@ def print_outcome(account_id: int, since: datetime) -> None:
     opened = top_ups.opened_since(session, account_id, since)
     if opened is None:
         return
-    finish_top_up(session, opened.id, services().processors, services().clock, services().policy)
-    outcome = read_refill_outcome(session, opened.id, services().clock.now())
+    finish_top_up(make_context(), opened.id)
+    outcome = read_refill_outcome(make_context(), opened.id)
     if outcome is not None:
         click.echo(outcome.sentence.replace("Your balance", "The balance"), err=True)

@@ -1,11 +1,9 @@
 """The timeline (E1): what Ballast did or did not do for an account, and why."""
 
-from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.events.rows import EventRow, count_repeat, latest_line
+from webapp.domain.shared.context import Context
 
 
 class Code(StrEnum):
@@ -50,17 +48,16 @@ class Code(StrEnum):
 
 
 def record(
-    session: Session,
+    ctx: Context,
     account_id: int,
     code: Code,
     sentence: str,
-    now: datetime,
     *,
     attempt_id: int | None = None,
     top_up_id: int | None = None,
 ) -> None:
     """Write a line; a repeated result is counted beside the account's latest line."""
-    last = latest_line(session, account_id)
+    last = latest_line(ctx.session, account_id)
     facts: dict[str, object] = {"sentence": sentence}
     if (
         last is not None
@@ -68,14 +65,14 @@ def record(
         and (last.timeline, last.facts) == (code, facts)
         and (last.attempt_id, last.top_up_id) == (None, top_up_id)
     ):
-        count_repeat(session, last, now)
+        count_repeat(ctx, last)
         return
-    session.add(
+    ctx.session.add(
         EventRow(
             account_id=account_id,
             kind=code,
             timeline=code,
-            at=now,
+            at=ctx.now,
             actor_name="Ballast",
             address="",
             facts=facts,
@@ -83,4 +80,4 @@ def record(
             top_up_id=top_up_id,
         )
     )
-    session.flush()
+    ctx.session.flush()

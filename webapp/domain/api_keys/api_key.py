@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import texts
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid, NotFound
 from webapp.domain.users.user import Right, not_allowed
 
@@ -239,12 +240,12 @@ def working(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def require_room(session: Session, account_id: int, now: datetime) -> None:
+def require_room(ctx: Context, account_id: int) -> None:
     """Raise `Invalid` if the account has the maximum number of keys."""
-    held = session.scalar(
+    held = ctx.session.scalar(
         select(func.count())
         .select_from(ApiKey)
-        .where(ApiKey.account_id == account_id, working(now))
+        .where(ApiKey.account_id == account_id, working(ctx.now))
     )
     if (held or 0) >= MOST:
         raise Invalid({"name": f"There are already {MOST} keys; revoke one first"})
@@ -257,11 +258,11 @@ def successors(session: Session, keys: Sequence[ApiKey]) -> set[int]:
     return {replaced for replaced in found if replaced is not None}
 
 
-def record_use(session: Session, key_id: int, address: str, now: datetime) -> None:
-    session.execute(
+def record_use(ctx: Context, key_id: int, address: str) -> None:
+    ctx.session.execute(
         update(ApiKey)
         .where(ApiKey.id == key_id)
-        .values(last_used_at=now, last_used_from=address[:64])
+        .values(last_used_at=ctx.now, last_used_from=address[:64])
         .execution_options(synchronize_session=False)
     )
 

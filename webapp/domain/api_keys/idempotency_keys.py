@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base
 from webapp.database.statements import insert_or_ignore
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict
 
 KEPT = timedelta(hours=24)
@@ -50,30 +51,30 @@ class StoredAnswer:
     body: str
 
 
-def claim(
-    session: Session, account_id: int, key: str, request: str, now: datetime
-) -> StoredAnswer | None:
+def claim(ctx: Context, account_id: int, key: str, request: str) -> StoredAnswer | None:
     """Claim a key; returns the stored response, or None if the request must run now.
 
     Requires a write transaction. Raises `Conflict` if the key was used for another request, or if
     the first request is still running.
     """
-    values = {"account_id": account_id, "key": key, "request": request, "begun_at": now}
-    first = insert_or_ignore(session, IdempotencyKey, **values, location="", body="")
-    if session.connection().scalar(first.returning(IdempotencyKey.id)) is not None:
+    values = {"account_id": account_id, "key": key, "request": request, "begun_at": ctx.now}
+    first = insert_or_ignore(ctx.session, IdempotencyKey, **values, location="", body="")
+    if ctx.session.connection().scalar(first.returning(IdempotencyKey.id)) is not None:
         return None
     mine = (IdempotencyKey.account_id == account_id, IdempotencyKey.key == key)
     # Both directions, because the clock may have been set back.
-    old = or_(IdempotencyKey.begun_at < now - KEPT, IdempotencyKey.begun_at > now + KEPT)
-    cut_off = or_(IdempotencyKey.begun_at < now - IN_HAND, IdempotencyKey.begun_at > now + IN_HAND)
+    old = or_(IdempotencyKey.begun_at < ctx.now - KEPT, IdempotencyKey.begun_at > ctx.now + KEPT)
+    cut_off = or_(
+        IdempotencyKey.begun_at < ctx.now - IN_HAND, IdempotencyKey.begun_at > ctx.now + IN_HAND
+    )
     again = update(IdempotencyKey).where(
         *mine,
         or_(old, (IdempotencyKey.request == request) & IdempotencyKey.status.is_(None) & cut_off),
     )
-    anew = again.values(request=request, begun_at=now, status=None, location="", body="")
-    if session.connection().execute(anew).rowcount == 1:
+    anew = again.values(request=request, begun_at=ctx.now, status=None, location="", body="")
+    if ctx.session.connection().execute(anew).rowcount == 1:
         return None
-    known = session.scalars(select(IdempotencyKey).where(*mine)).one()
+    known = ctx.session.scalars(select(IdempotencyKey).where(*mine)).one()
     if known.request != request:
         raise Conflict(
             "This Idempotency-Key was used with another request. Nothing was done.",
@@ -114,7 +115,7 @@ def release(session: Session, account_id: int, key: str, request: str) -> None:
     )
 
 
-def delete_old(session: Session, now: datetime) -> int:
+def delete_old(ctx: Context) -> int:
     """Delete keys older than `KEPT`; returns how many."""
-    old = or_(IdempotencyKey.begun_at < now - KEPT, IdempotencyKey.begun_at > now + KEPT)
-    return session.connection().execute(delete(IdempotencyKey).where(old)).rowcount
+    old = or_(IdempotencyKey.begun_at < ctx.now - KEPT, IdempotencyKey.begun_at > ctx.now + KEPT)
+    return ctx.session.connection().execute(delete(IdempotencyKey).where(old)).rowcount

@@ -9,6 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from webapp.database.base import Base, partial_index
+from webapp.domain.shared.context import Context
 
 ABOUT = ("attempt_id", "top_up_id", "payment_id", "method_id", "wire_id")
 """Columns that name what an event is about (E2)."""
@@ -89,10 +90,10 @@ def latest_line(session: Session, account_id: int) -> EventRow | None:
     return session.scalar(_LATEST, {"account_id": account_id})
 
 
-def count_repeat(session: Session, event: EventRow, now: datetime) -> None:
+def count_repeat(ctx: Context, event: EventRow) -> None:
     """Count one more repeat. The account is locked, so nobody else counts meanwhile."""
-    known = session.get(EventRepeat, event.id)
+    known = ctx.session.get(EventRepeat, event.id)
     if known is None:
-        session.add(EventRepeat(event_id=event.id, times=2, last_at=now))
+        ctx.session.add(EventRepeat(event_id=event.id, times=2, last_at=ctx.now))
     else:
-        known.times, known.last_at = known.times + 1, now
+        known.times, known.last_at = known.times + 1, ctx.now

@@ -25,6 +25,7 @@ from webapp.database.base import Base, partial_index
 from webapp.database.statements import sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.topics import Topic
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.i18n import Language
 from webapp.domain.users.user import Membership
 from webapp.ports import MailRefused, MailServerUnavailable
@@ -266,16 +267,16 @@ _NEXT = (
 """Built once, because it runs for each email."""
 
 
-def is_any_due(session: Session, now: datetime) -> bool:
-    return bool(session.scalar(select(exists().where(due(now)))))
+def is_any_due(ctx: Context) -> bool:
+    return bool(ctx.session.scalar(select(exists().where(due(ctx.now)))))
 
 
-def next_due(session: Session, now: datetime) -> Notice | None:
+def next_due(ctx: Context) -> Notice | None:
     """Return the next email to send: the most urgent and, among those, the earliest due.
 
     The row is locked until the caller commits; on PostgreSQL other senders skip it meanwhile.
     """
-    return session.scalar(_NEXT, _at(now))
+    return ctx.session.scalar(_NEXT, _at(ctx.now))
 
 
 def is_owed(session: Session, account_id: int, kind: NoticeKind, about: str) -> bool:
@@ -287,12 +288,11 @@ def is_owed(session: Session, account_id: int, kind: NoticeKind, about: str) -> 
 
 
 def enqueue(
-    session: Session,
+    ctx: Context,
     account: Account,
     kind: NoticeKind,
     about: str,
     facts: Mapping[str, object],
-    now: datetime,
     *,
     attempt_id: int | None = None,
 ) -> bool:
@@ -301,25 +301,24 @@ def enqueue(
     Sentences in `facts` must be in the account's language. Returns False if it was enqueued
     before.
     """
-    if is_owed(session, account.id, kind, about):
+    if is_owed(ctx.session, account.id, kind, about):
         return False
     for recipient in account.addresses_for(TOPICS[kind]) or [""]:
         values = {"account_name": account.name, **facts}
-        notice = _new(kind, recipient, about, values, account.translator.language, now)
+        notice = _new(kind, recipient, about, values, account.translator.language, ctx.now)
         notice.account_id, notice.attempt_id = account.id, attempt_id
-        session.add(notice)
-    session.flush()
+        ctx.session.add(notice)
+    ctx.session.flush()
     return True
 
 
 def enqueue_personal(
-    session: Session,
+    ctx: Context,
     user_id: int | None,
     recipient: str,
     kind: NoticeKind,
     facts: Mapping[str, object],
     language: Language,
-    now: datetime,
     *,
     account_id: int | None = None,
 ) -> None:
@@ -328,10 +327,10 @@ def enqueue_personal(
     `language`: the language of `facts`.
     `account_id`: an account whose members may also read the email in the outbox.
     """
-    notice = _new(kind, recipient, token_hex(8), facts, language, now)
+    notice = _new(kind, recipient, token_hex(8), facts, language, ctx.now)
     notice.user_id, notice.account_id = user_id, account_id
-    session.add(notice)
-    session.flush()
+    ctx.session.add(notice)
+    ctx.session.flush()
 
 
 def accounts_of(session: Session, notice: Notice) -> list[int]:

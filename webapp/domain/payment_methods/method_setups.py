@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base, partial_index
 from webapp.domain.payment_methods.payment_method import MethodKind
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 
 SETUP_LIFE = timedelta(minutes=15)
@@ -85,11 +86,11 @@ def latest_open(session: Session, account_id: int, user_id: int) -> MethodSetup 
     )
 
 
-def overdue(session: Session, now: datetime) -> list[MethodSetup]:
+def overdue(ctx: Context) -> list[MethodSetup]:
     return list(
-        session.scalars(
+        ctx.session.scalars(
             select(MethodSetup).where(
-                MethodSetup.state == SetupState.OPEN, MethodSetup.started_at <= now - SETUP_LIFE
+                MethodSetup.state == SetupState.OPEN, MethodSetup.started_at <= ctx.now - SETUP_LIFE
             )
         )
     )

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base, partial_index
 from webapp.domain.payments.payment import OPEN_STATES, Attempt
+from webapp.domain.shared.context import Context
 
 
 class Revocation(Base):
@@ -21,10 +22,12 @@ class Revocation(Base):
     done_at: Mapped[datetime | None]
 
 
-def ask(session: Session, account_id: int, processor: str, reference: str, now: datetime) -> None:
+def ask(ctx: Context, account_id: int, processor: str, reference: str) -> None:
     """Request the revocation of a reference that is no longer used."""
-    session.add(
-        Revocation(account_id=account_id, processor=processor, reference=reference, asked_at=now)
+    ctx.session.add(
+        Revocation(
+            account_id=account_id, processor=processor, reference=reference, asked_at=ctx.now
+        )
     )
 
 

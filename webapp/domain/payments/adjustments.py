@@ -4,7 +4,6 @@ Every credit names a payment attempt (L2), so each of these is a payment that is
 created.
 """
 
-from datetime import datetime
 from secrets import token_hex
 
 from sqlalchemy import select
@@ -14,6 +13,7 @@ from webapp.domain import ledger
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentKind, PaymentState
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.webhooks import payloads
 
@@ -21,17 +21,12 @@ BY_HAND = "operator"
 
 
 def post(
-    session: Session,
-    account: Account,
-    amount: int,
-    reason: str,
-    now: datetime,
-    request_key: str = "",
+    ctx: Context, account: Account, amount: int, reason: str, request_key: str = ""
 ) -> Payment:
     """Credit a locked account by `amount` micros, or debit it by a negative amount."""
     payment = Payment(kind=PaymentKind.ADJUSTMENT, note=reason)
     key = f"adjustment-{request_key or token_hex(16)}"
-    return book(session, account, payment, EntryKind.ADJUSTMENT, amount, reason, key, now)
+    return book(ctx, account, payment, EntryKind.ADJUSTMENT, amount, reason, key)
 
 
 def by_request_key(session: Session, account_id: int, request_key: str) -> Payment | None:
@@ -45,14 +40,13 @@ def by_request_key(session: Session, account_id: int, request_key: str) -> Payme
 
 
 def book(
-    session: Session,
+    ctx: Context,
     account: Account,
     payment: Payment,
     entry_kind: EntryKind,
     amount: int,
     description: str,
     key: str,
-    now: datetime,
 ) -> Payment:
     """Record a payment as paid, with its attempt and ledger entry.
 
@@ -62,7 +56,7 @@ def book(
     payment.state = PaymentState.PAID
     payment.amount = amount
     payment.currency = account.currency
-    payment.created_at = payment.settled_at = now
+    payment.created_at = payment.settled_at = ctx.now
     attempt = Attempt(
         payment=payment,
         account_id=account.id,
@@ -72,21 +66,21 @@ def book(
         amount=amount,
         currency=account.currency,
         state=AttemptState.PAID,
-        started_at=now,
-        answered_at=now,
+        started_at=ctx.now,
+        answered_at=ctx.now,
     )
-    session.add_all([payment, attempt])
-    session.flush()
+    ctx.session.add_all([payment, attempt])
+    ctx.session.flush()
     entry = Entry(
         kind=entry_kind,
         amount=amount,
         description=description,
         attempt_id=attempt.id,
-        occurred_at=now,
+        occurred_at=ctx.now,
     )
-    ledger.append(session, account, [entry], now)
+    ledger.append(ctx, account, [entry])
     if amount > 0:
-        top_ups.end_links(session, account, now)
-    payloads.payment(session, account, payment, now)
-    payloads.balance(session, account, now)
+        top_ups.end_links(ctx, account)
+    payloads.payment(ctx, account, payment)
+    payloads.balance(ctx, account)
     return payment

@@ -32,6 +32,7 @@ from webapp.domain.payments.payment import (
     PaymentKind,
     PaymentState,
 )
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 
 
@@ -255,9 +256,9 @@ _LIVE_LINKS = (
 )
 
 
-def end_links(session: Session, account_id: int, now: datetime) -> None:
+def end_links(ctx: Context, account_id: int) -> None:
     """End the emailed links of earlier payments, after a payment refilled the balance (F10)."""
-    session.execute(_LIVE_LINKS, {"of_account": account_id, "ended_at": now})
+    ctx.session.execute(_LIVE_LINKS, {"of_account": account_id, "ended_at": ctx.now})
 
 
 def awaiting_operator(session: Session) -> list[Attempt]:

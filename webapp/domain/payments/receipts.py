@@ -9,12 +9,13 @@ from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import JSON, ForeignKey, Index, bindparam, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments.payment import KIND_NAMES, Payment, PaymentKind
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.provider import Provider
 
 RECEIPTED = (
@@ -50,15 +51,10 @@ class Receipt(Base):
 
 
 def issue(
-    session: Session,
-    account: Account,
-    payment: Payment,
-    method: str,
-    provider: Provider,
-    now: datetime,
+    ctx: Context, account: Account, payment: Payment, method: str, provider: Provider
 ) -> Receipt:
     """Issue a payment's receipt, in the transaction that settles it; the account is locked."""
-    number = session.connection().scalar(_NEXT, {"account_id": account.id})
+    number = ctx.session.connection().scalar(_NEXT, {"account_id": account.id})
     set_committed_value(account, "receipts", number)
     receipt = Receipt(
         account_id=account.id,
@@ -70,10 +66,10 @@ def issue(
             "method": method,
             "kind": KIND_NAMES[PaymentKind(payment.kind)],
         },
-        issued_at=now,
+        issued_at=ctx.now,
     )
-    session.add(receipt)
-    session.flush()
+    ctx.session.add(receipt)
+    ctx.session.flush()
     return receipt
 
 

@@ -16,6 +16,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind
 from webapp.domain.payments import adjustments
 from webapp.domain.payments.payment import Attempt, Payment, PaymentKind
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.i18n import ENGLISH, N_, Translator
 from webapp.ports import Reversed, TakenBack, TakenBackState
 
@@ -86,27 +87,25 @@ class Reversal(Base):
         """Reference of the operator's report that the same money may be debited already."""
         return f"{self.reference}{SAME_MONEY}"
 
-    def debit(self, session: Session, account: Account, amount: int, now: datetime) -> None:
-        self.debit_id = self._book(session, account, -amount, self.name, now)
+    def debit(self, ctx: Context, account: Account, amount: int) -> None:
+        self.debit_id = self._book(ctx, account, -amount, self.name)
 
-    def credit(self, session: Session, account: Account, now: datetime) -> int:
+    def credit(self, ctx: Context, account: Account) -> int:
         """Credit the debited amount again; returns it in micros."""
-        amount = -session.get_one(Payment, self.debit_id).amount
+        amount = -ctx.session.get_one(Payment, self.debit_id).amount
         what = f"{self.name}, given back"
-        self.credit_id = self._book(session, account, amount, what, now)
-        self.ended_at = now
+        self.credit_id = self._book(ctx, account, amount, what)
+        self.ended_at = ctx.now
         return amount
 
-    def _book(
-        self, session: Session, account: Account, amount: int, what: str, now: datetime
-    ) -> int:
+    def _book(self, ctx: Context, account: Account, amount: int, what: str) -> int:
         """Book a debit or credit once: its key is derived from the reversal's reference."""
         payment_kind, entry_kind = KINDS[TakenBack(self.kind)]
         own = sha256(f"{self.processor} {self.reference}".encode()).hexdigest()[:32]
         direction = "back" if amount > 0 else "gone"
         payment = Payment(kind=payment_kind, note=what)
         key = f"{self.kind}-{direction}-{own}"
-        return adjustments.book(session, account, payment, entry_kind, amount, what, key, now).id
+        return adjustments.book(ctx, account, payment, entry_kind, amount, what, key).id
 
 
 def find(session: Session, processor: str, reference: str) -> Reversal | None:
@@ -156,7 +155,7 @@ def counterpart(session: Session, reversal: Reversal) -> Reversal | None:
     )
 
 
-def begin(session: Session, attempt: Attempt, reported: Reversed, now: datetime) -> Reversal:
+def begin(ctx: Context, attempt: Attempt, reported: Reversed) -> Reversal:
     """Store a reversal that the processor reported for the first time."""
     reversal = Reversal(
         account_id=attempt.account_id,
@@ -168,8 +167,8 @@ def begin(session: Session, attempt: Attempt, reported: Reversed, now: datetime)
         amount=reported.amount,
         currency=reported.currency,
         at=reported.at,
-        heard_at=now,
+        heard_at=ctx.now,
     )
-    session.add(reversal)
-    session.flush()
+    ctx.session.add(reversal)
+    ctx.session.flush()
     return reversal

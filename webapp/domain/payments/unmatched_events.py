@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Index, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base, partial_index
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound
 
 WHAT_LENGTH = 500
@@ -45,22 +46,21 @@ class UnmatchedEvent(Base):
 
 
 def record(
-    session: Session,
+    ctx: Context,
     processor: str,
     reference: str,
     what: str,
     amount: int,
     currency: str,
     at: datetime,
-    now: datetime,
 ) -> bool:
     """Report an event to the operator; returns False if it was reported before."""
     known = exists().where(
         UnmatchedEvent.processor == processor, UnmatchedEvent.reference == reference
     )
-    if session.scalar(select(known)):
+    if ctx.session.scalar(select(known)):
         return False
-    session.add(
+    ctx.session.add(
         UnmatchedEvent(
             processor=processor,
             reference=reference,
@@ -68,10 +68,10 @@ def record(
             amount=amount,
             currency=currency,
             at=at,
-            seen_at=now,
+            seen_at=ctx.now,
         )
     )
-    session.flush()
+    ctx.session.flush()
     return True
 
 

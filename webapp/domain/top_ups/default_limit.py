@@ -1,45 +1,45 @@
 """The default daily limit, for accounts without a chosen one (T10)."""
 
 from bisect import bisect_right
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
 
 from webapp.database.statements import select_columns, sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.settings import Choice
 
 DAYS = 30
 
 
-def with_default_limit(session: Session, account: Account, choice: Choice, now: datetime) -> Choice:
+def with_default_limit(ctx: Context, account: Account, choice: Choice) -> Choice:
     """Return the choice with the default daily limit, if it lacks one."""
     if not choice.lacks_day_limit:
         return choice
-    return choice.with_day_limit(busiest_day(session, account, now))
+    return choice.with_day_limit(busiest_day(ctx, account))
 
 
-def busiest_day(session: Session, account: Account, now: datetime) -> int:
+def busiest_day(ctx: Context, account: Account) -> int:
     """Return the highest usage of one of the last 30 days, including today, in micros.
 
     Days are in the account's time zone. The cost does not depend on the number of usage records:
     usage is computed from the balances at each midnight and the entries that are not usage.
     """
-    today = datetimes.local(now, account.time_zone).date()
+    today = datetimes.local(ctx.now, account.time_zone).date()
     starts = [
         datetimes.midnight(today - timedelta(days=back), account.time_zone)
         for back in reversed(range(DAYS))
     ]
     asked: dict[str, object] = {"account_id": account.id}
     bounds = {f"start_{number}": start for number, start in enumerate(starts)}
-    reached = select_columns(session, _BALANCES, asked | bounds).one()
+    reached = select_columns(ctx.session, _BALANCES, asked | bounds).one()
     balances = [*(balance or 0 for balance in reached), account.balance]
     used = [before - after for before, after in pairwise(balances)]
-    for posted_at, amount in select_columns(session, _NOT_USAGE, asked | {"first": starts[0]}):
+    for posted_at, amount in select_columns(ctx.session, _NOT_USAGE, asked | {"first": starts[0]}):
         used[bisect_right(starts, posted_at) - 1] += amount
     return max(0, *used)
 

@@ -27,6 +27,7 @@ from webapp.domain.payments.payment import (
     PaymentState,
 )
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.money import cents_down, cents_up
 from webapp.domain.shared.policy import Automatic, Policy
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMode, falls_below
@@ -82,19 +83,19 @@ def opened_since(session: Session, account_id: int, instant: datetime) -> TopUp 
     return found if found is not None and found.opened_at >= instant else None
 
 
-def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
+def why_not_resumable(ctx: Context, attempt: Attempt) -> str:
     """Return why an emailed link can no longer resume this payment; empty if it can (F10)."""
     if not attempt.automatic or attempt.decline_code != AUTHENTICATION_REQUIRED:
         return "This link does not match a payment that needs your confirmation."
     declined_at = attempt.declined_at or attempt.started_at
-    if now >= declined_at + RESUMABLE:
+    if ctx.now >= declined_at + RESUMABLE:
         return "This link has expired: it was valid for 48 hours."
-    retry = queries.last_retry_of(session, attempt)
+    retry = queries.last_retry_of(ctx.session, attempt)
     if retry is not None:
         return _IN_PROGRESS if retry.is_open else "This link has been used."
     if attempt.link_ended_at is not None or attempt.payment.state == PaymentState.PAID:
         return "This payment is no longer needed: another one has refilled the balance."
-    if queries.open_attempts(session, attempt.account_id):
+    if queries.open_attempts(ctx.session, attempt.account_id):
         return "Another payment is in progress. If it fails, this link works again."
     return ""
 
@@ -102,11 +103,11 @@ def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
 _IN_PROGRESS = "This payment is in progress. Wait for its outcome before you confirm it again."
 
 
-def end_links(session: Session, account: Account, now: datetime) -> None:
+def end_links(ctx: Context, account: Account) -> None:
     """End emailed links for good after a credit, if no refill is due any more (F10)."""
-    settings = LowBalanceSettings.of(session, account.id)
+    settings = LowBalanceSettings.of(ctx.session, account.id)
     if not settings.is_below_refill(account.balance):
-        queries.end_links(session, account.id, now)
+        queries.end_links(ctx, account.id)
 
 
 @dataclass(frozen=True)
@@ -216,32 +217,25 @@ class Plan:
         return self.code is Code.CHARGING
 
 
-def gather(
-    session: Session,
-    account: Account,
-    now: datetime,
-    policy: Policy,
-    *,
-    tried: frozenset[int] = frozenset(),
-) -> PlanInput:
+def gather(ctx: Context, account: Account, *, tried: frozenset[int] = frozenset()) -> PlanInput:
     """Read the planner's input; under the account's lock this is the final check (T14)."""
-    settings = LowBalanceSettings.of(session, account.id)
+    settings = LowBalanceSettings.of(ctx.session, account.id)
     zone = account.time_zone
     spending = queries.spending(
-        session,
+        ctx.session,
         account.id,
-        day=datetimes.start_of_day(now, zone),
-        month=datetimes.start_of_month(now, zone),
-        burst=burst_window(account, now),
+        day=datetimes.start_of_day(ctx.now, zone),
+        month=datetimes.start_of_month(ctx.now, zone),
+        burst=burst_window(account, ctx.now),
     )
-    open_attempts = queries.open_attempts(session, account.id) if spending.any_open else []
+    open_attempts = queries.open_attempts(ctx.session, account.id) if spending.any_open else []
     return PlanInput(
-        now=now,
+        now=ctx.now,
         time_zone=zone,
         balance=account.balance,
         choice=settings.chosen(),
-        methods=tuple(payment_methods.listed(session, account.id)),
-        policy=policy,
+        methods=tuple(payment_methods.listed(ctx.session, account.id)),
+        policy=ctx.policy,
         paused=account.paused_at is not None,
         paused_by_operator=account.paused_by_operator,
         paused_by_dispute=account.paused_by_dispute,
@@ -268,11 +262,9 @@ def without(inputs: PlanInput, attempt: Attempt) -> PlanInput:
     )
 
 
-def is_still_wanted(
-    session: Session, account: Account, attempt: Attempt, now: datetime, policy: Policy
-) -> bool:
+def is_still_wanted(ctx: Context, account: Account, attempt: Attempt) -> bool:
     """Return whether the same charge would be made now (T14); always true for manual payments."""
-    return is_planned(gather(session, account, now, policy), attempt)
+    return is_planned(gather(ctx, account), attempt)
 
 
 def is_planned(inputs: PlanInput, attempt: Attempt) -> bool:

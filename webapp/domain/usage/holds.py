@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from webapp.database.base import Base, partial_index
 from webapp.database.statements import select_columns, sql_literal
 from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.usage.record import REFERENCE_LENGTH
 
@@ -103,11 +104,13 @@ def by_reference(session: Session, account_id: int, reference: str) -> Hold | No
     return session.scalar(select(Hold).where(mine).execution_options(populate_existing=True))
 
 
-def held(session: Session, account: Account, now: datetime) -> Held:
+def held(ctx: Context, account: Account) -> Held:
     """Return the sum of the open holds, without a query if the account has none."""
     if not account.open_holds:
         return NOTHING
-    count, amount = select_columns(session, _HELD, {"account_id": account.id, "now": now}).one()
+    count, amount = select_columns(
+        ctx.session, _HELD, {"account_id": account.id, "now": ctx.now}
+    ).one()
     return Held(count, int(amount))
 
 
@@ -118,23 +121,21 @@ def require_open(hold: Hold, now: datetime) -> None:
         raise Conflict(f"The hold {hold.reference} is {state}.", code="hold_over")
 
 
-def require_countable(session: Session, account: Account, more: int, now: datetime) -> None:
+def require_countable(ctx: Context, account: Account, more: int) -> None:
     """Raise `Conflict` if `more` micros would exceed `LARGEST_SUM`."""
-    if held(session, account, now).amount + more > LARGEST_SUM:
+    if held(ctx, account).amount + more > LARGEST_SUM:
         raise Conflict("The account's holds would exceed the maximum.", code="balance_out_of_range")
 
 
-def end_with_usage(
-    session: Session, account: Account, references: Sequence[str], now: datetime
-) -> None:
+def end_with_usage(ctx: Context, account: Account, references: Sequence[str]) -> None:
     """End the holds with these references, whose usage is posted in this transaction.
 
     `account` must be locked.
     """
     if not account.open_holds:
         return
-    ended = session.connection().execute(
-        _END, {"its_account": account.id, "its_references": list(references), "now": now}
+    ended = ctx.session.connection().execute(
+        _END, {"its_account": account.id, "its_references": list(references), "now": ctx.now}
     )
     if ended.rowcount:
         account.open_holds -= ended.rowcount

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.advisory_locks import lock_until_commit
 from webapp.database.base import Base
+from webapp.domain.shared.context import Context
 
 KEPT = timedelta(days=1)
 """Retention time of attempts, longer than the period of any limit."""
@@ -103,29 +104,29 @@ def client_of(address: str) -> str:
     return str(ip_network((found, IPV6_PREFIX_LENGTH), strict=False))
 
 
-def resets_in(session: Session, counts: Iterable[Count], now: datetime) -> timedelta:
+def resets_in(ctx: Context, counts: Iterable[Count]) -> timedelta:
     """Return the time until all limits allow an attempt; zero if they do now."""
-    return max((_wait(session, count, now) for count in counts), default=timedelta(0))
+    return max((_wait(ctx, count) for count in counts), default=timedelta(0))
 
 
-def _wait(session: Session, count: Count, now: datetime) -> timedelta:
+def _wait(ctx: Context, count: Count) -> timedelta:
     limit = count.limit
     # The limit allows an attempt again when this one has left the window. Attempts beyond the
     # window in the future were stamped before the clock was set back.
-    blocking = session.scalar(
+    blocking = ctx.session.scalar(
         select(Try.at)
-        .where(Try.key == count.key, Try.at > now - limit.span, Try.at < now + limit.span)
+        .where(Try.key == count.key, Try.at > ctx.now - limit.span, Try.at < ctx.now + limit.span)
         .order_by(Try.at.desc())
         .offset(limit.times - 1)
         .limit(1)
     )
-    return max(blocking + limit.span - now, timedelta(0)) if blocking else timedelta(0)
+    return max(blocking + limit.span - ctx.now, timedelta(0)) if blocking else timedelta(0)
 
 
-def hit(session: Session, counts: Iterable[Count], now: datetime) -> None:
+def hit(ctx: Context, counts: Iterable[Count]) -> None:
     """Record an attempt for each limit, and delete attempts that no limit counts any more."""
-    session.execute(delete(Try).where(Try.at < now - KEPT))
-    session.add_all(Try(key=count.key, at=now) for count in counts)
+    ctx.session.execute(delete(Try).where(Try.at < ctx.now - KEPT))
+    ctx.session.add_all(Try(key=count.key, at=ctx.now) for count in counts)
 
 
 def clear(session: Session, counts: Iterable[Count]) -> None:

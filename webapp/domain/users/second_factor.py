@@ -11,6 +11,7 @@ from sqlalchemy import ForeignKey, String, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base
+from webapp.domain.shared.context import Context
 from webapp.domain.users.user import User
 
 ISSUER = "Ballast"
@@ -62,25 +63,26 @@ def step_of(secret: str, text: str, now: datetime) -> int | None:
     return None
 
 
-def accept(session: Session, user: User, text: str, now: datetime) -> str:
+def accept(ctx: Context, user: User, text: str) -> str:
     """Verify and use up a code: returns "code", "recovery code", or "" if it is invalid.
 
     Part of the current write transaction. Each code works once, also in concurrent requests.
     """
     if user.totp_secret is None:
         return ""
-    step = step_of(user.totp_secret, text, now)
+    step = step_of(user.totp_secret, text, ctx.now)
     if step is not None:
-        return "code" if _use_step(session, user.id, step) else ""
-    return "recovery code" if _use_recovery_code(session, user.id, text, now) else ""
+        return "code" if _use_step(ctx.session, user.id, step) else ""
+    return "recovery code" if _use_recovery_code(ctx, user.id, text) else ""
 
 
-def issue_recovery_codes(session: Session, user_id: int, now: datetime) -> list[str]:
+def issue_recovery_codes(ctx: Context, user_id: int) -> list[str]:
     """Replace the person's recovery codes; returns the new ones, to be shown once."""
-    forget_recovery_codes(session, user_id)
+    forget_recovery_codes(ctx.session, user_id)
     codes = [_new_code() for _ in range(RECOVERY_CODES)]
-    session.add_all(
-        RecoveryCode(user_id=user_id, code_hash=hash_code(code), created_at=now) for code in codes
+    ctx.session.add_all(
+        RecoveryCode(user_id=user_id, code_hash=hash_code(code), created_at=ctx.now)
+        for code in codes
     )
     return codes
 
@@ -108,15 +110,15 @@ def _use_step(session: Session, user_id: int, step: int) -> bool:
     return used.rowcount == 1
 
 
-def _use_recovery_code(session: Session, user_id: int, text: str, now: datetime) -> bool:
-    used = session.connection().execute(
+def _use_recovery_code(ctx: Context, user_id: int, text: str) -> bool:
+    used = ctx.session.connection().execute(
         update(RecoveryCode)
         .where(
             RecoveryCode.user_id == user_id,
             RecoveryCode.code_hash == hash_code(text),
             RecoveryCode.used_at.is_(None),
         )
-        .values(used_at=now)
+        .values(used_at=ctx.now)
     )
     return used.rowcount == 1
 

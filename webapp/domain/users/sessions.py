@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import Context
 from webapp.domain.users.user import Membership, User
 
 NOTED_EVERY = timedelta(minutes=5)
@@ -105,9 +106,9 @@ def end_sessions(session: Session, user: User, *, keep: int | None = None) -> No
     session.execute(mine if keep is None else mine.where(UserSession.id != keep))
 
 
-def record_use(session: Session, session_id: int, address: str, now: datetime) -> None:
+def record_use(ctx: Context, session_id: int, address: str) -> None:
     noted = update(UserSession).where(UserSession.id == session_id)
-    session.execute(noted.values(last_used_at=now, address=address))
+    ctx.session.execute(noted.values(last_used_at=ctx.now, address=address))
 
 
 _FIND = (

@@ -34,6 +34,7 @@ from webapp.database.vault import Sealed
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import texts
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Denied, NotFound
 from webapp.domain.users.user import Right, not_allowed
 
@@ -253,30 +254,23 @@ def signature(secrets: Iterable[str], message_id: str, timestamp: int, body: byt
     return " ".join(f"v1,{b64encode(digest(key, signed, sha256)).decode()}" for key in keys)
 
 
-def tell(
-    session: Session,
-    account: Account,
-    kind: EventKind,
-    data: Mapping[str, object],
-    now: datetime,
-) -> None:
+def tell(ctx: Context, account: Account, kind: EventKind, data: Mapping[str, object]) -> None:
     """Enqueue an event for each endpoint that has chosen it, in this transaction.
 
     `account` must be locked.
     """
     if not account.has_webhooks:
         return
-    chosen = [endpoint for endpoint in of_account(session, account.id) if endpoint.is_on]
-    enqueue(session, account.id, [one for one in chosen if kind in one.events], kind, data, now)
+    chosen = [endpoint for endpoint in of_account(ctx.session, account.id) if endpoint.is_on]
+    enqueue(ctx, account.id, [one for one in chosen if kind in one.events], kind, data)
 
 
 def enqueue(
-    session: Session,
+    ctx: Context,
     account_id: int,
     endpoints: Sequence[Endpoint],
     kind: EventKind,
     data: Mapping[str, object],
-    now: datetime,
 ) -> Delivery | None:
     """Enqueue an event for these endpoints; returns the last delivery, if any."""
     if not endpoints:
@@ -285,18 +279,18 @@ def enqueue(
         account_id=account_id,
         kind=kind,
         webhook=kind,
-        at=now,
+        at=ctx.now,
         actor_name="Ballast",
         address="",
         facts={"data": dict(data)},
     )
     owed = [
-        Delivery(event=event, endpoint_id=endpoint.id, next_try_at=now, created_at=now)
+        Delivery(event=event, endpoint_id=endpoint.id, next_try_at=ctx.now, created_at=ctx.now)
         for endpoint in endpoints
     ]
-    session.add_all(owed)
-    session.flush()
-    notify_workers(session)
+    ctx.session.add_all(owed)
+    ctx.session.flush()
+    notify_workers(ctx.session)
     return owed[-1]
 
 
@@ -337,16 +331,16 @@ def note_who_is_told(session: Session, account: Account) -> None:
     account.has_webhooks = any(one.is_on for one in of_account(session, account.id))
 
 
-def delete_old_deliveries(session: Session, now: datetime) -> int:
+def delete_old_deliveries(ctx: Context) -> int:
     """Delete old deliveries that are not pending, the oldest first; returns how many."""
     removed = select(Endpoint.id).where(Endpoint.removed_at.is_not(None))
     owed = and_(Delivery.state == DeliveryState.OWED, Delivery.endpoint_id.not_in(removed))
-    is_old = and_(Delivery.created_at < now - KEPT, ~owed)
+    is_old = and_(Delivery.created_at < ctx.now - KEPT, ~owed)
     query = select(Delivery.id).where(is_old).order_by(Delivery.created_at, Delivery.id)
-    old = session.scalars(query.limit(AT_ONCE)).all()
+    old = ctx.session.scalars(query.limit(AT_ONCE)).all()
     # A delivery may have been requested again meanwhile.
     gone = delete(Delivery).where(Delivery.id.in_(old), ~owed)
-    return session.connection().execute(gone).rowcount
+    return ctx.session.connection().execute(gone).rowcount
 
 
 def due(now: datetime) -> ColumnElement[bool]:
@@ -361,12 +355,12 @@ def due(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def with_something_due(session: Session, now: datetime) -> Sequence[int]:
+def with_something_due(ctx: Context) -> Sequence[int]:
     """Return the ids of the endpoints that are on and have a due delivery."""
-    return session.scalars(
+    return ctx.session.scalars(
         select(Delivery.endpoint_id)
         .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
-        .where(due(now), Endpoint.ended.is_(None), Endpoint.removed_at.is_(None))
+        .where(due(ctx.now), Endpoint.ended.is_(None), Endpoint.removed_at.is_(None))
         .distinct()
     ).all()
 

@@ -4,15 +4,13 @@ Each is called in the transaction of its cause, with the account locked, and doe
 account has no endpoint. Amounts are decimal strings, as in the API.
 """
 
-from datetime import datetime
 from json import dumps
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import Payment, PaymentState
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.webhooks import endpoint as webhooks
@@ -45,7 +43,7 @@ def body(event: EventRow) -> bytes:
     return dumps(payload(event), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def balance(session: Session, account: Account, now: datetime) -> None:
+def balance(ctx: Context, account: Account) -> None:
     """Enqueue one event when the balance falls below the highest threshold that is on, and one
     when it is back.
     """
@@ -53,15 +51,15 @@ def balance(session: Session, account: Account, now: datetime) -> None:
         return
     account.low_balance_announced = account.is_low
     kind = EventKind.BALANCE_LOW if account.is_low else EventKind.BALANCE_RECOVERED
-    webhooks.tell(session, account, kind, _balance(account), now)
+    webhooks.tell(ctx, account, kind, _balance(account))
 
 
-def payment(session: Session, account: Account, it: Payment, now: datetime) -> None:
+def payment(ctx: Context, account: Account, it: Payment) -> None:
     """Enqueue the event of a payment's final state."""
     kind = OF_STATE.get(PaymentState(it.state))
     if kind is None or not account.has_webhooks or it.amount <= 0:
         return
-    session.flush()
+    ctx.session.flush()
     tried = it.attempts[-1].method if it.attempts else None
     facts = {
         "payment": it.id,
@@ -72,45 +70,37 @@ def payment(session: Session, account: Account, it: Payment, now: datetime) -> N
         "payment_method": _method(tried) if tried is not None else None,
         **_balance(account),
     }
-    webhooks.tell(session, account, kind, facts, now)
+    webhooks.tell(ctx, account, kind, facts)
     if it.top_up_id is not None and kind is EventKind.PAYMENT_SUCCEEDED:
-        top_up(session, account, it.top_up_id, now, succeeded=True, amount=it.amount)
+        top_up(ctx, account, it.top_up_id, succeeded=True, amount=it.amount)
 
 
 def top_up(
-    session: Session,
-    account: Account,
-    top_up_id: int,
-    now: datetime,
-    *,
-    succeeded: bool,
-    amount: int | None = None,
+    ctx: Context, account: Account, top_up_id: int, *, succeeded: bool, amount: int | None = None
 ) -> None:
     """Enqueue the event of a paid refill, or of one whose methods have all failed."""
     kind = EventKind.TOP_UP_SUCCEEDED if succeeded else EventKind.TOP_UP_FAILED
     charged = decimal_text(amount) if amount is not None else None
     facts = {"top_up": top_up_id, "amount": charged, **_balance(account)}
-    webhooks.tell(session, account, kind, facts, now)
+    webhooks.tell(ctx, account, kind, facts)
 
 
-def method(
-    session: Session, account: Account, kind: EventKind, it: PaymentMethod, now: datetime
-) -> None:
+def method(ctx: Context, account: Account, kind: EventKind, it: PaymentMethod) -> None:
     if not account.has_webhooks:
         return
-    session.flush()
-    webhooks.tell(session, account, kind, {"payment_method": _method(it)}, now)
+    ctx.session.flush()
+    webhooks.tell(ctx, account, kind, {"payment_method": _method(it)})
 
 
-def settings(session: Session, account: Account, it: LowBalanceSettings, now: datetime) -> None:
+def settings(ctx: Context, account: Account, it: LowBalanceSettings) -> None:
     if not account.has_webhooks:
         return
     # A database trigger updates it from the settings.
-    session.flush()
-    session.refresh(account, ["alert_threshold"])
+    ctx.session.flush()
+    ctx.session.refresh(account, ["alert_threshold"])
     facts = {**it.chosen().exact(), "version": it.version}
-    webhooks.tell(session, account, EventKind.SETTINGS_CHANGED, facts, now)
-    balance(session, account, now)
+    webhooks.tell(ctx, account, EventKind.SETTINGS_CHANGED, facts)
+    balance(ctx, account)
 
 
 def _balance(account: Account) -> dict[str, object]:

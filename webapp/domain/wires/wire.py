@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relat
 
 from webapp.database.base import Base, partial_index
 from webapp.domain.payments.payment import Payment
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.shared.money import CENT, BadAmount
 from webapp.domain.shared.policy import Policy
@@ -203,20 +204,20 @@ def proof_bytes(session: Session, account_id: int) -> int:
     return int(session.scalar(sizes) or 0)
 
 
-def old_proofs(session: Session, now: datetime, limit: int) -> list[WireProof]:
+def old_proofs(ctx: Context, limit: int) -> list[WireProof]:
     """Return proofs of requests that were cancelled before `FORGET_PROOFS_AFTER`."""
     query = (
         select(WireProof)
         .join(WireProof.wire)
         .where(
             WireRequest.state == WireState.CANCELLED,
-            WireRequest.closed_at <= now - FORGET_PROOFS_AFTER,
+            WireRequest.closed_at <= ctx.now - FORGET_PROOFS_AFTER,
         )
         .options(contains_eager(WireProof.wire))
         .order_by(WireProof.id)
         .limit(limit)
     )
-    return list(session.scalars(query))
+    return list(ctx.session.scalars(query))
 
 
 def new_reference(session: Session) -> str:

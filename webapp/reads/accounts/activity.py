@@ -7,13 +7,13 @@ from enum import StrEnum
 from itertools import groupby
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy.orm import contains_eager
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.events.rows import EventRepeat, EventRow
 from webapp.domain.shared import datetimes
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import Words, timeline_line, what_happens_next
 from webapp.domain.top_ups.top_up import PlanInput
@@ -186,15 +186,13 @@ class ActivityScreen:
 
 
 def read_activity(
-    session: Session,
+    ctx: Context,
     account_id: int,
-    now: datetime,
-    policy: Policy,
     filters: ActivityFilters | None = None,
     *,
     before: int | None = None,
 ) -> ActivityScreen:
-    account = session.get_one(Account, account_id)
+    account = ctx.session.get_one(Account, account_id)
     zone = account.time_zone
     filters = filters or ActivityFilters()
     query = (
@@ -205,17 +203,17 @@ def read_activity(
     )
     if before is not None:
         query = query.where(EventRow.id < before)
-    found = session.scalars(query.order_by(EventRow.id.desc()).limit(PAGE + 1)).all()
+    found = ctx.session.scalars(query.order_by(EventRow.id.desc()).limit(PAGE + 1)).all()
     shown = found[:PAGE]
-    days = groupby(shown, lambda line: _day(line.at, zone, now))
-    inputs = top_ups.gather(session, account, now, policy)
-    named = payments_of_attempts(session, [line.attempt_id for line in shown])
+    days = groupby(shown, lambda line: _day(line.at, zone, ctx.now))
+    inputs = top_ups.gather(ctx, account)
+    named = payments_of_attempts(ctx, [line.attempt_id for line in shown])
     return ActivityScreen(
         why=_why(account, inputs),
         now=what_happens_next(inputs, account.show),
         filters=filters,
         days=tuple(
-            ActivityDay(name, tuple(_line(line, named, zone, now) for line in lines))
+            ActivityDay(name, tuple(_line(line, named, zone, ctx.now) for line in lines))
             for name, lines in days
         ),
         older=shown[-1].id if len(found) > PAGE else None,

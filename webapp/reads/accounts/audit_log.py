@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row, Select, or_, select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.users.user import Membership, User
 from webapp.reads.accounts import audit_sentences
 
@@ -84,28 +84,23 @@ class AuditScreen:
 
 
 def read_audit_log(
-    session: Session,
-    account_id: int,
-    filters: Filters,
-    now: datetime,
-    *,
-    before: int | None = None,
+    ctx: Context, account_id: int, filters: Filters, *, before: int | None = None
 ) -> AuditScreen:
-    account = session.get_one(Account, account_id)
+    account = ctx.session.get_one(Account, account_id)
     zone = account.time_zone
     query = _query(account, filters)
     if before is not None:
         query = query.where(EventRow.id < before)
-    found = session.execute(query.limit(PAGE + 1)).all()
+    found = ctx.session.execute(query.limit(PAGE + 1)).all()
     shown = found[:PAGE]
-    days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.at, zone, now))
+    days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.at, zone, ctx.now))
     return AuditScreen(
         days=tuple(
             AuditDay(name, tuple(_line(account, entry) for entry in entries))
             for name, entries in days
         ),
         filters=filters,
-        people=(("", "Everybody"), *_people(session, account_id), (OTHERS, "Others")),
+        people=(("", "Everybody"), *_people(ctx, account_id), (OTHERS, "Others")),
         groups=(("", "Everything"), *((name, name) for name in audit_sentences.groups())),
         time_zone=zone,
         older=shown[-1].id if len(found) > PAGE else None,
@@ -113,13 +108,11 @@ def read_audit_log(
     )
 
 
-def read_audit_rows(
-    session: Session, account_id: int, filters: Filters
-) -> Iterator[tuple[str, ...]]:
+def read_audit_rows(ctx: Context, account_id: int, filters: Filters) -> Iterator[tuple[str, ...]]:
     """Yield the whole filtered log as CSV rows, header first."""
-    account = session.get_one(Account, account_id)
+    account = ctx.session.get_one(Account, account_id)
     yield HEADER
-    found = session.execute(_query(account, filters), execution_options={"yield_per": BATCH})
+    found = ctx.session.execute(_query(account, filters), execution_options={"yield_per": BATCH})
     for entry in found:
         yield (
             entry.at.strftime("%Y-%m-%d %H:%M:%S"),
@@ -158,7 +151,7 @@ def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
     return query.order_by(EventRow.id.desc())
 
 
-def _people(session: Session, account_id: int) -> Iterator[tuple[str, str]]:
+def _people(ctx: Context, account_id: int) -> Iterator[tuple[str, str]]:
     """Yield the account's current members as filter options."""
     query = (
         select(User.id, User.name, User.email)
@@ -167,7 +160,7 @@ def _people(session: Session, account_id: int) -> Iterator[tuple[str, str]]:
         .distinct()
         .order_by(User.name, User.id)
     )
-    for user_id, name, email in session.execute(query):
+    for user_id, name, email in ctx.session.execute(query):
         yield str(user_id), f"{name} ({email})"
 
 

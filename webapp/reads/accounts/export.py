@@ -14,7 +14,6 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from sqlalchemy import BigInteger, Select, Table, and_, select
-from sqlalchemy.orm import Session
 
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
@@ -24,6 +23,7 @@ from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import Attempt, Payment
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.csv_safety import escape_formula
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.money import decimal_text
@@ -104,26 +104,24 @@ class _Sink(RawIOBase):
         return taken
 
 
-def export(
-    session: Session, account_id: int, now: datetime, *, for_operator: bool = False
-) -> Iterator[bytes]:
+def export(ctx: Context, account_id: int, *, for_operator: bool = False) -> Iterator[bytes]:
     """Yield the zip in pieces. Raises `NotFound` before the first piece."""
-    account = session.get(Account, account_id)
+    account = ctx.session.get(Account, account_id)
     if account is None:
         raise NotFound("The account")
     hidden = HIDDEN if for_operator else HIDDEN | OPERATOR_ONLY
-    return _pieces(session, account, now, hidden)
+    return _pieces(ctx, account, hidden)
 
 
-def _pieces(session: Session, account: Account, now: datetime, hidden: set[str]) -> Iterator[bytes]:
-    sink, at = _Sink(), now.strftime("%Y-%m-%d %H:%M:%S UTC")
+def _pieces(ctx: Context, account: Account, hidden: set[str]) -> Iterator[bytes]:
+    sink, at = _Sink(), ctx.now.strftime("%Y-%m-%d %H:%M:%S UTC")
     with ZipFile(sink, "w", ZIP_DEFLATED) as archive:
         about = ABOUT.format(id=account.id, name=account.name, at=at, currency=account.currency)
-        archive.writestr(_entry("README.txt", now), about)
+        archive.writestr(_entry("README.txt", ctx.now), about)
         for each in _lists(account.id, hidden):
             for kind, write in (("csv", _as_csv), ("json", _as_json)):
-                with archive.open(_entry(f"{each.name}.{kind}", now), "w") as file:
-                    for piece in write(session, each):
+                with archive.open(_entry(f"{each.name}.{kind}", ctx.now), "w") as file:
+                    for piece in write(ctx, each):
                         file.write(piece.encode())
                         yield sink.take()
     yield sink.take()
@@ -158,13 +156,13 @@ def _list(name: str, table: Table, mine: Any, hidden: set[str]) -> _List:
     return _List(name, query, columns)
 
 
-def _rows(session: Session, each: _List) -> Iterator[list[dict[str, object]]]:
+def _rows(ctx: Context, each: _List) -> Iterator[list[dict[str, object]]]:
     money = {
         column.name
         for column in each.columns
         if isinstance(column.type, BigInteger) and column.name not in COUNTS
     }
-    found = session.execute(each.query, execution_options={"yield_per": BATCH})
+    found = ctx.session.execute(each.query, execution_options={"yield_per": BATCH})
     for batch in found.mappings().partitions():
         yield [{name: _plain(value, name in money) for name, value in row.items()} for row in batch]
 
@@ -175,12 +173,12 @@ def _plain(value: object, is_money: bool) -> object:
     return decimal_text(value) if is_money and isinstance(value, int) else value
 
 
-def _as_csv(session: Session, each: _List) -> Iterator[str]:
+def _as_csv(ctx: Context, each: _List) -> Iterator[str]:
     piece = StringIO()
     lines = csv.writer(piece)
     lines.writerow([column.name for column in each.columns])
     yield "\ufeff" + piece.getvalue()  # Excel reads UTF-8 only after a byte-order mark
-    for batch in _rows(session, each):
+    for batch in _rows(ctx, each):
         piece = StringIO()
         lines = csv.writer(piece)
         lines.writerows([_cell(value) for value in row.values()] for row in batch)
@@ -197,9 +195,9 @@ def _cell(value: object) -> str:
     return escape_formula(str(value))
 
 
-def _as_json(session: Session, each: _List) -> Iterator[str]:
+def _as_json(ctx: Context, each: _List) -> Iterator[str]:
     between = "["
-    for batch in _rows(session, each):
+    for batch in _rows(ctx, each):
         lines = (json.dumps(row, ensure_ascii=False, default=str) for row in batch)
         yield between + "\n" + ",\n".join(lines)
         between = ","

@@ -4,13 +4,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.money import decimal_text
-from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.domain.users.user import Membership, Role, User
@@ -39,8 +38,8 @@ class AccountCard(AccountRow):
     paused_at: datetime | None
 
 
-def read_accounts(session: Session) -> list[AccountRow]:
-    rows = session.execute(
+def read_accounts(ctx: Context) -> list[AccountRow]:
+    rows = ctx.session.execute(
         select(Account, User.email)
         .outerjoin(
             Membership, (Membership.account_id == Account.id) & (Membership.role == Role.OWNER)
@@ -51,23 +50,23 @@ def read_accounts(session: Session) -> list[AccountRow]:
     return [_row(account, owner) for account, owner in rows]
 
 
-def read_account(session: Session, account_id: int, now: datetime, policy: Policy) -> AccountCard:
+def read_account(ctx: Context, account_id: int) -> AccountCard:
     """Raises `NotFound`."""
-    account = session.get(Account, account_id)
+    account = ctx.session.get(Account, account_id)
     if account is None:
         raise NotFound(f"Account {account_id}")
-    owner = session.scalar(
+    owner = ctx.session.scalar(
         select(User.email)
         .join(Membership)
         .where(Membership.account_id == account_id, Membership.role == Role.OWNER)
     )
-    at = top_ups.gather(session, account, now, policy)
-    methods = payment_methods.listed(session, account_id)
+    at = top_ups.gather(ctx, account)
+    methods = payment_methods.listed(ctx.session, account_id)
     return AccountCard(
         **asdict(_row(account, owner)),
         time_zone=account.time_zone,
         billing_emails=tuple(account.billing_emails),
-        methods=tuple(f"{m.label}: {m.standing(now).replace('_', ' ')}" for m in methods),
+        methods=tuple(f"{m.label}: {m.standing(ctx.now).replace('_', ' ')}" for m in methods),
         what_next=plain(what_happens_next(at, account.show)),
         paused_at=account.paused_at,
     )

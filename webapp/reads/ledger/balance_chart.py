@@ -11,11 +11,11 @@ from itertools import pairwise
 from math import ceil, floor
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments.payment import Attempt, AttemptState
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.settings import Choice
 from webapp.reads.ledger.balance_history import BalanceHistory, read_history
 from webapp.reads.top_ups.runway import burn_rate_instants, read_burn_rate, runway_words
@@ -166,12 +166,12 @@ class BalanceChart:
 
 
 def read_chart(
-    session: Session, account: Account, choice: Choice, days: int, now: datetime
+    ctx: Context, account: Account, choice: Choice, days: int
 ) -> tuple[BalanceChart, tuple[ChartDay, ...]]:
     """Return the wide chart, with failed payments and runway, and the table below it."""
-    span = Span.of(days, account, now)
-    history = read_history(session, account, span.start, span.samples, most_credits=MARKS)
-    failed = session.scalars(
+    span = Span.of(days, account, ctx.now)
+    history = read_history(ctx, account, span.start, span.samples, most_credits=MARKS)
+    failed = ctx.session.scalars(
         select(Attempt.started_at)
         .where(
             Attempt.account_id == account.id,
@@ -181,10 +181,10 @@ def read_chart(
         .order_by(Attempt.started_at.desc())
         .limit(MARKS)
     ).all()[::-1]
-    pace = read_burn_rate(session, account, history, now)
+    pace = read_burn_rate(ctx, account, history)
     chart = replace(
         draw_chart(account, history, choice, span, failed),
-        runway=runway_words(session, account, choice, pace, now),
+        runway=runway_words(ctx, account, choice, pace),
     )
     return chart, _table(account, history, span, failed)
 

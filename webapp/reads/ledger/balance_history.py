@@ -13,12 +13,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, Row, bindparam, exists, func, select, text
-from sqlalchemy.orm import Session
 
 from webapp.database.statements import select_columns, sql_literal, sqlite_timestamp
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments.payment import Attempt
+from webapp.domain.shared.context import Context
 
 FEW = 200
 """Entries up to which all are read; a chart cannot show more."""
@@ -100,7 +100,7 @@ def evenly(start: datetime, now: datetime, points: int) -> list[datetime]:
 
 
 def read_history(
-    session: Session,
+    ctx: Context,
     account: Account,
     start: datetime,
     samples: Sequence[datetime],
@@ -112,14 +112,14 @@ def read_history(
     keeps only the newest `most_credits` credits.
     """
     span = {"account_id": account.id, "start": start}
-    count, opening = select_columns(session, _SPAN, span).one()
+    count, opening = select_columns(ctx.session, _SPAN, span).one()
     if count > FEW:
-        movements = _thinned(session, account.id, start, samples, most_credits)
+        movements = _thinned(ctx, account.id, start, samples, most_credits)
     else:
-        movements = tuple(_movement(row) for row in select_columns(session, _ENTRIES, span))
+        movements = tuple(_movement(row) for row in select_columns(ctx.session, _ENTRIES, span))
     if opening is None:
         opening = account.balance
-    begins = opening == 0 and not _has_entries_before(session, account.id, start)
+    begins = opening == 0 and not _has_entries_before(ctx, account.id, start)
     return BalanceHistory(start, None if begins else opening, movements)
 
 
@@ -132,9 +132,9 @@ def _movement(entry: Row[*tuple[Any, ...]]) -> Movement:
     )
 
 
-def _has_entries_before(session: Session, account_id: int, start: datetime) -> bool:
+def _has_entries_before(ctx: Context, account_id: int, start: datetime) -> bool:
     earlier = exists().where(LedgerEntry.account_id == account_id, LedgerEntry.posted_at < start)
-    return bool(session.scalar(select(earlier)))
+    return bool(ctx.session.scalar(select(earlier)))
 
 
 _CREDITS = (
@@ -181,18 +181,14 @@ _timestamp = lru_cache(maxsize=1024)(sqlite_timestamp)
 
 
 def _thinned(
-    session: Session,
-    account_id: int,
-    start: datetime,
-    instants: Sequence[datetime],
-    most_credits: int,
+    ctx: Context, account_id: int, start: datetime, instants: Sequence[datetime], most_credits: int
 ) -> tuple[Movement, ...]:
     account = {"account_id": account_id}
     params = account | {"instants": json.dumps([_timestamp(instant) for instant in instants])}
-    connection = session.connection()
+    connection = ctx.session.connection()
     samples = connection.execute(_SAMPLES[connection.dialect.name], params).scalar_one()
     bounds = {"start": start, "credits": most_credits}
-    movements = [_movement(row) for row in select_columns(session, _CREDITS, account | bounds)]
+    movements = [_movement(row) for row in select_columns(ctx.session, _CREDITS, account | bounds)]
     # Appended after the credits: a sample includes all entries of its instant.
     movements += [
         Movement(instant, balance)

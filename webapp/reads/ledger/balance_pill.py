@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.reads.ledger.balance_history import BalanceHistory, evenly, read_history
 
@@ -28,11 +27,11 @@ class BalancePill:
     account_id: int
 
 
-def read_balance(session: Session, account_id: int, now: datetime) -> BalancePill:
-    account = session.get_one(Account, account_id)
-    start = now - SPARK
-    history = read_history(session, account, start, evenly(start, now, SPARK_POINTS))
-    return draw_balance(account, LowBalanceSettings.of(session, account_id), history, now)
+def read_balance(ctx: Context, account_id: int) -> BalancePill:
+    account = ctx.session.get_one(Account, account_id)
+    start = ctx.now - SPARK
+    history = read_history(ctx, account, start, evenly(start, ctx.now, SPARK_POINTS))
+    return draw_balance(account, LowBalanceSettings.of(ctx.session, account_id), history, ctx.now)
 
 
 def draw_balance(

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
-from sqlalchemy.orm import Session
 
 from webapp.database.base import UtcDateTime
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 from webapp.reads.ledger.months import Month
 from webapp.reads.payments.named_payments import Named, payments_of_attempts
 from webapp.reads.usage.holds import read_hold_summary
@@ -99,34 +99,29 @@ class StatementScreen:
 
 
 def read_statement(
-    session: Session,
-    account_id: int,
-    now: datetime,
-    month: Month | None = None,
-    *,
-    before: int | None = None,
+    ctx: Context, account_id: int, month: Month | None = None, *, before: int | None = None
 ) -> StatementScreen:
     """Read one page; `before` is the last entry id of the previous page."""
-    account = session.get_one(Account, account_id)
+    account = ctx.session.get_one(Account, account_id)
     zone = account.time_zone
-    last = session.get(LedgerEntry, before) if before is not None else None
+    last = ctx.session.get(LedgerEntry, before) if before is not None else None
     query = _entries(account, month)
     if before is not None:
         query = query.where(_place() < _at(last, account_id, before))
     newest = query.order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())
-    found = session.scalars(newest.limit(PAGE + 1)).all()
+    found = ctx.session.scalars(newest.limit(PAGE + 1)).all()
     shown = found[:PAGE]
-    holds = read_hold_summary(session, account, now)
-    days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.posted_at, zone, now))
-    named = payments_of_attempts(session, [entry.attempt_id for entry in shown])
+    holds = read_hold_summary(ctx, account)
+    days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.posted_at, zone, ctx.now))
+    named = payments_of_attempts(ctx, [entry.attempt_id for entry in shown])
     return StatementScreen(
         balance=account.show(account.balance),
         available=account.show(holds.available) if holds.held else "",
         currency=account.currency,
         month=month,
-        months=months_of(session, account, now),
-        totals=_shown(account, read_totals(session, account, month)) if month else None,
-        is_current=month == Month.of(now, zone),
+        months=months_of(ctx, account),
+        totals=_shown(account, read_totals(ctx, account, month)) if month else None,
+        is_current=month == Month.of(ctx.now, zone),
         days=tuple(
             StatementDay(name, tuple(_line(account, entry, named) for entry in entries))
             for name, entries in days
@@ -136,35 +131,33 @@ def read_statement(
     )
 
 
-def statement_lines(
-    session: Session, account_id: int, month: Month | None
-) -> Iterator[Sequence[str]]:
+def statement_lines(ctx: Context, account_id: int, month: Month | None) -> Iterator[Sequence[str]]:
     """Yield the CSV rows of every entry, oldest first, with exact amounts, without the header."""
     place: tuple[datetime, int] | None = None
     while True:
-        account = session.get_one(Account, account_id)
+        account = ctx.session.get_one(Account, account_id)
         query = _entries(account, month)
         if place is not None:
             at, entry_id = place
             query = query.where(_place() > tuple_(literal(at, UtcDateTime()), literal(entry_id)))
         oldest = query.order_by(LedgerEntry.posted_at, LedgerEntry.id).limit(BATCH)
-        batch = session.scalars(oldest).all()
-        named = payments_of_attempts(session, [entry.attempt_id for entry in batch])
+        batch = ctx.session.scalars(oldest).all()
+        named = payments_of_attempts(ctx, [entry.attempt_id for entry in batch])
         lines = [_file_line(account, entry, named) for entry in batch]
         if batch:
             place = batch[-1].posted_at, batch[-1].id
         # Ends the transaction, so that a slow client holds no database resources.
-        session.rollback()
+        ctx.session.rollback()
         yield from lines
         if len(lines) < BATCH:
             return
 
 
-def read_totals(session: Session, account: Account, month: Month) -> Totals:
+def read_totals(ctx: Context, account: Account, month: Month) -> Totals:
     """Compute totals from running balances and credits, without summing all usage."""
     start, end = month.bounds(account.time_zone)
-    opening, closing = (_balance_before(session, account, instant) for instant in (start, end))
-    added = session.scalar(
+    opening, closing = (_balance_before(ctx, account, instant) for instant in (start, end))
+    added = ctx.session.scalar(
         select(func.coalesce(func.sum(LedgerEntry.amount), 0)).where(
             LedgerEntry.account_id == account.id,
             LedgerEntry.amount > 0,
@@ -176,15 +169,15 @@ def read_totals(session: Session, account: Account, month: Month) -> Totals:
     return Totals(opening, credited, opening + credited - closing, closing)
 
 
-def months_of(session: Session, account: Account, now: datetime) -> tuple[Month, ...]:
+def months_of(ctx: Context, account: Account) -> tuple[Month, ...]:
     """Return the months from the first entry to now, newest first."""
-    first = session.scalar(
+    first = ctx.session.scalar(
         select(LedgerEntry.posted_at)
         .where(LedgerEntry.account_id == account.id)
         .order_by(LedgerEntry.posted_at)
         .limit(1)
     )
-    months = [Month.of(now, account.time_zone)]
+    months = [Month.of(ctx.now, account.time_zone)]
     while first is not None and months[-1].bounds(account.time_zone)[0] > first:
         months.append(months[-1].previous)
     return tuple(months)
@@ -211,8 +204,8 @@ def _at(
     return tuple_(literal(at, UtcDateTime()), literal(before))
 
 
-def _balance_before(session: Session, account: Account, instant: datetime) -> int:
-    found = session.scalar(
+def _balance_before(ctx: Context, account: Account, instant: datetime) -> int:
+    found = ctx.session.scalar(
         select(LedgerEntry.balance_after)
         .where(LedgerEntry.account_id == account.id, LedgerEntry.posted_at < instant)
         .order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())

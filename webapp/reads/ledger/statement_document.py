@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.provider import Provider
 from webapp.reads.ledger.months import Month
 from webapp.reads.ledger.statement import read_totals
@@ -48,12 +48,12 @@ class StatementPaper:
 
 
 def read_statement_paper(
-    session: Session, account_id: int, month: Month, provider: Provider, now: datetime
+    ctx: Context, account_id: int, month: Month, provider: Provider
 ) -> StatementPaper:
-    account = session.get_one(Account, account_id)
-    totals = read_totals(session, account, month)
+    account = ctx.session.get_one(Account, account_id)
+    totals = read_totals(ctx, account, month)
     details = account.billing_details()
-    over = month.bounds(account.time_zone)[1] <= now
+    over = month.bounds(account.time_zone)[1] <= ctx.now
     return StatementPaper(
         month=month.name,
         account=f"{account.name}, no. {account.id}",
@@ -67,7 +67,7 @@ def read_statement_paper(
             ("Usage and debits", f"−{account.show(totals.used)}"),
         ),
         closing=("Closing balance" if over else "Balance so far", account.show(totals.closing)),
-        lines=tuple(_lines(session, account, month)),
+        lines=tuple(_lines(ctx, account, month)),
         note=(
             f"Amounts are exact, in {account.currency}. Balances are rounded down to the cent. "
             f"Dates are in {account.time_zone}. Individual usage records are in the CSV file."
@@ -75,9 +75,9 @@ def read_statement_paper(
     )
 
 
-def _lines(session: Session, account: Account, month: Month) -> Iterator[PaperLine]:
+def _lines(ctx: Context, account: Account, month: Month) -> Iterator[PaperLine]:
     start, end = month.bounds(account.time_zone)
-    others = session.scalars(
+    others = ctx.session.scalars(
         select(LedgerEntry)
         .where(
             LedgerEntry.account_id == account.id,
@@ -95,7 +95,7 @@ def _lines(session: Session, account: Account, month: Month) -> Iterator[PaperLi
         name = f"{day.day} {datetimes.MONTHS[day.month - 1]}"
         while left and left[0].posted_at < after:
             yield _entry(account, name, left.pop(0))
-        if used := _used(session, account, name, day, after):
+        if used := _used(ctx, account, name, day, after):
             yield used
         day = after
 
@@ -108,7 +108,7 @@ def _entry(account: Account, day: str, entry: LedgerEntry) -> PaperLine:
 
 
 def _used(
-    session: Session, account: Account, name: str, start: datetime, end: datetime
+    ctx: Context, account: Account, name: str, start: datetime, end: datetime
 ) -> PaperLine | None:
     """Return one line for all usage of a day, with the balance at its end."""
     within = (
@@ -116,14 +116,14 @@ def _used(
         LedgerEntry.posted_at >= start,
         LedgerEntry.posted_at < end,
     )
-    count, total = session.execute(
+    count, total = ctx.session.execute(
         select(func.count(), func.sum(LedgerEntry.amount)).where(
             *within, LedgerEntry.kind == EntryKind.USAGE
         )
     ).one()
     if not count:
         return None
-    last = session.scalar(
+    last = ctx.session.scalar(
         select(LedgerEntry.balance_after)
         .where(*within)
         .order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())

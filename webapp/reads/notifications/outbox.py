@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import TOPICS, Notice
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.users.user import Right
 from webapp.ports import Letter, Mailer
@@ -45,15 +45,15 @@ class MailRow:
     """The mail server's last error."""
 
 
-def last(session: Session, reader: Reader, mailer: Mailer, count: int) -> list[MailRow]:
+def last(ctx: Context, reader: Reader, mailer: Mailer, count: int) -> list[MailRow]:
     """Return the last emails, newest first."""
     newest = select(Notice).where(reader.may_read).order_by(Notice.id.desc()).limit(count)
-    return [_row(notice, reader.account, mailer) for notice in session.scalars(newest)]
+    return [_row(notice, reader.account, mailer) for notice in ctx.session.scalars(newest)]
 
 
-def find(session: Session, reader: Reader, mailer: Mailer, notice_id: int) -> MailRow:
+def find(ctx: Context, reader: Reader, mailer: Mailer, notice_id: int) -> MailRow:
     """Raises `NotFound`, also for an email that the reader may not see."""
-    notice = session.scalar(select(Notice).where(Notice.id == notice_id, reader.may_read))
+    notice = ctx.session.scalar(select(Notice).where(Notice.id == notice_id, reader.may_read))
     if notice is None:
         raise NotFound("That email")
     return _row(notice, reader.account, mailer)

@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import TOPICS, NoticeKind
@@ -17,6 +14,7 @@ from webapp.domain.notifications.settings import (
 )
 from webapp.domain.notifications.topics import MOST_ADDRESSES, Topic
 from webapp.domain.shared import money
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.field_tables import Listed
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.reads.top_ups.settings_conflict import changes, who_changed
@@ -133,19 +131,19 @@ class Typed:
     """Seal of the settings that the form showed; empty: show the saved values next to it (P5)."""
 
 
-def read_overtaken(session: Session, account_id: int, user_id: int, now: datetime) -> str:
+def read_overtaken(ctx: Context, account_id: int, user_id: int) -> str:
     """Explain why a form was not applied after its settings had changed."""
-    account = session.get_one(Account, account_id)
-    last = next(iter(changes(session, account_id, "notifications", 1)), None)
-    who = who_changed(account, last, user_id, now)
+    account = ctx.session.get_one(Account, account_id)
+    last = next(iter(changes(ctx, account_id, "notifications", 1)), None)
+    who = who_changed(account, last, user_id, ctx.now)
     return f"{who} Your changes were not applied. What you entered is still here."
 
 
 def read_notifications(
-    session: Session, account_id: int, typed: Typed | None = None
+    ctx: Context, account_id: int, typed: Typed | None = None
 ) -> NotificationsScreen:
-    account = session.get_one(Account, account_id)
-    settings = LowBalanceSettings.of(session, account_id)
+    account = ctx.session.get_one(Account, account_id)
+    settings = LowBalanceSettings.of(ctx.session, account_id)
     saved = NotificationSettings.of(account, settings)
     in_force = Typed({name: it.text(getattr(saved, name)) for name, it in FIELDS.items()})
     shown = typed or in_force

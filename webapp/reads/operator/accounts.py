@@ -1,17 +1,15 @@
 """Account search and account page for operators."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
-from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.domain.users.user import Membership, Role, User
@@ -69,7 +67,7 @@ class AccountPage:
     attempts: tuple[AttemptLine, ...]
 
 
-def read_accounts(session: Session, wanted: str, after: int | None) -> AccountsScreen:
+def read_accounts(ctx: Context, wanted: str, after: int | None) -> AccountsScreen:
     """Search by name, id or a member's email address; oldest first."""
     wanted = wanted.strip()
     query = select(Account).order_by(Account.id)
@@ -83,11 +81,11 @@ def read_accounts(session: Session, wanted: str, after: int | None) -> AccountsS
         query = query.where(or_(*fits))
     if after is not None:
         query = query.where(Account.id > after)
-    found = session.scalars(query.limit(PAGE + 1)).all()
+    found = ctx.session.scalars(query.limit(PAGE + 1)).all()
     shown = found[:PAGE]
-    owners = _owners(session, [account.id for account in shown])
+    owners = _owners(ctx, [account.id for account in shown])
     return AccountsScreen(
-        waiting=read_waiting(session),
+        waiting=read_waiting(ctx),
         wanted=wanted,
         rows=tuple(
             AccountLine(
@@ -104,49 +102,49 @@ def read_accounts(session: Session, wanted: str, after: int | None) -> AccountsS
     )
 
 
-def read_account(session: Session, account_id: int, now: datetime, policy: Policy) -> AccountPage:
+def read_account(ctx: Context, account_id: int) -> AccountPage:
     """Raises `NotFound`."""
-    account = session.get(Account, account_id)
+    account = ctx.session.get(Account, account_id)
     if account is None:
         raise NotFound("That account")
     zone = account.time_zone
-    people = session.execute(
+    people = ctx.session.execute(
         select(User.name, User.email, Membership.role)
         .join(Membership)
         .where(Membership.account_id == account_id)
         .order_by(User.id)
     )
-    since = datetimes.when(account.paused_at, zone, now) if account.paused_at else ""
+    since = datetimes.when(account.paused_at, zone, ctx.now) if account.paused_at else ""
     by = "by an operator" if account.paused_by_operator else "until the customer resumes"
     own = select(Attempt).where(Attempt.account_id == account_id)
-    last = session.scalars(own.order_by(Attempt.id.desc()).limit(10))
-    at = top_ups.gather(session, account, now, policy)
+    last = ctx.session.scalars(own.order_by(Attempt.id.desc()).limit(10))
+    at = top_ups.gather(ctx, account)
     return AccountPage(
         id=account.id,
         name=account.name,
-        owner=_owners(session, [account_id]).get(account_id, ""),
+        owner=_owners(ctx, [account_id]).get(account_id, ""),
         people=tuple(f"{name}, {email}: {role}" for name, email, role in people),
         balance=account.show(account.balance),
         currency=account.currency,
         symbol=money.symbol(account.currency, account.locale),
         time_zone=zone,
-        created=datetimes.day(account.created_at, zone, now),
+        created=datetimes.day(account.created_at, zone, ctx.now),
         what_next=plain(what_happens_next(at, account.show)),
         paused=f"Since {since}, {by}" if since else "",
         paused_by_operator=account.paused_by_operator,
         paypal=account.paypal_allowed,
         methods=tuple(
-            MethodLine(m.label, in_words(m.standing(now)), m.failure_code or "")
-            for m in payment_methods.listed(session, account_id)
+            MethodLine(m.label, in_words(m.standing(ctx.now)), m.failure_code or "")
+            for m in payment_methods.listed(ctx.session, account_id)
         ),
-        attempts=tuple(line_of(account, one, now) for one in last),
+        attempts=tuple(line_of(account, one, ctx.now) for one in last),
     )
 
 
-def _owners(session: Session, ids: list[int]) -> dict[int, str]:
+def _owners(ctx: Context, ids: list[int]) -> dict[int, str]:
     query = (
         select(Membership.account_id, User.email)
         .join(User)
         .where(Membership.account_id.in_(ids), Membership.role == Role.OWNER)
     )
-    return {row.account_id: row.email for row in session.execute(query)}
+    return {row.account_id: row.email for row in ctx.session.execute(query)}

@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import ChargeNow, charged_by
 
@@ -32,17 +29,10 @@ class Adjustment:
 
 
 def read_adjustment(
-    session: Session,
-    account: Account,
-    signed: int | None,
-    now: datetime,
-    policy: Policy,
-    *,
-    is_debit: bool,
-    hold: bool,
+    ctx: Context, account: Account, signed: int | None, *, is_debit: bool, hold: bool
 ) -> Adjustment:
     """Preview an adjustment of `signed` micros, negative for a debit; None if invalid."""
-    at = top_ups.gather(session, account, now, policy)
+    at = top_ups.gather(ctx, account)
     charge = charged_by(at, replace(at, balance=at.balance + signed)) if signed else None
     verb = "Debit" if is_debit else "Credit"
     button = f"{verb} {account.show(abs(signed))}" if signed else verb

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason as decline_reason
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 from webapp.reads.operator import ZONE
 
 
@@ -32,10 +31,10 @@ class AttemptLine:
     evidence: str
 
 
-def read_undecided(session: Session, now: datetime) -> tuple[AttemptLine, ...]:
+def read_undecided(ctx: Context) -> tuple[AttemptLine, ...]:
     """Attempts that only an operator can resolve (L9, L10), oldest first."""
-    waiting = queries.awaiting_operator(session)
-    return tuple(line_of(session.get_one(Account, a.account_id), a, now) for a in waiting)
+    waiting = queries.awaiting_operator(ctx.session)
+    return tuple(line_of(ctx.session.get_one(Account, a.account_id), a, ctx.now) for a in waiting)
 
 
 def line_of(account: Account, attempt: Attempt, now: datetime) -> AttemptLine:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, CompoundSelect, Select, literal, or_, select, tuple_, union
-from sqlalchemy.orm import Session
 
 from webapp.database.base import UtcDateTime
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import Notice, NoticeKind
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.users.user import User
 from webapp.reads.notifications.email_labels import STATES, Shown
 from webapp.reads.operator import ZONE
@@ -44,20 +44,20 @@ class Filters:
         return {name: str(value) for name, value in given.items() if value}
 
 
-def mails(session: Session, filters: Filters, after: Notice | None) -> Select[Notice]:
+def mails(ctx: Context, filters: Filters, after: Notice | None) -> Select[Notice]:
     """Query the matching emails, newest first, starting behind the row `after`."""
-    query = select(Notice).where(*_conditions(session, filters))
+    query = select(Notice).where(*_conditions(ctx, filters))
     if after is not None:
         place = tuple_(literal(after.created_at, UtcDateTime()), literal(after.id))
         query = query.where(tuple_(Notice.created_at, Notice.id) < place)
     return query.order_by(Notice.created_at.desc(), Notice.id.desc())
 
 
-def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]:
+def _conditions(ctx: Context, filters: Filters) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     state, kind = Notice.state.expression, Notice.kind.expression
     if filters.text:
-        few = _few(session, filters.text)
+        few = _few(ctx, filters.text)
         found.append(_mention(filters.text) if few is None else Notice.id.in_(few))
         if few is not None:  # an expression, so that SQLite uses the ids and not these indexes
             state, kind = state + "", kind + ""
@@ -77,11 +77,11 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
     return found
 
 
-def _few(session: Session, text: str) -> CompoundSelect[int] | None:
+def _few(ctx: Context, text: str) -> CompoundSelect[int] | None:
     """Query the ids of emails that match the text; None if more than `FEW` values match."""
     addresses = select(Notice.recipient).where(_addressed(text)).distinct()
     meant = [
-        (column, session.scalars(values.limit(FEW + 1)).all())
+        (column, ctx.session.scalars(values.limit(FEW + 1)).all())
         for column, values in (
             (Notice.recipient, addresses),
             (Notice.account_id, _named(Account, text)),

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import GIVE_UP, Notice, NoticeKind
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.users.user import User
 from webapp.ports import Letter, Mailer
@@ -75,20 +76,15 @@ class MailPage:
 
 
 def read_mails(
-    session: Session,
-    now: datetime,
-    mailer: Mailer,
-    filters: Filters,
-    *,
-    before: int | None = None,
+    ctx: Context, mailer: Mailer, filters: Filters, *, before: int | None = None
 ) -> MailsScreen:
     """Read one page; `before` is the last id of the previous page."""
-    last = session.get(Notice, before) if before is not None else None
-    found = session.scalars(mails(session, filters, last).limit(PAGE + 1)).all()
+    last = ctx.session.get(Notice, before) if before is not None else None
+    found = ctx.session.scalars(mails(ctx, filters, last).limit(PAGE + 1)).all()
     rows = found[:PAGE]
-    related = _Related.read(session, rows)
+    related = _Related.read(ctx.session, rows)
     return MailsScreen(
-        rows=tuple(_line(related, notice, now, mailer) for notice in rows),
+        rows=tuple(_line(related, notice, ctx.now, mailer) for notice in rows),
         filters=filters,
         states=tuple(STATE_NAMES.items()),
         kinds=tuple(NAMES.items()),
@@ -97,22 +93,20 @@ def read_mails(
     )
 
 
-def read_mail(
-    session: Session, notice_id: int, now: datetime, mailer: Mailer, letters: Mailer
-) -> MailPage:
+def read_mail(ctx: Context, notice_id: int, mailer: Mailer, letters: Mailer) -> MailPage:
     """Read one email: `letters` renders it for operators, `mailer` would send it.
 
     Raises `NotFound`.
     """
-    notice = session.get(Notice, notice_id)
+    notice = ctx.session.get(Notice, notice_id)
     if notice is None:
         raise NotFound("That email")
     return MailPage(
-        line=_line(_Related.read(session, [notice]), notice, now, mailer),
+        line=_line(_Related.read(ctx.session, [notice]), notice, ctx.now, mailer),
         letter=letters.render(notice.kind, notice.facts, notice.language),
         message_id=notice.message_id,
         tries=notice.tries,
-        next=_next(notice, now, mailer),
+        next=_next(notice, ctx.now, mailer),
     )
 
 

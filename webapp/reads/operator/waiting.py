@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnExpressionArgument, func, select
-from sqlalchemy.orm import Session
 
 from webapp.domain.notifications.outbox import Notice, NoticeState
 from webapp.domain.payments.payment import Attempt
+from webapp.domain.shared.context import Context
 from webapp.domain.wires.wire import OPEN_STATES, WireRequest
 
 
@@ -19,9 +19,9 @@ class Waiting:
     mails: int
 
 
-def read_waiting(session: Session) -> Waiting:
+def read_waiting(ctx: Context) -> Waiting:
     def count(where: ColumnExpressionArgument[bool]) -> int:
-        return session.scalar(select(func.count()).where(where)) or 0
+        return ctx.session.scalar(select(func.count()).where(where)) or 0
 
     return Waiting(
         wires=count(WireRequest.state.in_(OPEN_STATES)),

@@ -1,13 +1,12 @@
 """Open wire transfers, and one wire transfer, for operators."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.wires.wire import OPEN_STATES, STATE_NAMES, WireRequest, WireState
 from webapp.reads.operator import ZONE
@@ -37,7 +36,7 @@ class WirePage(WireLine):
     ended: str
 
 
-def read_open_wires(session: Session, now: datetime) -> tuple[WireLine, ...]:
+def read_open_wires(ctx: Context) -> tuple[WireLine, ...]:
     """List open requests, those with a proof of payment first."""
     query = (
         select(WireRequest)
@@ -45,17 +44,19 @@ def read_open_wires(session: Session, now: datetime) -> tuple[WireLine, ...]:
         .order_by(WireRequest.proved_at.is_(None), WireRequest.id)
         .limit(200)
     )
-    return tuple(_wire(session, wire, now) for wire in session.scalars(query))
+    return tuple(_wire(ctx, wire) for wire in ctx.session.scalars(query))
 
 
-def read_wire(session: Session, wire_id: int, now: datetime) -> WirePage:
+def read_wire(ctx: Context, wire_id: int) -> WirePage:
     """Raises `NotFound`."""
-    wire = session.get(WireRequest, wire_id)
+    wire = ctx.session.get(WireRequest, wire_id)
     if wire is None:
         raise NotFound("That wire transfer")
-    line = _wire(session, wire, now)
-    account = session.get_one(Account, wire.account_id)
-    ended = f"{line.state} {datetimes.since(wire.closed_at, ZONE, now)}" if wire.closed_at else ""
+    line = _wire(ctx, wire)
+    account = ctx.session.get_one(Account, wire.account_id)
+    ended = (
+        f"{line.state} {datetimes.since(wire.closed_at, ZONE, ctx.now)}" if wire.closed_at else ""
+    )
     return WirePage(
         **vars(line),
         currency=wire.currency,
@@ -68,15 +69,15 @@ def read_wire(session: Session, wire_id: int, now: datetime) -> WirePage:
     )
 
 
-def _wire(session: Session, wire: WireRequest, now: datetime) -> WireLine:
-    account = session.get_one(Account, wire.account_id)
+def _wire(ctx: Context, wire: WireRequest) -> WireLine:
+    account = ctx.session.get_one(Account, wire.account_id)
     return WireLine(
         id=wire.id,
         account_id=account.id,
         account=account.name,
         reference=wire.reference,
         amount=money.show(wire.amount, wire.currency, account.locale),
-        when=datetimes.since(wire.created_at, ZONE, now),
+        when=datetimes.since(wire.created_at, ZONE, ctx.now),
         state=STATE_NAMES[WireState(wire.state)],
         proofs=len(wire.proofs),
     )

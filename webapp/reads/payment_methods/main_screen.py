@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.top_ups.top_up import PlanInput
@@ -56,9 +53,9 @@ class PageHead:
     """Whether the operator allows PayPal (M11)."""
 
 
-def read_head(session: Session, account_id: int, *, has_paypal: bool) -> PageHead:
+def read_head(ctx: Context, account_id: int, *, has_paypal: bool) -> PageHead:
     """Return the page head for pages without the list of methods."""
-    account = session.get_one(Account, account_id)
+    account = ctx.session.get_one(Account, account_id)
     return PageHead(
         add_is_primary=True,
         offers_funds=True,
@@ -101,10 +98,8 @@ class PaymentMethodsScreen:
 
 
 def read_screen(
-    session: Session,
+    ctx: Context,
     account_id: int,
-    now: datetime,
-    policy: Policy,
     *,
     messages: Mapping[int, RowMessage] | None = None,
     fresh: int | None = None,
@@ -117,27 +112,27 @@ def read_screen(
     `has_paypal`: this installation has a PayPal processor. `is_confirmed`: the reader has confirmed
     their email address.
     """
-    account = Account.with_settings(session, account_id)
-    inputs = top_ups.gather(session, account, now, policy)
+    account = Account.with_settings(ctx.session, account_id)
+    inputs = top_ups.gather(ctx, account)
     forecast = inputs.just_below()
     plan = top_ups.plan(forecast)
-    settings = LowBalanceSettings.of(session, account_id)
-    span = Span.of(30, account, now)
-    history = read_history(session, account, span.start, span.samples)
-    pace = read_burn_rate(session, account, history, now)
-    failed = read_failed_payments(session, account, now)
+    settings = LowBalanceSettings.of(ctx.session, account_id)
+    span = Span.of(30, account, ctx.now)
+    history = read_history(ctx, account, span.start, span.samples)
+    pace = read_burn_rate(ctx, account, history)
+    failed = read_failed_payments(ctx, account)
     return PaymentMethodsScreen(
-        methods=read_rows(session, account, inputs, plan, failed, messages or {}, fresh),
+        methods=read_rows(ctx, account, inputs, plan, failed, messages or {}, fresh),
         seen=joined_ids(inputs.methods),
         banner=read_banner(account, inputs, plan),
         getting_started=None
         if inputs.methods
         else _getting_started(inputs, is_confirmed=is_confirmed),
-        next=read_next(session, account, inputs, plan, pace),
+        next=read_next(ctx, account, inputs, plan, pace),
         failed=failed,
-        settings=read_settings(session, account, inputs, pace),
+        settings=read_settings(ctx, account, inputs, pace),
         chart=draw_chart(account, history, inputs.choice, span),
-        balance=draw_balance(account, settings, history, now),
+        balance=draw_balance(account, settings, history, ctx.now),
         offers_paypal=has_paypal and account.paypal_allowed,
         revision=account.revision,
     )

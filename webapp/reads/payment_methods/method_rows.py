@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods.declines import reason
@@ -17,6 +15,7 @@ from webapp.domain.payment_methods.payment_method import (
 from webapp.domain.payments.payment import AttemptState
 from webapp.domain.payments.queries import open_attempt_with
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.charge_now import charged_by, reordered, with_method
 from webapp.domain.top_ups.top_up import Plan, PlanInput
 from webapp.reads.payments.failed_payments import FailedPayment, last_failure
@@ -96,7 +95,7 @@ def _swapped(ids: Sequence[str], upper: int) -> str:
 
 
 def read_rows(
-    session: Session,
+    ctx: Context,
     account: Account,
     inputs: PlanInput,
     plan: Plan,
@@ -108,7 +107,7 @@ def read_rows(
     charges = [_charge_if_first(account, method, inputs) for method in inputs.methods]
     for index, method in enumerate(inputs.methods):
         trouble, icon = _trouble(method, inputs)
-        retry = last_failure(session, method.id, failed) if _is_out_of_use(method, inputs) else None
+        retry = last_failure(ctx, method.id, failed) if _is_out_of_use(method, inputs) else None
         status, tone = _under_way(account, method, inputs) or _status(method, inputs, plan)
         rows.append(
             MethodRow(
@@ -136,7 +135,7 @@ def read_rows(
                 down_charges=_order_charges("This order", charges[1])
                 if index == 0 and len(charges) > 1
                 else "",
-                is_retrying=_is_out_of_use(method, inputs) and _is_open(session, method, inputs),
+                is_retrying=_is_out_of_use(method, inputs) and _is_open(ctx, method, inputs),
             )
         )
     return tuple(rows)
@@ -162,11 +161,11 @@ def _order_charges(place: str, amount: str) -> str:
     return f"{place} charges {amount} now" if amount else ""
 
 
-def _is_open(session: Session, method: PaymentMethod, inputs: PlanInput) -> bool:
+def _is_open(ctx: Context, method: PaymentMethod, inputs: PlanInput) -> bool:
     """Whether a payment is with the processor; an abandoned challenge does not block Retry."""
     if inputs.open_attempt is None:
         return False
-    attempt = open_attempt_with(session, method.id)
+    attempt = open_attempt_with(ctx.session, method.id)
     return attempt is not None and attempt.state != AttemptState.CHALLENGED
 
 

@@ -1,15 +1,12 @@
 """The confirmation dialog before a payment method is removed (M10)."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import charged_by, without_method
 from webapp.reads.top_ups.charge_question import why_it_charges
@@ -29,13 +26,11 @@ class RemovalDialog:
     """ "Mastercard •••• 4444 becomes primary, and automatic refills continue with it. Past…"."""
 
 
-def read_removal(
-    session: Session, account_id: int, method_id: int, now: datetime, policy: Policy
-) -> RemovalDialog:
+def read_removal(ctx: Context, account_id: int, method_id: int) -> RemovalDialog:
     """Read the dialog with the consequences of removing (M10). Raises `NotFound`."""
-    account = session.get_one(Account, account_id)
-    method = payment_methods.find(session, account_id, method_id)
-    inputs = top_ups.gather(session, account, now, policy)
+    account = ctx.session.get_one(Account, account_id)
+    method = payment_methods.find(ctx.session, account_id, method_id)
+    inputs = top_ups.gather(ctx, account)
     charge = charged_by(inputs, without_method(inputs, method.id))
     consequence = _removal_consequence(method, inputs, account)
     if charge is not None:

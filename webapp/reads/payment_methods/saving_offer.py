@@ -1,13 +1,10 @@
 """What the form of a new payment method says about charges and auto-charge (M12, T18)."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.payment_method import MethodStatus
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import ChargeNow, charged_by, with_method, with_new_card
 from webapp.domain.top_ups.top_up import PlanInput
@@ -48,11 +45,9 @@ class PayPalDialog:
     offer: SavingOffer
 
 
-def read_saving_offer(
-    session: Session, account_id: int, now: datetime, policy: Policy, what: str = "this card"
-) -> SavingOffer:
-    account = session.get_one(Account, account_id)
-    inputs = top_ups.gather(session, account, now, policy)
+def read_saving_offer(ctx: Context, account_id: int, what: str = "this card") -> SavingOffer:
+    account = ctx.session.get_one(Account, account_id)
+    inputs = top_ups.gather(ctx, account)
     is_first = not inputs.methods
     charge = charged_by(inputs, with_new_card(inputs, auto_charge=is_first))
     asks_consent = _asks_consent(inputs) and charge is None
@@ -75,12 +70,10 @@ def read_saving_offer(
     )
 
 
-def read_paypal(
-    session: Session, account_id: int, now: datetime, policy: Policy, *, offered: bool
-) -> PayPalDialog:
+def read_paypal(ctx: Context, account_id: int, *, offered: bool) -> PayPalDialog:
     """Read the PayPal dialog; `offered`: this installation has a PayPal processor."""
-    allowed = offered and session.get_one(Account, account_id).paypal_allowed
-    offer = read_saving_offer(session, account_id, now, policy, "PayPal")
+    allowed = offered and ctx.session.get_one(Account, account_id).paypal_allowed
+    offer = read_saving_offer(ctx, account_id, "PayPal")
     return PayPalDialog(allowed, "" if allowed else NOT_OFFERED, offer)
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import aliased
 
 from webapp.database.statements import select_columns
 from webapp.domain.accounts.account import Account
@@ -22,6 +21,7 @@ from webapp.domain.payments.payment import (
 )
 from webapp.domain.payments.queries import covered_later
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.users.user import User
 
 SHOWN = 3
@@ -86,27 +86,23 @@ _DECLINED = (
 
 
 def read_failed_payments(
-    session: Session, account: Account, now: datetime, limit: int = SHOWN
+    ctx: Context, account: Account, limit: int = SHOWN
 ) -> tuple[FailedPayment, ...]:
-    found = select_columns(session, _DECLINED, {"account_id": account.id, "limit": limit}).all()
+    found = select_columns(ctx.session, _DECLINED, {"account_id": account.id, "limit": limit}).all()
     open_needs = {row.id: (row.payment_id, row.amount) for row in found if not row.paid_instead}
-    covered = covered_later(session, account.id, open_needs)
-    return tuple(_failed(session, account, row, covered.get(row.id), now) for row in found)
+    covered = covered_later(ctx.session, account.id, open_needs)
+    return tuple(_failed(ctx, account, row, covered.get(row.id)) for row in found)
 
 
 def _failed(
-    session: Session,
-    account: Account,
-    row: Row[*tuple[Any, ...]],
-    covering_id: int | None,
-    now: datetime,
+    ctx: Context, account: Account, row: Row[*tuple[Any, ...]], covering_id: int | None
 ) -> FailedPayment:
     # Usually already loaded with the list of methods.
     method, paid_instead = (
-        session.get(PaymentMethod, method_id) if method_id else None
+        ctx.session.get(PaymentMethod, method_id) if method_id else None
         for method_id in (row.method_id, row.paid_instead)
     )
-    when = datetimes.since(row.declined_at, account.time_zone, now)
+    when = datetimes.since(row.declined_at, account.time_zone, ctx.now)
     asked = KIND_NAMES[PaymentKind(row.kind)] + (f" by {row.name}" if row.name else "")
     return FailedPayment(
         attempt_id=row.id,
@@ -125,13 +121,13 @@ def _failed(
     )
 
 
-def last_failure(session: Session, method_id: int, failed: Sequence[FailedPayment]) -> int | None:
+def last_failure(ctx: Context, method_id: int, failed: Sequence[FailedPayment]) -> int | None:
     """Return the failed attempt that Retry on a suspended row repeats (F4).
 
     `failed`: the account's last failed payments.
     """
     known = next((one.attempt_id for one in failed if one.method_id == method_id), None)
-    return known or session.scalar(
+    return known or ctx.session.scalar(
         select(Attempt.id)
         .where(Attempt.method_id == method_id, Attempt.state == AttemptState.DECLINED)
         .order_by(Attempt.id.desc())

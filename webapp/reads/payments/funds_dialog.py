@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Attempt, AttemptState
 from webapp.domain.shared import datetimes, money
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import out_of_use, plain
 
@@ -79,10 +77,8 @@ class FundsDialog:
 
 
 def read_funds(
-    session: Session,
+    ctx: Context,
     account_id: int,
-    now: datetime,
-    policy: Policy,
     request_key: str,
     *,
     kind: str = "instant",
@@ -90,14 +86,14 @@ def read_funds(
     amount: str = "100.00",
     errors: dict[str, str] | None = None,
 ) -> FundsDialog:
-    account = session.get_one(Account, account_id)
-    inputs = top_ups.gather(session, account, now, policy)
+    account = ctx.session.get_one(Account, account_id)
+    inputs = top_ups.gather(ctx, account)
     ids = [method.id for method in inputs.methods]
     chosen = method_id if method_id in ids else next(iter(ids), None)
     consented = bool(inputs.methods) and inputs.methods[0].auto_charge
     chain = top_ups.chargeable(inputs) if consented else ()
     symbol = money.symbol(account.currency, account.locale)
-    open_attempts = queries.open_attempts(session, account_id)
+    open_attempts = queries.open_attempts(ctx.session, account_id)
     open_sum = sum(attempt.amount for attempt in open_attempts)
     try:
         paid: int | None = money.parse(amount)
@@ -111,7 +107,7 @@ def read_funds(
         amount=amount,
         symbol=symbol,
         currency=account.currency,
-        bounds=f"{account.show(policy.payment_min)} to {account.show(policy.payment_max)}",
+        bounds=f"{account.show(ctx.policy.payment_min)} to {account.show(ctx.policy.payment_max)}",
         presets=tuple((f"{units}.00", f"{symbol}{units}") for units in PRESETS),
         methods=tuple(_funds_method(m, inputs, chosen) for m in inputs.methods),
         chain=_chain(inputs) if chain else (),
@@ -119,7 +115,7 @@ def read_funds(
         chain_refusal="" if chain else _chain_refusal(inputs, consented),
         balance=account.show(account.balance),
         balance_after="" if paid is None else account.show(account.balance + paid),
-        open_payments=tuple(_open(account, attempt, now) for attempt in open_attempts),
+        open_payments=tuple(_open(account, attempt, ctx.now) for attempt in open_attempts),
         balance_if_open="" if paid is None else account.show(account.balance + paid + open_sum),
         open_micros=open_sum,
         button=button,

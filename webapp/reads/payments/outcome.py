@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import METHOD_GONE, reason
 from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentKind, PaymentState
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.reads.payment_methods.method_rows import RowMessage
 
 
@@ -44,17 +44,17 @@ class Outcome:
         return self.state == PaymentState.FAILED
 
 
-def read_refill_outcome(session: Session, top_up_id: int, now: datetime) -> Outcome | None:
+def read_refill_outcome(ctx: Context, top_up_id: int) -> Outcome | None:
     """Return the outcome of a refill; None if it made no payment."""
-    payment = session.scalar(select(Payment).where(Payment.top_up_id == top_up_id))
-    return read_outcome(session, payment.id, now) if payment is not None else None
+    payment = ctx.session.scalar(select(Payment).where(Payment.top_up_id == top_up_id))
+    return read_outcome(ctx, payment.id) if payment is not None else None
 
 
-def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
-    payment = session.get_one(Payment, payment_id, populate_existing=True)
+def read_outcome(ctx: Context, payment_id: int) -> Outcome:
+    payment = ctx.session.get_one(Payment, payment_id, populate_existing=True)
     if payment.is_automatic:
-        return _of_refill(session, payment)
-    account = session.get_one(Account, payment.account_id)
+        return _of_refill(ctx, payment)
+    account = ctx.session.get_one(Account, payment.account_id)
     last = payment.attempts[-1] if payment.attempts else None
     method = last.method if last else None
     label = method.label if method else "No method"
@@ -64,7 +64,7 @@ def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
     elif payment.state == PaymentState.ABANDONED:
         sentence = _given_up(last, amount, label)
     elif payment.state == PaymentState.FAILED:
-        sentence = _declined(last, label, account, now)
+        sentence = _declined(last, label, account, ctx.now)
     else:
         sentence = (
             f"The bank has not confirmed {amount} to {label} yet. "
@@ -87,9 +87,9 @@ def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
     )
 
 
-def _of_refill(session: Session, payment: Payment) -> Outcome:
+def _of_refill(ctx: Context, payment: Payment) -> Outcome:
     """Return the outcome of a refill: which methods were declined and which one paid."""
-    account = session.get_one(Account, payment.account_id, populate_existing=True)
+    account = ctx.session.get_one(Account, payment.account_id, populate_existing=True)
     amount = account.show(payment.amount)
     declined = [one for one in payment.attempts if one.state == AttemptState.DECLINED]
     rows = {

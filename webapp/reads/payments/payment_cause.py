@@ -4,14 +4,13 @@ The settings of a version are rebuilt by replaying the changes in the audit log.
 """
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.settings import ALERT, FIELDS, LIMITS, Choice, RefillMode
 
 WORDED = {
@@ -33,9 +32,9 @@ class Cause:
     """ "Applied by Ana Ruiz, Thu 12 Nov, 10:40"; empty if the log lacks that version."""
 
 
-def read_cause(session: Session, account: Account, version: int, now: datetime) -> Cause:
+def read_cause(ctx: Context, account: Account, version: int) -> Cause:
     """Read the settings of a version."""
-    entries = session.scalars(
+    entries = ctx.session.scalars(
         select(EventRow)
         .where(EventRow.account_id == account.id, EventRow.audit == "settings")
         .order_by(EventRow.id)
@@ -46,7 +45,7 @@ def read_cause(session: Session, account: Account, version: int, now: datetime) 
             break
         choice = Choice.restored(asdict(choice) | _after(entry))
         if _version(entry) == version:
-            when = datetimes.since(entry.at, account.time_zone, now)
+            when = datetimes.since(entry.at, account.time_zone, ctx.now)
             applied = f"Applied by {entry.actor_name}, {datetimes.within(when)}"
     return Cause(version, choice, _words(choice, account), _limits(choice, account), applied)
 

@@ -6,7 +6,6 @@ from enum import StrEnum
 from re import compile as pattern
 
 from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select, tuple_
-from sqlalchemy.orm import Session
 
 from webapp.database.base import UtcDateTime
 from webapp.domain.accounts.account import Account
@@ -14,6 +13,7 @@ from webapp.domain.payment_methods import declines
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import OPEN_STATES, Attempt, AttemptState, Payment, PaymentKind
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 
 LONGEST_TEXT = 100
 
@@ -82,7 +82,7 @@ class Filters:
 
 
 def attempts(
-    session: Session, account: Account, filters: Filters, after: Attempt | None
+    ctx: Context, account: Account, filters: Filters, after: Attempt | None
 ) -> Select[Attempt]:
     """Query the matching attempts in the chosen order, starting behind the row `after`."""
     amount = filters.order in BY_AMOUNT
@@ -90,7 +90,7 @@ def attempts(
     key: ColumnElement[int] | ColumnElement[datetime]
     key = Attempt.amount.expression if amount else Attempt.started_at.expression
     query = select(Attempt).where(
-        *_of_account(session, account, filters), *_conditions(session, account, filters)
+        *_of_account(ctx, account, filters), *_conditions(ctx, account, filters)
     )
     if after is not None:
         place = literal(after.amount) if amount else literal(after.started_at, UtcDateTime())
@@ -102,7 +102,7 @@ def attempts(
 
 
 def _of_account(
-    session: Session, account: Account, filters: Filters
+    ctx: Context, account: Account, filters: Filters
 ) -> tuple[ColumnElement[bool], ...]:
     """Return the account condition, narrowed to ids where only a few attempts can match.
 
@@ -115,11 +115,11 @@ def _of_account(
         few = select(Attempt.id).where(Attempt.payment_id == int(reference[1]))
     else:
         return (of_account,)
-    ids = session.scalars(few).all()
+    ids = ctx.session.scalars(few).all()
     return Attempt.account_id + 0 == account.id, Attempt.id.in_(ids)
 
 
-def _conditions(session: Session, account: Account, filters: Filters) -> list[ColumnElement[bool]]:
+def _conditions(ctx: Context, account: Account, filters: Filters) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if filters.first is not None:
         found.append(Attempt.started_at >= datetimes.midnight(filters.first, account.time_zone))
@@ -137,11 +137,11 @@ def _conditions(session: Session, account: Account, filters: Filters) -> list[Co
     if filters.settings is not None:
         found.append(Attempt.settings_version == filters.settings)
     if filters.text:
-        found.append(_mentions(session, account, filters.text))
+        found.append(_mentions(ctx, account, filters.text))
     return found
 
 
-def _mentions(session: Session, account: Account, text: str) -> ColumnElement[bool]:
+def _mentions(ctx: Context, account: Account, text: str) -> ColumnElement[bool]:
     """Match the text as a reference, or else a method name, reason, note or amount.
 
     Matches are looked up first, so that a text without any reads no payments.
@@ -149,7 +149,7 @@ def _mentions(session: Session, account: Account, text: str) -> ColumnElement[bo
     if reference := _REFERENCE.fullmatch(text):
         return Attempt.payment_id == int(reference[1])
     meanings: list[ColumnElement[bool]] = []
-    if methods := _methods_named(session, account, text):
+    if methods := _methods_named(ctx, account, text):
         meanings.append(Attempt.method_id.in_(methods))
     if (amount := _amount(text)) is not None:
         meanings.append(Attempt.amount.in_((amount, -amount)))
@@ -159,13 +159,15 @@ def _mentions(session: Session, account: Account, text: str) -> ColumnElement[bo
         Payment.note != "",
         Payment.note.icontains(text, autoescape=True),
     )
-    if payments := session.scalars(noted).all():
+    if payments := ctx.session.scalars(noted).all():
         meanings.append(Attempt.payment_id.in_(payments))
     return or_(*meanings) if meanings else false()
 
 
-def _methods_named(session: Session, account: Account, text: str) -> list[int]:
-    methods = session.scalars(select(PaymentMethod).where(PaymentMethod.account_id == account.id))
+def _methods_named(ctx: Context, account: Account, text: str) -> list[int]:
+    methods = ctx.session.scalars(
+        select(PaymentMethod).where(PaymentMethod.account_id == account.id)
+    )
     return [method.id for method in methods if text.casefold() in method.label.casefold()]
 
 

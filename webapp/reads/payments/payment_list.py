@@ -21,6 +21,7 @@ from webapp.domain.payments.payment import (
 from webapp.domain.payments.queries import covered_later, covering
 from webapp.domain.payments.receipts import RECEIPTED
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 from webapp.domain.users.user import User
 from webapp.reads.payments.payment_filters import Filters, attempts
 
@@ -86,52 +87,47 @@ class PaymentsScreen:
 
 
 def read_payments(
-    session: Session,
-    account_id: int,
-    now: datetime,
-    filters: Filters | None = None,
-    *,
-    before: int | None = None,
+    ctx: Context, account_id: int, filters: Filters | None = None, *, before: int | None = None
 ) -> PaymentsScreen:
     """Read one page; `before` is the last attempt id of the previous page."""
-    account = session.get_one(Account, account_id)
+    account = ctx.session.get_one(Account, account_id)
     filters = filters or Filters()
-    last = session.get(Attempt, before) if before is not None else None
+    last = ctx.session.get(Attempt, before) if before is not None else None
     if last is not None and last.account_id != account_id:
         last = None
-    found = _read(session, account, filters, last, PAGE + 1)
+    found = _read(ctx, account, filters, last, PAGE + 1)
     shown = found[:PAGE]
-    related = _Related.read(session, shown)
+    related = _Related.read(ctx.session, shown)
     return PaymentsScreen(
-        rows=tuple(_row(related, account, attempt, now) for attempt in shown),
+        rows=tuple(_row(related, account, attempt, ctx.now) for attempt in shown),
         filters=filters,
-        methods=_choices(session, account_id),
+        methods=_choices(ctx, account_id),
         older=shown[-1].id if len(found) > PAGE else None,
         newer=last is not None,
     )
 
 
-def payment_lines(session: Session, account_id: int, filters: Filters) -> Iterator[Sequence[str]]:
+def payment_lines(ctx: Context, account_id: int, filters: Filters) -> Iterator[Sequence[str]]:
     """Yield the CSV rows of every matching attempt, in the chosen order, without the header."""
-    account = session.get_one(Account, account_id)
+    account = ctx.session.get_one(Account, account_id)
     last: Attempt | None = None
-    while batch := _read(session, account, filters, last, BATCH):
-        related = _Related.read(session, batch)
+    while batch := _read(ctx, account, filters, last, BATCH):
+        related = _Related.read(ctx.session, batch)
         lines = [_line(related, account, attempt) for attempt in batch]
         last = batch[-1]
         # Ends the transaction, so that a slow client holds no database resources.
-        session.rollback()
+        ctx.session.rollback()
         yield from lines
         if len(lines) < BATCH:
             return
 
 
 def _read(
-    session: Session, account: Account, filters: Filters, last: Attempt | None, limit: int
+    ctx: Context, account: Account, filters: Filters, last: Attempt | None, limit: int
 ) -> Sequence[Attempt]:
-    query = attempts(session, account, filters, last).limit(limit)
+    query = attempts(ctx, account, filters, last).limit(limit)
     both = joinedload(Attempt.payment), joinedload(Attempt.method)
-    return session.scalars(query.options(*both)).all()
+    return ctx.session.scalars(query.options(*both)).all()
 
 
 @dataclass(frozen=True)
@@ -168,8 +164,8 @@ class _Related:
         return self.people.get(attempt.payment.requested_by_id or 0, "")
 
 
-def _choices(session: Session, account_id: int) -> tuple[tuple[str, str], ...]:
-    methods = session.scalars(
+def _choices(ctx: Context, account_id: int) -> tuple[tuple[str, str], ...]:
+    methods = ctx.session.scalars(
         select(PaymentMethod)
         .where(PaymentMethod.account_id == account_id)
         .order_by(PaymentMethod.removed_at.is_not(None), PaymentMethod.position, PaymentMethod.id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import joinedload
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
@@ -26,6 +26,7 @@ from webapp.domain.payments.payment import (
 from webapp.domain.payments.queries import covered_later, covering
 from webapp.domain.payments.reversals import Reversal
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.explanations import Words
 from webapp.domain.users.user import User
 from webapp.domain.wires.wire import WireRequest
@@ -142,34 +143,32 @@ class PaymentPage:
     """Receipt number; empty without a receipt."""
 
 
-def read_payment(
-    session: Session, account_id: int, payment_id: int, mailer: Mailer, now: datetime
-) -> PaymentPage:
+def read_payment(ctx: Context, account_id: int, payment_id: int, mailer: Mailer) -> PaymentPage:
     """Raises `NotFound`, also for another account's payment."""
-    account = session.get_one(Account, account_id)
+    account = ctx.session.get_one(Account, account_id)
     zone = account.time_zone
-    payment = queries.find_payment(session, account_id, payment_id)
-    attempts = session.scalars(
+    payment = queries.find_payment(ctx.session, account_id, payment_id)
+    attempts = ctx.session.scalars(
         select(Attempt)
         .where(Attempt.payment_id == payment.id)
         .order_by(Attempt.id)
         .options(joinedload(Attempt.method))
     ).all()
     tried = [attempt for attempt in attempts if attempt.method_id is not None]
-    asker = session.get(User, payment.requested_by_id) if payment.requested_by_id else None
+    asker = ctx.session.get(User, payment.requested_by_id) if payment.requested_by_id else None
     who = asker.name if asker else ""
     version = next((a.settings_version for a in attempts if a.settings_version), None)
-    cause = read_cause(session, account, version, now) if version else None
+    cause = read_cause(ctx, account, version) if version else None
     threshold = cause.choice.threshold if cause else None
     below = f"Below {account.show(threshold)}" if threshold is not None else ""
     state, tone = STATES[PaymentState(payment.state)]
     if attempts and PaymentKind(payment.kind) in TAKEN_BACK:
         state, tone = state_of(attempts[0])
-    covered = bool(covering(session, [a for a in attempts if _is_declined(a)]))
+    covered = bool(covering(ctx.session, [a for a in attempts if _is_declined(a)]))
     needs = {payment.id: (payment.id, payment.amount)}
     failed = payment.state == PaymentState.FAILED and not covered
-    covering_id = covered_later(session, account_id, needs).get(payment.id) if failed else None
-    settled = datetimes.since(payment.settled_at, zone, now) if payment.settled_at else ""
+    covering_id = covered_later(ctx.session, account_id, needs).get(payment.id) if failed else None
+    settled = datetimes.since(payment.settled_at, zone, ctx.now) if payment.settled_at else ""
     ids = [attempt.id for attempt in attempts]
     return PaymentPage(
         id=payment.id,
@@ -179,21 +178,23 @@ def read_payment(
         amount=account.show(payment.amount),
         kind=KIND_NAMES[PaymentKind(payment.kind)],
         requested_by=who,
-        asked=datetimes.since(payment.created_at, zone, now),
+        asked=datetimes.since(payment.created_at, zone, ctx.now),
         settled=settled,
         note=payment.note,
         sentence=payment_sentence(account, payment, tried),
         chain=payment_chain(account, payment, tried, who, below),
-        attempts=tuple(_attempt(account, a, now, covered=covered) for a in tried),
+        attempts=tuple(_attempt(account, a, ctx.now, covered=covered) for a in tried),
         covered_by=reference_of(covering_id) if covering_id else "",
         covering_id=covering_id,
-        entries=_entries(session, account, ids, now),
-        mails=_mails(session, account, ids, mailer, now),
-        decisions=_decisions(session, account, payment, ids, now),
-        relatives=(*_relatives(session, attempts), *_taken_back(session, payment, attempts)),
+        entries=_entries(ctx, account, ids),
+        mails=_mails(ctx, account, ids, mailer),
+        decisions=_decisions(ctx, account, payment, ids),
+        relatives=(*_relatives(ctx, attempts), *_taken_back(ctx, payment, attempts)),
         cause=cause,
-        wire_id=session.scalar(select(WireRequest.id).where(WireRequest.payment_id == payment.id)),
-        receipt=receipt_label(session, payment.id),
+        wire_id=ctx.session.scalar(
+            select(WireRequest.id).where(WireRequest.payment_id == payment.id)
+        ),
+        receipt=receipt_label(ctx, payment.id),
     )
 
 
@@ -233,10 +234,8 @@ def _answer(attempt: Attempt) -> str:
     return WAITING[AttemptState(attempt.state)]
 
 
-def _entries(
-    session: Session, account: Account, attempt_ids: Sequence[int], now: datetime
-) -> tuple[EntryLine, ...]:
-    entries = session.scalars(
+def _entries(ctx: Context, account: Account, attempt_ids: Sequence[int]) -> tuple[EntryLine, ...]:
+    entries = ctx.session.scalars(
         select(LedgerEntry).where(LedgerEntry.attempt_id.in_(attempt_ids)).order_by(LedgerEntry.id)
     )
     return tuple(
@@ -246,20 +245,16 @@ def _entries(
             description=entry.description,
             amount=f"{'+' if entry.amount > 0 else '−'}{money.decimal_text(abs(entry.amount))}",
             balance=account.show(entry.balance_after),
-            posted=datetimes.since(entry.posted_at, account.time_zone, now),
+            posted=datetimes.since(entry.posted_at, account.time_zone, ctx.now),
         )
         for entry in entries
     )
 
 
 def _mails(
-    session: Session,
-    account: Account,
-    attempt_ids: Sequence[int],
-    mailer: Mailer,
-    now: datetime,
+    ctx: Context, account: Account, attempt_ids: Sequence[int], mailer: Mailer
 ) -> tuple[MailLine, ...]:
-    notices = session.scalars(
+    notices = ctx.session.scalars(
         select(Notice).where(Notice.attempt_id.in_(attempt_ids)).order_by(Notice.id)
     )
     letters = [(one, mailer.render(one.kind, one.facts, one.language)) for one in notices]
@@ -271,23 +266,19 @@ def _mails(
             language=letter.language,
             recipient=notice.recipient,
             state=state_label(notice),
-            at=datetimes.since(notice.created_at, account.time_zone, now),
+            at=datetimes.since(notice.created_at, account.time_zone, ctx.now),
         )
         for notice, letter in letters
     )
 
 
 def _decisions(
-    session: Session,
-    account: Account,
-    payment: Payment,
-    attempt_ids: Sequence[int],
-    now: datetime,
+    ctx: Context, account: Account, payment: Payment, attempt_ids: Sequence[int]
 ) -> tuple[DecisionLine, ...]:
     about: list[ColumnElement[bool]] = [EventRow.attempt_id.in_(attempt_ids)]
     if payment.top_up_id is not None:
         about.append(EventRow.top_up_id == payment.top_up_id)
-    lines = session.scalars(
+    lines = ctx.session.scalars(
         select(EventRow).where(EventRow.timeline.is_not(None), or_(*about)).order_by(EventRow.id)
     )
     return tuple(
@@ -296,20 +287,20 @@ def _decisions(
             title=TITLES[Code(line.timeline or "")],
             tone=TONES.get(Code(line.timeline or ""), "off"),
             sentence=str(line.facts["sentence"]),
-            at=datetimes.since(line.at, account.time_zone, now),
+            at=datetimes.since(line.at, account.time_zone, ctx.now),
         )
         for line in lines
     )
 
 
-def _relatives(session: Session, attempts: Sequence[Attempt]) -> tuple[Relative, ...]:
+def _relatives(ctx: Context, attempts: Sequence[Attempt]) -> tuple[Relative, ...]:
     """Return the failed payments that this one retries, and the retries of this one."""
     ids = [attempt.id for attempt in attempts]
     roots = [attempt.retry_of_id for attempt in attempts if attempt.retry_of_id]
     both = [("Retry of", Attempt.id.in_(roots)), ("Retried by", Attempt.retry_of_id.in_(ids))]
     found = []
     for words, which in both:
-        for attempt in session.scalars(
+        for attempt in ctx.session.scalars(
             select(Attempt).where(which).order_by(Attempt.id).options(joinedload(Attempt.payment))
         ):
             payment = attempt.payment
@@ -318,9 +309,7 @@ def _relatives(session: Session, attempts: Sequence[Attempt]) -> tuple[Relative,
     return tuple(found)
 
 
-def _taken_back(
-    session: Session, payment: Payment, attempts: Sequence[Attempt]
-) -> Iterator[Relative]:
+def _taken_back(ctx: Context, payment: Payment, attempts: Sequence[Attempt]) -> Iterator[Relative]:
     """Yield refunds, disputes and reversals of the payment, or the payment they reverse (L7)."""
     ids = [attempt.id for attempt in attempts]
     about = or_(
@@ -329,13 +318,13 @@ def _taken_back(
         Reversal.credit_id == payment.id,
     )
     found = select(Reversal).where(Reversal.account_id == payment.account_id, about)
-    for reversal in session.scalars(found.order_by(Reversal.id)):
+    for reversal in ctx.session.scalars(found.order_by(Reversal.id)):
         if reversal.attempt_id in ids:
             linked = [("Reversed by", reversal.debit_id), ("Returned by", reversal.credit_id)]
         else:
-            linked = [("Reverses", session.get_one(Attempt, reversal.attempt_id).payment_id)]
+            linked = [("Reverses", ctx.session.get_one(Attempt, reversal.attempt_id).payment_id)]
         for words, payment_id in linked:
             if payment_id is not None:
-                other = session.get_one(Payment, payment_id)
+                other = ctx.session.get_one(Payment, payment_id)
                 kind = KIND_NAMES[PaymentKind(other.kind)]
                 yield Relative(other.id, other.reference, words, kind)

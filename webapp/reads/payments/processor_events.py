@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from webapp.domain.payments.processor_events import EventPosition, ProcessorEvent
-from webapp.ports import ListsEvents, Processors
+from webapp.domain.shared.context import Context
+from webapp.ports import ListsEvents
 
 BEHIND = timedelta(hours=3)
 """Events are listed every hour; a longer delay means that listing fails."""
@@ -59,32 +59,30 @@ class EventStatus:
         return "; ".join(filter(None, (self.last_event, self.missed_by_webhook, self.caught_up)))
 
 
-def read_event_statuses(
-    session: Session, processors: Processors, now: datetime
-) -> Sequence[EventStatus]:
+def read_event_statuses(ctx: Context) -> Sequence[EventStatus]:
     """Read the status of every processor that can list its events."""
     return [
-        read_event_status(session, name, now)
-        for name, processor in processors.items()
+        read_event_status(ctx, name)
+        for name, processor in ctx.processors.items()
         if isinstance(processor, ListsEvents)
     ]
 
 
-def read_event_status(session: Session, name: str, now: datetime) -> EventStatus:
+def read_event_status(ctx: Context, name: str) -> EventStatus:
     last = select(func.max(ProcessorEvent.received_at)).where(ProcessorEvent.processor == name)
-    by_webhook = session.scalar(last.where(ProcessorEvent.listed.is_(False)))
-    by_list = session.scalar(last.where(ProcessorEvent.listed.is_(True)))
+    by_webhook = ctx.session.scalar(last.where(ProcessorEvent.listed.is_(False)))
+    by_list = ctx.session.scalar(last.where(ProcessorEvent.listed.is_(True)))
     missed = select(func.count()).where(
         ProcessorEvent.processor == name, ProcessorEvent.listed.is_(True)
     )
     if by_webhook is not None:
         missed = missed.where(ProcessorEvent.received_at > by_webhook)
-    position = session.get(EventPosition, name)
-    behind = now - position.caught_up_to if position else timedelta()
+    position = ctx.session.get(EventPosition, name)
+    behind = ctx.now - position.caught_up_to if position else timedelta()
     return EventStatus(
         processor=name,
         last_event_at=max(filter(None, (by_webhook, by_list)), default=None),
-        missed=session.scalar(missed) or 0,
+        missed=ctx.session.scalar(missed) or 0,
         caught_up_to=position.caught_up_to if position else None,
         trouble=position.trouble if position else "",
         seconds_behind=max(0.0, behind.total_seconds()),

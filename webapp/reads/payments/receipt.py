@@ -5,13 +5,13 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import KIND_NAMES, Attempt, AttemptState, PaymentKind
 from webapp.domain.payments.receipts import Receipt
 from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.provider import Provider, without_tax
 
@@ -36,23 +36,23 @@ class ReceiptPaper:
         return " ".join([*self.provider, *self.customer, *values, self.closing])
 
 
-def receipt_label(session: Session, payment_id: int) -> str:
+def receipt_label(ctx: Context, payment_id: int) -> str:
     """Return the receipt number, "R-17-000012"; empty if the payment has no receipt."""
-    receipt = session.scalar(select(Receipt).where(Receipt.payment_id == payment_id))
+    receipt = ctx.session.scalar(select(Receipt).where(Receipt.payment_id == payment_id))
     return receipt.label if receipt else ""
 
 
 def read_receipt(
-    session: Session, account_id: int, payment_id: int, provider: Provider
+    ctx: Context, account_id: int, payment_id: int, provider: Provider
 ) -> ReceiptPaper:
     """Read a receipt; `provider` is used if the receipt froze none.
 
     Raises `NotFound`, also for an unpaid payment.
     """
-    account = session.get_one(Account, account_id)
-    payment = queries.find_payment(session, account_id, payment_id)
-    receipt = session.scalar(select(Receipt).where(Receipt.payment_id == payment.id))
-    paid = session.scalar(
+    account = ctx.session.get_one(Account, account_id)
+    payment = queries.find_payment(ctx.session, account_id, payment_id)
+    receipt = ctx.session.scalar(select(Receipt).where(Receipt.payment_id == payment.id))
+    paid = ctx.session.scalar(
         select(Attempt).where(Attempt.payment_id == payment.id, Attempt.state == AttemptState.PAID)
     )
     if receipt is None or paid is None:

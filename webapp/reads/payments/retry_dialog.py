@@ -1,9 +1,6 @@
 """The Retry dialog, and the page behind an authentication link (F4, F7)."""
 
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
@@ -11,6 +8,7 @@ from webapp.domain.payment_methods.payment_method import MethodStatus
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import AttemptState
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.top_ups import top_up as top_ups
 
@@ -35,18 +33,16 @@ class RetryDialog:
     request_key: str
 
 
-def read_retry(
-    session: Session, account_id: int, attempt_id: int, request_key: str, now: datetime
-) -> RetryDialog:
+def read_retry(ctx: Context, account_id: int, attempt_id: int, request_key: str) -> RetryDialog:
     """Raises `NotFound`, also for a payment that did not fail or whose method was removed."""
-    account = session.get_one(Account, account_id)
-    failed = queries.find_attempt(session, account_id, attempt_id)
+    account = ctx.session.get_one(Account, account_id)
+    failed = queries.find_attempt(ctx.session, account_id, attempt_id)
     method = failed.method
     if failed.state != AttemptState.DECLINED or method is None or method.removed_at is not None:
         raise NotFound("That failed payment")
     why = reason(failed.decline_code)
-    when = datetimes.since(failed.declined_at or failed.started_at, account.time_zone, now)
-    out = method.obstacle(now)
+    when = datetimes.since(failed.declined_at or failed.started_at, account.time_zone, ctx.now)
+    out = method.obstacle(ctx.now)
     return RetryDialog(
         attempt_id=failed.id,
         method_id=method.id,
@@ -58,7 +54,7 @@ def read_retry(
         consequence=_retry_consequence(out) if method.auto_charge else _MANUAL_ONLY,
         balance_before=account.show(account.balance),
         balance_after=account.show(account.balance + failed.amount),
-        can_restore=method.suspension(now) is not None and out is MethodStatus.SUSPENDED,
+        can_restore=method.suspension(ctx.now) is not None and out is MethodStatus.SUSPENDED,
         request_key=request_key,
     )
 
@@ -90,11 +86,11 @@ class Authentication:
 
 
 def read_authentication(
-    session: Session, account_id: int, attempt_id: int, request_key: str, now: datetime
+    ctx: Context, account_id: int, attempt_id: int, request_key: str
 ) -> Authentication:
     """Raises `NotFound` for another account's payment."""
-    attempt = queries.find_attempt(session, account_id, attempt_id)
-    ended = top_ups.why_not_resumable(session, attempt, now)
+    attempt = queries.find_attempt(ctx.session, account_id, attempt_id)
+    ended = top_ups.why_not_resumable(ctx, attempt)
     if ended:
         return Authentication(None, ended)
-    return Authentication(read_retry(session, account_id, attempt_id, request_key, now), "")
+    return Authentication(read_retry(ctx, account_id, attempt_id, request_key), "")

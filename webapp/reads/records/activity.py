@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import joinedload
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.reads.records.pages import page_of
@@ -38,19 +38,12 @@ class ActivityPage:
     next_cursor: str | None
 
 
-def read_activity(
-    session: Session,
-    account_id: int,
-    now: datetime,
-    policy: Policy,
-    before: int | None,
-    limit: int,
-) -> ActivityPage:
-    account = session.get_one(Account, account_id)
-    at = top_ups.gather(session, account, now, policy)
+def read_activity(ctx: Context, account_id: int, before: int | None, limit: int) -> ActivityPage:
+    account = ctx.session.get_one(Account, account_id)
+    at = top_ups.gather(ctx, account)
     of_timeline = (EventRow.account_id == account_id, EventRow.timeline.is_not(None))
     query = select(EventRow).where(*of_timeline).options(joinedload(EventRow.repeat))
-    shown, cursor = page_of(session, query, EventRow.id, before, limit)
+    shown, cursor = page_of(ctx, query, EventRow.id, before, limit)
     return ActivityPage(
         next=plain(what_happens_next(at, account.show)),
         decisions=tuple(

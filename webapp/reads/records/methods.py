@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import MethodKind, MethodStatus, PaymentMethod
+from webapp.domain.shared.context import Context
 
 
 @dataclass(frozen=True)
@@ -52,18 +51,18 @@ class Order:
     """Ids of payment methods."""
 
 
-def read_methods(session: Session, account_id: int, now: datetime) -> MethodList:
-    listed = payment_methods.listed(session, account_id)
-    return MethodList(tuple(method_record(method, now) for method in listed))
+def read_methods(ctx: Context, account_id: int) -> MethodList:
+    listed = payment_methods.listed(ctx.session, account_id)
+    return MethodList(tuple(method_record(method, ctx.now) for method in listed))
 
 
-def read_method(session: Session, account_id: int, method_id: int, now: datetime) -> MethodRecord:
+def read_method(ctx: Context, account_id: int, method_id: int) -> MethodRecord:
     """Raises `NotFound`."""
-    return method_record(payment_methods.find(session, account_id, method_id), now)
+    return method_record(payment_methods.find(ctx.session, account_id, method_id), ctx.now)
 
 
-def read_order(session: Session, account_id: int) -> Order:
-    return Order(tuple(method.id for method in payment_methods.listed(session, account_id)))
+def read_order(ctx: Context, account_id: int) -> Order:
+    return Order(tuple(method.id for method in payment_methods.listed(ctx.session, account_id)))
 
 
 def method_record(method: PaymentMethod, now: datetime) -> MethodRecord:

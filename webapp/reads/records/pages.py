@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute
+
+from webapp.domain.shared.context import Context
 
 Row = TypeVar("Row")
 
 
 def page_of(
-    session: Session,
+    ctx: Context,
     query: "Select[Row]",
     number: InstrumentedAttribute[int],
     before: int | None,
@@ -19,7 +21,7 @@ def page_of(
     """Return up to `limit` rows before `before`, and the next page's cursor, the last row's id."""
     if before is not None:
         query = query.where(number < before)
-    found: Sequence[Any] = session.scalars(query.order_by(number.desc()).limit(limit + 1)).all()
+    found: Sequence[Any] = ctx.session.scalars(query.order_by(number.desc()).limit(limit + 1)).all()
     shown = found[:limit]
     more = len(found) > limit
     return shown, str(getattr(shown[-1], number.key)) if more else None

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import selectinload
 
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentKind, PaymentState
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.money import DecimalText, decimal_text
 from webapp.reads.records.pages import page_of
@@ -68,7 +69,7 @@ _WHOLE = selectinload(Payment.attempts).joinedload(Attempt.method)
 
 
 def read_payments(
-    session: Session, account_id: int, only: PaymentFilter, before: int | None, limit: int
+    ctx: Context, account_id: int, only: PaymentFilter, before: int | None, limit: int
 ) -> PaymentPage:
     query = select(Payment).where(Payment.account_id == account_id).options(_WHOLE)
     if only.state is not None:
@@ -79,14 +80,14 @@ def read_payments(
         query = query.where(Payment.created_at >= only.since)
     if only.until is not None:
         query = query.where(Payment.created_at < only.until)
-    shown, cursor = page_of(session, query, Payment.id, before, limit)
+    shown, cursor = page_of(ctx, query, Payment.id, before, limit)
     return PaymentPage(tuple(payment_record(payment) for payment in shown), cursor)
 
 
-def find_payment(session: Session, account_id: int, payment_id: int) -> Payment:
+def find_payment(ctx: Context, account_id: int, payment_id: int) -> Payment:
     """Raises `NotFound`."""
     query = select(Payment).where(Payment.id == payment_id, Payment.account_id == account_id)
-    payment = session.scalar(query.options(_WHOLE))
+    payment = ctx.session.scalar(query.options(_WHOLE))
     if payment is None:
         raise NotFound("That payment")
     return payment

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.payments.payment import Attempt
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.money import DecimalText, decimal_text
 from webapp.reads.records.pages import page_of
 
@@ -39,7 +39,7 @@ class StatementPage:
 
 
 def read_statement(
-    session: Session,
+    ctx: Context,
     account_id: int,
     since: datetime | None,
     until: datetime | None,
@@ -51,9 +51,9 @@ def read_statement(
         query = query.where(LedgerEntry.posted_at >= since)
     if until is not None:
         query = query.where(LedgerEntry.posted_at < until)
-    shown, cursor = page_of(session, query, LedgerEntry.id, before, limit)
+    shown, cursor = page_of(ctx, query, LedgerEntry.id, before, limit)
     named = [entry.attempt_id for entry in shown if entry.attempt_id is not None]
-    pairs = session.execute(select(Attempt.id, Attempt.payment_id).where(Attempt.id.in_(named)))
+    pairs = ctx.session.execute(select(Attempt.id, Attempt.payment_id).where(Attempt.id.in_(named)))
     payments = {attempt_id: payment_id for attempt_id, payment_id in pairs}  # noqa: C416
     return StatementPage(
         tuple(_entry(entry, payments.get(entry.attempt_id or 0)) for entry in shown), cursor

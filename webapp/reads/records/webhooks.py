@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import joinedload
 
+from webapp.domain.shared.context import Context
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import Delivery, DeliveryState, Ended, Endpoint
@@ -61,24 +62,24 @@ class DeliveryPage:
     next_cursor: str | None
 
 
-def read_endpoints(session: Session, account_id: int) -> EndpointList:
-    found = webhooks.of_account(session, account_id)
+def read_endpoints(ctx: Context, account_id: int) -> EndpointList:
+    found = webhooks.of_account(ctx.session, account_id)
     return EndpointList(tuple(endpoint_record(one) for one in found))
 
 
-def read_endpoint(session: Session, account_id: int, endpoint_id: int) -> EndpointRecord:
+def read_endpoint(ctx: Context, account_id: int, endpoint_id: int) -> EndpointRecord:
     """Raises `NotFound`."""
-    return endpoint_record(webhooks.find(session, account_id, endpoint_id))
+    return endpoint_record(webhooks.find(ctx.session, account_id, endpoint_id))
 
 
 def read_deliveries(
-    session: Session, account_id: int, endpoint_id: int, before: int | None, limit: int
+    ctx: Context, account_id: int, endpoint_id: int, before: int | None, limit: int
 ) -> DeliveryPage:
     """Raises `NotFound`."""
-    webhooks.find(session, account_id, endpoint_id)
+    webhooks.find(ctx.session, account_id, endpoint_id)
     query = select(Delivery).where(Delivery.endpoint_id == endpoint_id)
     query = query.options(joinedload(Delivery.event))
-    shown, cursor = page_of(session, query, Delivery.id, before, limit)
+    shown, cursor = page_of(ctx, query, Delivery.id, before, limit)
     return DeliveryPage(tuple(delivery_record(one) for one in shown), cursor)
 
 

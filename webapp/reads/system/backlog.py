@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, exists, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice, NoticeState
 from webapp.domain.payments.payment import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.payments.unmatched_events import UnmatchedEvent
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 
 UNANSWERED = timedelta(minutes=1)
@@ -43,55 +44,52 @@ class Backlog:
     """Seconds by which the newest row is in the future; 0 if the clock is right."""
 
 
-def read_backlog(session: Session, now: datetime) -> Backlog:
+def read_backlog(ctx: Context) -> Backlog:
     """Read the backlog; apart from the newest rows, partial indexes keep this cheap at any size."""
     lost = or_(
         Attempt.state.in_((AttemptState.UNKNOWN, AttemptState.REFUSED)),
-        (Attempt.state == AttemptState.STARTED) & (Attempt.started_at < now - UNANSWERED),
+        (Attempt.state == AttemptState.STARTED) & (Attempt.started_at < ctx.now - UNANSWERED),
     )
     started = exists().where(Attempt.account_id == TopUp.account_id, Attempt.state.in_(OPEN_STATES))
     return Backlog(
-        unanswered=_waiting(session, now, Attempt.started_at, lost, ~Attempt.needs_operator),
-        unresolved=_waiting(session, now, Attempt.started_at, Attempt.needs_operator),
-        unmatched=_waiting(
-            session, now, UnmatchedEvent.seen_at, UnmatchedEvent.closed_at.is_(None)
-        ),
+        unanswered=_waiting(ctx, Attempt.started_at, lost, ~Attempt.needs_operator),
+        unresolved=_waiting(ctx, Attempt.started_at, Attempt.needs_operator),
+        unmatched=_waiting(ctx, UnmatchedEvent.seen_at, UnmatchedEvent.closed_at.is_(None)),
         not_started=_waiting(
-            session,
-            now,
+            ctx,
             TopUp.opened_at,
             TopUp.state == TopUpState.OPEN,
-            TopUp.opened_at < now - NOT_STARTED,
+            TopUp.opened_at < ctx.now - NOT_STARTED,
             ~started,
         ),
         unsent=_waiting(
-            session,
-            now,
+            ctx,
             Notice.created_at,
             Notice.state == NoticeState.OWED,
-            Notice.created_at < now - UNSENT,
+            Notice.created_at < ctx.now - UNSENT,
         ),
-        clock_behind=_clock_behind(session, now),
+        clock_behind=_clock_behind(ctx),
     )
 
 
 def _waiting(
-    session: Session,
-    now: datetime,
+    ctx: Context,
     since: InstrumentedAttribute[datetime],
     *conditions: ColumnElement[bool] | InstrumentedAttribute[bool],
 ) -> Waiting:
-    count, oldest = session.execute(select(func.count(), func.min(since)).where(*conditions)).one()
-    return Waiting(count, max(0.0, (now - oldest).total_seconds()) if count else 0.0)
+    count, oldest = ctx.session.execute(
+        select(func.count(), func.min(since)).where(*conditions)
+    ).one()
+    return Waiting(count, max(0.0, (ctx.now - oldest).total_seconds()) if count else 0.0)
 
 
-def _clock_behind(session: Session, now: datetime) -> float:
+def _clock_behind(ctx: Context) -> float:
     newest = [
-        session.scalar(select(at).order_by(key.desc()).limit(1))
+        ctx.session.scalar(select(at).order_by(key.desc()).limit(1))
         for at, key in (
             (LedgerEntry.posted_at, LedgerEntry.id),
             (Attempt.started_at, Attempt.id),
             (Notice.created_at, Notice.id),
         )
     ]
-    return max([0.0, *((at - now).total_seconds() for at in newest if at is not None)])
+    return max([0.0, *((at - ctx.now).total_seconds() for at in newest if at is not None)])

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.orm import Session
 
 from webapp.database.statements import sql_literal
 from webapp.database.vault import WrongKey
@@ -16,6 +15,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import Attempt
+from webapp.domain.shared.context import Context
 from webapp.domain.users.user import User
 from webapp.domain.webhooks.endpoint import Endpoint
 from webapp.private_files import is_open
@@ -54,10 +54,10 @@ class Sightings:
 
 
 def read_installation(
-    session: Session, settings: Settings, sightings: Sightings
+    ctx: Context, settings: Settings, sightings: Sightings
 ) -> tuple[Finding, ...]:
     """Return all findings. Raises if the database cannot be read."""
-    return (*findings_of_settings(settings, sightings), *findings_of_database(session, settings))
+    return (*findings_of_settings(settings, sightings), *findings_of_database(ctx, settings))
 
 
 def findings_of_settings(settings: Settings, sightings: Sightings) -> tuple[Finding, ...]:
@@ -70,10 +70,10 @@ def findings_of_settings(settings: Settings, sightings: Sightings) -> tuple[Find
     )
 
 
-def findings_of_database(session: Session, settings: Settings) -> tuple[Finding, ...]:
+def findings_of_database(ctx: Context, settings: Settings) -> tuple[Finding, ...]:
     """Return secrets encrypted with another key and, with live keys, leftover demo data."""
-    left_behind = _of_trial(session) if settings.is_live else ()
-    return (*_of_sealed(session), *left_behind)
+    left_behind = _of_trial(ctx) if settings.is_live else ()
+    return (*_of_sealed(ctx), *left_behind)
 
 
 def _of_secret_key(settings: Settings) -> Iterator[Finding]:
@@ -133,24 +133,24 @@ def _of_files(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _of_sealed(session: Session) -> Iterator[Finding]:
+def _of_sealed(ctx: Context) -> Iterator[Finding]:
     """Decrypt one secret of each kind, which is enough because all share one key."""
     try:
         for secret in (User.totp_secret, Endpoint.secret):
-            session.execute(select(secret).where(secret.is_not(None)).limit(1)).all()
+            ctx.session.execute(select(secret).where(secret.is_not(None)).limit(1)).all()
     except WrongKey as error:
         yield Finding("wrong_key", Severity.REFUSE, str(error))
 
 
-def _of_trial(session: Session) -> Iterator[Finding]:
-    if session.scalar(select(exists().where(User.email == DEMO_EMAIL))):
+def _of_trial(ctx: Context) -> Iterator[Finding]:
+    if ctx.session.scalar(select(exists().where(User.email == DEMO_EMAIL))):
         yield Finding(
             "demo_account",
             Severity.REFUSE,
             f"The demo account, {DEMO_EMAIL}, has a public password, and payments are live: "
             "start live with a new BALLAST_HOME, and on PostgreSQL with an empty database",
         )
-    if count := session.scalar(select(func.count()).where(_has_sandbox_money())):
+    if count := ctx.session.scalar(select(func.count()).where(_has_sandbox_money())):
         accounts = f"{count:,} account{'s' if count > 1 else ''}"
         yield Finding(
             "sandbox_credits",

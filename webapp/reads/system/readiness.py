@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session
 
-from webapp.clock import Clock
 from webapp.database import schema_version
 from webapp.database.errors import SENTENCES, Fault, fault_of
 from webapp.database.schema_version import OtherVersion
-from webapp.ports import Processors
+from webapp.domain.shared.context import Context
 from webapp.reads.payments.processor_events import EventStatus, read_event_statuses
 from webapp.reads.system.backlog import read_backlog
 from webapp.reads.system.installation import (
@@ -63,12 +61,7 @@ class Readiness:
 
 
 def read_readiness(
-    session: Session,
-    clock: Clock,
-    stopped: Sequence[str],
-    processors: Processors,
-    settings: Settings,
-    sightings: Sightings,
+    ctx: Context, stopped: Sequence[str], settings: Settings, sightings: Sightings
 ) -> Readiness:
     """Check readiness; `stopped`: names of background tasks of this process that have stopped."""
     troubles = [
@@ -78,13 +71,13 @@ def read_readiness(
     notes: list[Line] = []
     found = [*findings_of_settings(settings, sightings)]
     try:
-        schema_version.check(session)
-        found += findings_of_database(session, settings)
-        engine = session.connection().engine
-        statuses = read_event_statuses(session, processors, clock.now())
-        warnings = [*_of_space(engine), *_of_backlog(session, clock), *_of_events(statuses)]
+        schema_version.check(ctx.session)
+        found += findings_of_database(ctx, settings)
+        engine = ctx.session.connection().engine
+        statuses = read_event_statuses(ctx.later())
+        warnings = [*_of_space(engine), *_of_backlog(ctx), *_of_events(statuses)]
         notes = [Line("last_event", status.last_event) for status in statuses]
-        session.rollback()
+        ctx.session.rollback()
         check_writable(engine)
     except OtherVersion as other:
         troubles.append(Line("other_version", str(other)))
@@ -94,7 +87,7 @@ def read_readiness(
             raise
         troubles.append(Line(fault, SENTENCES[fault]))
     finally:
-        session.rollback()
+        ctx.session.rollback()
     troubles += _of_severity(Severity.REFUSE, found)
     warnings += _of_severity(Severity.WARN, found)
     return Readiness(tuple(troubles), tuple(warnings), tuple(notes))
@@ -112,8 +105,8 @@ def _of_space(engine: Engine) -> Iterator[Line]:
         yield Line("little_space", f"The disk of the database has {free // 1024**2} MB left")
 
 
-def _of_backlog(session: Session, clock: Clock) -> Iterator[Line]:
-    found = read_backlog(session, clock.now())
+def _of_backlog(ctx: Context) -> Iterator[Line]:
+    found = read_backlog(ctx.later())
     for code, waiting, thing, what, hint in (
         ("processor", found.unanswered, "charge", "No answer from the processor", ""),
         ("undecided", found.unresolved, "charge", "Unresolved", "attempts list"),

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.charge_now import ChargeNow
 
 
@@ -26,9 +25,9 @@ class ChargeQuestion:
     """Confirmed amount in micros, sent back with the form."""
 
 
-def read_charge_question(session: Session, charge: ChargeNow, press: str) -> ChargeQuestion:
+def read_charge_question(ctx: Context, charge: ChargeNow, press: str) -> ChargeQuestion:
     """`press` is the button's label without the charge."""
-    account = session.get_one(Account, charge.account_id)
+    account = ctx.session.get_one(Account, charge.account_id)
     amount = account.show(charge.amount)
     return ChargeQuestion(
         title=f"{press} and charge {amount}?",

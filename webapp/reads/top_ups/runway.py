@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.burn_rate import DAYS, FARTHEST, BurnRate, Runway, between, lasting
 from webapp.domain.top_ups.settings import Choice
 from webapp.domain.usage import holds
@@ -22,34 +22,32 @@ def burn_rate_instants(now: datetime) -> list[datetime]:
     return [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
 
 
-def read_burn_rate(
-    session: Session, account: Account, history: BalanceHistory, now: datetime
-) -> BurnRate | None:
+def read_burn_rate(ctx: Context, account: Account, history: BalanceHistory) -> BurnRate | None:
     """Return usage per day, or None before seven days of usage; `history` must cover them."""
-    instants = burn_rate_instants(now)
+    instants = burn_rate_instants(ctx.now)
     began = instants[0]
     if account.created_at > began:
         return None
-    if not history.falls_before(began) and not _was_used_by(session, account, began):
+    if not history.falls_before(began) and not _was_used_by(ctx, account, began):
         return None
     balances = history.at(instants)
     used = [before - after for before, after in pairwise(balances)]
     for movement in history.movements:
-        if movement.credit and began < movement.at <= now:
+        if movement.credit and began < movement.at <= ctx.now:
             # A credit at the last instant of a day belongs to it, as `BalanceHistory.at` counts.
             day = next(n for n, end in enumerate(instants[1:]) if movement.at <= end)
             used[day] += movement.credit
     return BurnRate(tuple(max(0, day) for day in used))
 
 
-def _was_used_by(session: Session, account: Account, instant: datetime) -> bool:
+def _was_used_by(ctx: Context, account: Account, instant: datetime) -> bool:
     """Whether the first usage was at or before the instant, even before the history starts."""
-    first = _first_used(session, account)
+    first = _first_used(ctx, account)
     return first is not None and first <= instant
 
 
-def _first_used(session: Session, account: Account) -> datetime | None:
-    return session.scalar(
+def _first_used(ctx: Context, account: Account) -> datetime | None:
+    return ctx.session.scalar(
         select(LedgerEntry.posted_at)
         .where(LedgerEntry.account_id == account.id, LedgerEntry.kind == EntryKind.USAGE)
         .order_by(LedgerEntry.id)
@@ -75,7 +73,7 @@ class Forecast:
 
 
 def read_forecast(
-    session: Session, account: Account, choice: Choice, pace: BurnRate | None, now: datetime
+    ctx: Context, account: Account, choice: Choice, pace: BurnRate | None
 ) -> Forecast | None:
     """Return the forecast; None without recent usage, or if the runway exceeds `FARTHEST`."""
     if pace is None or not any(pace.days):
@@ -83,7 +81,7 @@ def read_forecast(
     refilled = choice.refill_on and choice.threshold is not None
     goal = choice.threshold if refilled and choice.threshold is not None else 0
     where = "the threshold" if refilled else "zero"
-    held = holds.held(session, account, now)
+    held = holds.held(ctx, account)
     left = account.balance - held.amount - goal
     if left <= 0:
         counted = ", active calls counted" if left + held.amount > 0 else ""
@@ -91,7 +89,9 @@ def read_forecast(
     found = pace.runway(left)
     if found is None:
         return None
-    day = datetimes.weekday_and_day(now + timedelta(days=found.middle), account.time_zone, now)
+    day = datetimes.weekday_and_day(
+        ctx.now + timedelta(days=found.middle), account.time_zone, ctx.now
+    )
     return Forecast(where, held, found, f"around {day}, at this week’s pace")
 
 
@@ -99,15 +99,13 @@ def sentence_case(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}"
 
 
-def runway_words(
-    session: Session, account: Account, choice: Choice, pace: BurnRate | None, now: datetime
-) -> str:
+def runway_words(ctx: Context, account: Account, choice: Choice, pace: BurnRate | None) -> str:
     """Return the forecast as a sentence, or why there is none."""
     if pace is None:
-        return _too_little(session, account, now)
+        return _too_little(ctx, account)
     if not any(pace.days):
         return f"No usage in the last {DAYS} days."
-    forecast = read_forecast(session, account, choice, pace, now)
+    forecast = read_forecast(ctx, account, choice, pace)
     if forecast is None:
         return f"At this week’s pace the balance lasts more than {FARTHEST} days."
     if forecast.runway is None:
@@ -122,10 +120,10 @@ def runway_words(
     )
 
 
-def _too_little(session: Session, account: Account, now: datetime) -> str:
-    first = _first_used(session, account)
+def _too_little(ctx: Context, account: Account) -> str:
+    first = _first_used(ctx, account)
     if first is None:
         return f"No usage yet. A forecast appears after {DAYS} days of usage."
-    days = (now - first).days
+    days = (ctx.now - first).days
     since = "today" if days < 1 else f"{days} day{'s' if days != 1 else ''} ago"
     return f"Usage began {since}. A forecast appears after {DAYS} days of usage."

@@ -8,18 +8,18 @@ from dataclasses import asdict, replace
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.field_tables import Amount, Field, Limit, controls
 from webapp.domain.top_ups.settings import FIELDS, Choice, LowBalanceSettings
 from webapp.reads.top_ups.settings_panel import Conflict, OtherValue, SettingsPanel, as_typed
 
 
 def read_conflict(
-    session: Session,
+    ctx: Context,
     account_id: int,
     panel: SettingsPanel,
     form: Mapping[str, str],
@@ -27,7 +27,6 @@ def read_conflict(
     unreadable: Mapping[str, str],
     since: int,
     user_id: int,
-    now: datetime,
     *,
     use: str = "",
 ) -> SettingsPanel:
@@ -35,9 +34,9 @@ def read_conflict(
 
     Fields that the user did not change, and the field `use`, take the saved value.
     """
-    account = session.get_one(Account, account_id)
-    settings = LowBalanceSettings.of(session, account_id)
-    since_then = _changes_since(session, settings, since)
+    account = ctx.session.get_one(Account, account_id)
+    settings = LowBalanceSettings.of(ctx.session, account_id)
+    since_then = _changes_since(ctx, settings, since)
     saved = settings.chosen()
     before = _undone(saved, since_then) if len(since_then) == settings.version - since else None
     fields, others, is_filled_in = dict(form), dict[str, OtherValue](), False
@@ -53,23 +52,21 @@ def read_conflict(
             is_filled_in = is_filled_in or field != use
     conflict = Conflict(
         since=since,
-        who=who_changed(account, since_then[0] if since_then else None, user_id, now),
+        who=who_changed(account, since_then[0] if since_then else None, user_id, ctx.now),
         text=_text(account, typed, others, is_filled_in=is_filled_in),
         others=others,
     )
     return replace(as_typed(panel, fields), conflict=conflict)
 
 
-def _changes_since(
-    session: Session, settings: LowBalanceSettings, since: int
-) -> Sequence[EventRow]:
+def _changes_since(ctx: Context, settings: LowBalanceSettings, since: int) -> Sequence[EventRow]:
     """Return the audit entries of the versions after `since`, newest first."""
-    return changes(session, settings.account_id, "settings", max(settings.version - since, 0))
+    return changes(ctx, settings.account_id, "settings", max(settings.version - since, 0))
 
 
-def changes(session: Session, account_id: int, what: str, most: int) -> Sequence[EventRow]:
+def changes(ctx: Context, account_id: int, what: str, most: int) -> Sequence[EventRow]:
     """Return the last `most` audit entries of a kind, newest first."""
-    return session.scalars(
+    return ctx.session.scalars(
         select(EventRow)
         .where(EventRow.account_id == account_id, EventRow.audit == what)
         .order_by(EventRow.id.desc())

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import datetimes, field_tables, money
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.field_tables import Table
 from webapp.domain.top_ups.burn_rate import BurnRate, suggestion
 from webapp.domain.top_ups.default_limit import busiest_day
@@ -119,9 +118,9 @@ class SuggestedLimit:
 
 
 def read_settings(
-    session: Session, account: Account, inputs: PlanInput, pace: BurnRate | None
+    ctx: Context, account: Account, inputs: PlanInput, pace: BurnRate | None
 ) -> SettingsPanel:
-    settings = LowBalanceSettings.of(session, account.id)
+    settings = LowBalanceSettings.of(ctx.session, account.id)
     return SettingsPanel(
         values={name: it.text(getattr(settings, name)) for name, it in FIELDS.items()},
         symbol=money.symbol(account.currency, account.locale),
@@ -132,8 +131,8 @@ def read_settings(
         used_today=_used(account, settings.day_limit, inputs.spent_today, "today"),
         used_this_month=_used(account, settings.month_limit, inputs.spent_this_month, "this month")
         or "Optional",
-        suggested_limit=_suggested_limit(session, account, settings, inputs),
-        hint=_hint(account, settings, holds.held(session, account, inputs.now)),
+        suggested_limit=_suggested_limit(ctx, account, settings, inputs),
+        hint=_hint(account, settings, holds.held(ctx.at(inputs.now), account)),
         notification_hint=_notification_hint(settings),
         suggested=_suggested(account, inputs, pace),
         can_turn_on=any(method.auto_charge for method in inputs.methods),
@@ -189,10 +188,10 @@ def _used(account: Account, limit: int | None, spent: int, span: str) -> str:
 
 
 def _suggested_limit(
-    session: Session, account: Account, settings: LowBalanceSettings, inputs: PlanInput
+    ctx: Context, account: Account, settings: LowBalanceSettings, inputs: PlanInput
 ) -> SuggestedLimit:
     """Return the script's input; the busiest day is read only if there is no daily limit."""
-    busiest = busiest_day(session, account, inputs.now) if settings.day_limit is None else 0
+    busiest = busiest_day(ctx.at(inputs.now), account) if settings.day_limit is None else 0
     return SuggestedLimit(
         refills=REFILLS_A_DAY,
         least=money.cents_up(2 * busiest) // money.CENT,

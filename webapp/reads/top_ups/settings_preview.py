@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
-from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.burn_rate import warnings
 from webapp.domain.top_ups.charge_now import charged_by
@@ -36,28 +33,22 @@ class SettingsPreview:
 
 
 def read_preview(
-    session: Session,
-    account_id: int,
-    choice: Choice,
-    now: datetime,
-    policy: Policy,
-    *,
-    unreadable: Mapping[str, str],
+    ctx: Context, account_id: int, choice: Choice, *, unreadable: Mapping[str, str]
 ) -> SettingsPreview:
     """Preview a choice; `unreadable`: errors of fields that are no amounts, by field name."""
-    account = session.get_one(Account, account_id)
-    current = top_ups.gather(session, account, now, policy)
-    faults = choice.faults(policy, account.show) | dict(unreadable)
+    account = ctx.session.get_one(Account, account_id)
+    current = top_ups.gather(ctx, account)
+    faults = choice.faults(ctx.policy, account.show) | dict(unreadable)
     has_consent = current.choice.refill_on or any(method.auto_charge for method in current.methods)
     faults |= choice.consent_faults(has_consent=has_consent)
     if faults:
         return SettingsPreview((), faults=faults, refusal=Invalid(faults).sentence)
-    choice = with_default_limit(session, account, choice, now)
+    choice = with_default_limit(ctx, account, choice)
     applied = replace(current, choice=choice)
     charge = charged_by(current, applied) if choice != current.choice else None
-    instants = burn_rate_instants(now)
-    history = read_history(session, account, instants[0], instants[1:])
-    pace = read_burn_rate(session, account, history, now)
+    instants = burn_rate_instants(ctx.now)
+    history = read_history(ctx, account, instants[0], instants[1:])
+    pace = read_burn_rate(ctx, account, history)
     return SettingsPreview(
         sentence=what_happens_next(
             replace(applied, low_by_reversal=False, refill_held=False), account.show
@@ -65,7 +56,7 @@ def read_preview(
         charge=account.show(charge.amount) if charge else "",
         confirmed=charge.amount if charge else 0,
         warnings=tuple(warnings(choice, pace, account.show)),
-        runway=runway_words(session, account, choice, pace, now)
+        runway=runway_words(ctx, account, choice, pace)
         if choice.refill_on and pace and not applied.is_below
         else "",
     )

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.notifications import outbox
@@ -13,6 +11,7 @@ from webapp.domain.notifications.topics import Topic
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.payments.payment import AttemptState
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.burn_rate import BurnRate
 from webapp.domain.top_ups.explanations import Words, in_words
@@ -53,30 +52,28 @@ class NextPanel:
 
 
 def read_next(
-    session: Session, account: Account, inputs: PlanInput, plan: Plan, pace: BurnRate | None
+    ctx: Context, account: Account, inputs: PlanInput, plan: Plan, pace: BurnRate | None
 ) -> NextPanel:
     """`plan` is the planner's decision for `inputs.just_below()`."""
     return NextPanel(
         sentence=in_words(inputs, plan, account.show),
-        aside=_aside(session, account, inputs, plan, pace),
-        steps=_chain(session, account, inputs, plan),
+        aside=_aside(ctx, account, inputs, plan, pace),
+        steps=_chain(ctx, account, inputs, plan),
     )
 
 
 def _aside(
-    session: Session, account: Account, inputs: PlanInput, plan: Plan, pace: BurnRate | None
+    ctx: Context, account: Account, inputs: PlanInput, plan: Plan, pace: BurnRate | None
 ) -> str:
     if plan.code is Code.WAITING and inputs.open_attempt is not None:
         return f"Since {datetimes.clock_time(inputs.open_attempt.started_at, inputs.time_zone)}"
     if plan.code is not Code.CHARGING or inputs.is_below:
         return ""
-    forecast = read_forecast(session, account, inputs.choice, pace, inputs.now)
+    forecast = read_forecast(ctx.at(inputs.now), account, inputs.choice, pace)
     return sentence_case(forecast.when) if forecast is not None else ""
 
 
-def _chain(
-    session: Session, account: Account, inputs: PlanInput, plan: Plan
-) -> tuple[ChainStep, ...]:
+def _chain(ctx: Context, account: Account, inputs: PlanInput, plan: Plan) -> tuple[ChainStep, ...]:
     match plan.code:
         case Code.REFILL_OFF:
             return _without_refill(account, inputs)
@@ -84,7 +81,7 @@ def _chain(
             return _charging(account, inputs, plan)
         case Code.WAITING:
             return _waiting(account, inputs)
-    return _broken(session, account, inputs, plan)
+    return _broken(ctx, account, inputs, plan)
 
 
 def _balance_step(account: Account, inputs: PlanInput, arrow: str) -> ChainStep:
@@ -177,9 +174,7 @@ def _waiting(account: Account, inputs: PlanInput) -> tuple[ChainStep, ...]:
     return (*steps, _mail_step(account, "If all are declined"))
 
 
-def _broken(
-    session: Session, account: Account, inputs: PlanInput, plan: Plan
-) -> tuple[ChainStep, ...]:
+def _broken(ctx: Context, account: Account, inputs: PlanInput, plan: Plan) -> tuple[ChainStep, ...]:
     """Nothing will be charged: the first arrow is broken and the methods are grey."""
     shown = [m for m in inputs.methods if m.auto_charge or m is inputs.methods[0]]
     steps = [_balance_step(account, inputs, "broken" if shown else "")]
@@ -189,7 +184,7 @@ def _broken(
         arrow = "dashed" if index < len(shown) - 1 else ""
         steps.append(_method_step(method, detail, "skipped", arrow))
     sent_at = (
-        outbox.last_told(session, account.id, EXPLAINING) if inputs.is_below and shown else None
+        outbox.last_told(ctx.session, account.id, EXPLAINING) if inputs.is_below and shown else None
     )
     if sent_at is not None and inputs.now - sent_at < RECENT:
         when = datetimes.within(datetimes.since(sent_at, inputs.time_zone, inputs.now))

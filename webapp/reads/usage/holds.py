@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import Context
 from webapp.domain.usage import holds
 from webapp.domain.usage.holds import Hold, HoldState
 
@@ -22,16 +21,18 @@ class HoldSummary:
     """Balance minus holds."""
 
 
-def read_hold_summary(session: Session, account: Account, now: datetime) -> HoldSummary:
-    held = holds.held(session, account, now).amount
+def read_hold_summary(ctx: Context, account: Account) -> HoldSummary:
+    held = holds.held(ctx, account).amount
     return HoldSummary(account.balance, held, account.balance - held)
 
 
-def read_open_holds(session: Session, account_id: int, now: datetime) -> Sequence[Hold]:
+def read_open_holds(ctx: Context, account_id: int) -> Sequence[Hold]:
     """Return up to 1,000 open holds, oldest first."""
-    return session.scalars(
+    return ctx.session.scalars(
         select(Hold)
-        .where(Hold.account_id == account_id, Hold.state == HoldState.OPEN, Hold.expires_at > now)
+        .where(
+            Hold.account_id == account_id, Hold.state == HoldState.OPEN, Hold.expires_at > ctx.now
+        )
         .order_by(Hold.id)
         .limit(1_000)
     ).all()

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.usage import imports as usage_imports
 from webapp.domain.usage.imports import MOST_FAULTS, ImportState, UsageImport
 
@@ -34,28 +34,28 @@ class ImportRow:
     why: str
 
 
-def read_imports(session: Session, account_id: int, now: datetime) -> tuple[ImportRow, ...]:
-    account = session.get_one(Account, account_id)
+def read_imports(ctx: Context, account_id: int) -> tuple[ImportRow, ...]:
+    account = ctx.session.get_one(Account, account_id)
     mine = select(UsageImport).where(UsageImport.account_id == account_id)
-    found = session.scalars(mine.order_by(UsageImport.id.desc()).limit(SHOWN))
-    return tuple(_row(one, account, now) for one in found)
+    found = ctx.session.scalars(mine.order_by(UsageImport.id.desc()).limit(SHOWN))
+    return tuple(_row(one, account, ctx.now) for one in found)
 
 
-def read_import(session: Session, account_id: int, import_id: int, now: datetime) -> ImportRow:
+def read_import(ctx: Context, account_id: int, import_id: int) -> ImportRow:
     """Raises `NotFound`."""
-    found = usage_imports.find(session, account_id, import_id)
-    return _row(found, session.get_one(Account, account_id), now)
+    found = usage_imports.find(ctx.session, account_id, import_id)
+    return _row(found, ctx.session.get_one(Account, account_id), ctx.now)
 
 
-def read_progress(session: Session, account_id: int, key: str, now: datetime) -> ImportRow | None:
+def read_progress(ctx: Context, account_id: int, key: str) -> ImportRow | None:
     """Read the import that a form has started; None while it has not arrived yet."""
-    found = usage_imports.by_key(session, account_id, key)
-    return _row(found, session.get_one(Account, account_id), now) if found else None
+    found = usage_imports.by_key(ctx.session, account_id, key)
+    return _row(found, ctx.session.get_one(Account, account_id), ctx.now) if found else None
 
 
-def read_report(session: Session, account_id: int, import_id: int) -> Iterator[tuple[str, ...]]:
+def read_report(ctx: Context, account_id: int, import_id: int) -> Iterator[tuple[str, ...]]:
     """Yield the errors as CSV rows, header first. Raises `NotFound`."""
-    found = usage_imports.find(session, account_id, import_id)
+    found = usage_imports.find(ctx.session, account_id, import_id)
     yield "line", "reason"
     for where, reason, *_ in found.faults:
         yield str(where), str(reason)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.users import invitations
 from webapp.domain.users import user as users
 from webapp.domain.users.invitations import INVITABLE
@@ -71,21 +70,21 @@ class UsersScreen:
 
 
 def read_users(
-    session: Session,
+    ctx: Context,
     account_id: int,
     user_id: int,
-    now: datetime,
     *,
     email: str = "",
     roles: frozenset[Role] = frozenset(),
     errors: Mapping[str, str] | None = None,
 ) -> UsersScreen:
-    account = session.get_one(Account, account_id)
-    people = users.members(session, account_id)
+    account = ctx.session.get_one(Account, account_id)
+    people = users.members(ctx.session, account_id)
     return UsersScreen(
         people=tuple(_person(user, account_id, user_id) for user in people),
         invitations=tuple(
-            _invitation(one, account, now) for one in invitations.listed(session, account_id)
+            _invitation(one, account, ctx.now)
+            for one in invitations.listed(ctx.session, account_id)
         ),
         roles=choices(roles),
         second_factor_required=account.second_factor_required,
@@ -95,9 +94,9 @@ def read_users(
     )
 
 
-def read_person(session: Session, account_id: int, user_id: int, me: int) -> PersonRow:
+def read_person(ctx: Context, account_id: int, user_id: int, me: int) -> PersonRow:
     """Raises `NotFound`."""
-    return _person(users.member(session, account_id, user_id), account_id, me)
+    return _person(users.member(ctx.session, account_id, user_id), account_id, me)
 
 
 def choices(chosen: frozenset[Role] | set[Role]) -> tuple[RoleChoice, ...]:

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
-from webapp.clock import Clock
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import datetimes
+from webapp.domain.shared.context import Context
 from webapp.domain.users import passkeys, second_factor
 from webapp.domain.users.passkeys import Passkey
 from webapp.domain.users.sessions import UserSession
@@ -68,14 +66,12 @@ class ProfileScreen:
     """By field name."""
 
 
-def read_profile(
-    session: Session, user_id: int, account_id: int, session_id: int, clock: Clock
-) -> ProfileScreen:
-    now = clock.now()
-    user = session.get_one(User, user_id)
-    account = session.get(Account, account_id)
+def read_profile(ctx: Context, user_id: int, account_id: int, session_id: int) -> ProfileScreen:
+    ctx = ctx.later()
+    user = ctx.session.get_one(User, user_id)
+    account = ctx.session.get(Account, account_id)
     zone = account.time_zone if account else "UTC"  # operators may have no account
-    since = datetimes.day(user.totp_since, zone, now) if user.totp_since else ""
+    since = datetimes.day(user.totp_since, zone, ctx.now) if user.totp_since else ""
     return ProfileScreen(
         name=user.name,
         email=user.email,
@@ -86,13 +82,13 @@ def read_profile(
             for a in user.accounts
         ),
         second_factor=f"On since {since}" if since else "",
-        codes_left=second_factor.codes_left(session, user_id) if since else 0,
+        codes_left=second_factor.codes_left(ctx.session, user_id) if since else 0,
         insisted_by=next((a.name for a in user.accounts if a.second_factor_required), ""),
         passkeys=tuple(
-            PasskeyLine(one.id, one.name, _use_of(one, zone, now))
-            for one in passkeys.of_user(session, user_id)
+            PasskeyLine(one.id, one.name, _use_of(one, zone, ctx.now))
+            for one in passkeys.of_user(ctx.session, user_id)
         ),
-        sessions=_sessions(session, user_id, session_id, zone, clock.wall()),
+        sessions=_sessions(ctx, user_id, session_id, zone, ctx.clock.wall()),
     )
 
 
@@ -104,9 +100,9 @@ def _use_of(passkey: Passkey, zone: str, now: datetime) -> str:
 
 
 def _sessions(
-    session: Session, user_id: int, session_id: int, zone: str, wall: datetime
+    ctx: Context, user_id: int, session_id: int, zone: str, wall: datetime
 ) -> tuple[SessionLine, ...]:
-    listed = UserSession.listed(session, user_id, wall)
+    listed = UserSession.listed(ctx.session, user_id, wall)
     return tuple(
         _line(one, zone, wall, is_current=one.id == session_id)
         for one in sorted(listed, key=lambda one: one.id != session_id)

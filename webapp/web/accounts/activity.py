@@ -4,7 +4,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import make_context
 from webapp.reads.accounts.activity import ABOUT_NAMES, About, ActivityFilters, read_activity
 from webapp.web.http import forms
 from webapp.web.http.access import permit
@@ -19,13 +19,6 @@ def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     before = request.args.get("before", type=forms.record_id)
     filters = ActivityFilters(choice("about", About), day("from"), day("to"))
-    screen = read_activity(
-        db.session(),
-        person.account_id,
-        services().clock.now(),
-        services().policy,
-        filters,
-        before=before,
-    )
+    screen = read_activity(make_context(), person.account_id, filters, before=before)
     about = ABOUT_NAMES.items()
     return show(person, "accounts/activity.html", "activity", screen=screen, about=about)

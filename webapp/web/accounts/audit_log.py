@@ -4,7 +4,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.accounts import audit_sentences
 from webapp.reads.accounts.audit_log import OTHERS, Filters, read_audit_log, read_audit_rows
 from webapp.web.http import downloads, forms
@@ -19,7 +19,7 @@ blueprint = Blueprint("audit_log", __name__, url_prefix="/settings/audit-log")
 def index() -> ResponseReturnValue:
     person = permit(Right.AUDIT)
     before, now = request.args.get("before", type=forms.record_id), services().clock.now()
-    screen = read_audit_log(db.session(), person.account_id, filters(), now, before=before)
+    screen = read_audit_log(make_context().at(now), person.account_id, filters(), before=before)
     return show(person, "accounts/audit_log.html", "audit_log", screen=screen)
 
 
@@ -27,7 +27,7 @@ def index() -> ResponseReturnValue:
 def file() -> ResponseReturnValue:
     """All entries that match the filters, as CSV."""
     person = permit(Right.AUDIT)
-    rows = read_audit_rows(db.session(), person.account_id, filters())
+    rows = read_audit_rows(make_context(), person.account_id, filters())
     return downloads.csv_download("audit-log.csv", rows)
 
 

@@ -7,7 +7,7 @@ from webapp.actions.accounts.set_billing_details import set_billing_details
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context
 from webapp.reads.message import Message
 from webapp.web.http.access import permit
 from webapp.web.http.person import Person
@@ -31,9 +31,9 @@ def index() -> ResponseReturnValue:
 def save() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     typed = {name: request.form.get(name, "") for name in FIELDS}
-    now = services().clock.now()
+    ctx = make_context(person.actor)
     try:
-        set_billing_details(db.session(), person.account_id, **typed, actor=person.actor, now=now)
+        set_billing_details(ctx, person.account_id, **typed)
     except Refusal as refusal:
         return page(person, typed, fields_of(refusal)), status_of(refusal)
     return go_to("payments.index", Message("Saved. New receipts will use these details."))

@@ -13,7 +13,7 @@ from webapp.actions.usage.import_usage import import_usage
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.usage import imports as usage_imports
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.accounts.export import export as read_export
 from webapp.reads.usage import imports
 from webapp.web.http import downloads, errors, forms
@@ -64,11 +64,16 @@ def start() -> ResponseReturnValue:
     file.stream.seek(0)
     if size > usage_imports.LARGEST:
         return page(person, TOO_LARGE), 422
-    common_args = (person.actor, services().clock, services().policy, services().wake)
     stream = cast(BinaryIO, file.stream)
     try:
         import_id = import_usage(
-            session, person.account_id, stream, file.filename, size, key, *common_args
+            make_context(person.actor),
+            person.account_id,
+            stream,
+            file.filename,
+            size,
+            key,
+            services().wake,
         )
     except Conflict:
         # The form was submitted twice: show the import that the first request started.
@@ -82,7 +87,7 @@ def progress() -> ResponseReturnValue:
     """Progress of the import that was started with this form's key."""
     person = permit(Right.TECHNICAL)
     key, now = line("key", forms.LONGEST_KEY), services().clock.now()
-    found = imports.read_progress(db.session(), person.account_id, key, now)
+    found = imports.read_progress(make_context().at(now), person.account_id, key)
     return jsonify(
         {"percent": found.percent, "words": found.counts} if found else {"percent": 0, "words": ""}
     )
@@ -91,15 +96,15 @@ def progress() -> ResponseReturnValue:
 @blueprint.get(IMPORT)
 def report(import_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    now = services().clock.now()
-    row = imports.read_import(db.session(), person.account_id, import_id, now)
+    ctx = make_context(person.actor)
+    row = imports.read_import(ctx, person.account_id, import_id)
     return show(person, "accounts/import_report.html", "data", row=row)
 
 
 @blueprint.get(f"{IMPORT}/bad-lines")
 def bad_lines(import_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    rows = list(imports.read_report(db.session(), person.account_id, import_id))
+    rows = list(imports.read_report(make_context(), person.account_id, import_id))
     return downloads.csv_download(f"bad-lines-{import_id}.csv", rows)
 
 
@@ -109,9 +114,9 @@ def export() -> ResponseReturnValue:
     permit(Right.AUDIT)
     permit(Right.BILLING)
     person = permit(Right.TECHNICAL, proved=True)
-    session, now = db.session(), services().clock.now()
-    record_export(session, person.account_id, person.actor, now)
-    pieces = read_export(session, person.account_id, now)
+    now = services().clock.now()
+    record_export(make_context(person.actor).at(now), person.account_id)
+    pieces = read_export(make_context().at(now), person.account_id)
     answer = Response(stream_with_context(pieces), content_type="application/zip")
     name = f"ballast-account-{person.account_id}-{now:%Y-%m-%d}.zip"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -124,7 +129,7 @@ def may_import() -> bool:
 
 def page(person: Person, error: str = "") -> str:
     db.session.rollback()
-    rows = imports.read_imports(db.session(), person.account_id, services().clock.now())
+    rows = imports.read_imports(make_context(), person.account_id)
     return show(
         person,
         "accounts/import_export.html",

@@ -31,7 +31,7 @@ from webapp.domain.shared.errors import Denied, Refusal
 from webapp.domain.users import operators
 from webapp.domain.users.sessions import UserSession
 from webapp.domain.users.user import Right, User
-from webapp.extensions import db, login_manager, services
+from webapp.extensions import db, login_manager, make_context, services
 from webapp.reads.message import Message
 from webapp.web.http.devices import device_of
 from webapp.web.http.person import NO_ACCOUNT, Person
@@ -124,8 +124,7 @@ def enforce_view_only() -> None:
     if request.method not in READING or request.endpoint in CHANGING:
         raise Denied(VIEW_ONLY)
     if request.endpoint != "balance.show":  # open pages poll it every few seconds
-        page, now = str(request.url_rule), services().clock.now()
-        record_view(db.session(), person.account_id, page, person.actor, now)
+        record_view(make_context(person.actor), person.account_id, str(request.url_rule))
 
 
 def load_person(token: str) -> Person | None:
@@ -135,7 +134,7 @@ def load_person(token: str) -> Person | None:
         return None
     person = person_of(current, session.get(ACCOUNT))
     if current.should_record_use(wall):
-        record_session_use(db.session(), current.id, address, wall)
+        record_session_use(make_context(), current.id, address, wall)
     return person
 
 
@@ -211,7 +210,7 @@ def begin_session(user_id: int, signed_in_with: str, *, remember: bool = False) 
     session.clear()
     wall = services().clock.wall()
     token = start_session(
-        db.session(),
+        make_context(),
         user_id,
         signed_in_with=signed_in_with,
         remember=remember,

@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from webapp import outages
 from webapp.domain.shared.errors import Denied, NotFound, Refusal, TooOften
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.system.outage import Outage
 from webapp.reads.users.missing_right import read_no_right
@@ -75,7 +75,7 @@ def deny(denied: NoRight) -> ResponseReturnValue:
     """Show the missing right on a page with the menu of what the person may open (P5)."""
     db.session.rollback()
     person = denied.person
-    sentence = read_no_right(db.session(), person.account_id, person.id, denied.right)
+    sentence = read_no_right(make_context(), person.account_id, person.id, denied.right)
     if wants_fragment():
         return inline_message(403, sentence)
     first = first_entry(person)

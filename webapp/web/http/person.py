@@ -6,7 +6,7 @@ from datetime import datetime
 from flask import request
 from flask_login import UserMixin
 
-from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.context import Actor
 from webapp.domain.shared.texts import NAME_LENGTH
 from webapp.domain.users.user import Right
 

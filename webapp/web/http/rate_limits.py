@@ -11,7 +11,7 @@ from webapp.actions.users.rate_limit import clear, hit
 from webapp.domain.shared.errors import TooOften
 from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count, Limit
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.web.http.person import Person
 
 
@@ -23,7 +23,7 @@ def sign_in(email: str) -> None:
 def clear_sign_in(email: str) -> None:
     """Forget the failed attempts of a person who has now signed in."""
     if services().settings.rate_limits:
-        clear(db.session(), sign_in_counts(email)[:1])
+        clear(make_context(), sign_in_counts(email)[:1])
 
 
 def sign_in_counts(email: str) -> list[Count]:
@@ -41,7 +41,7 @@ def code(user_id: int) -> None:
 
 def clear_code(user_id: int) -> None:
     if services().settings.rate_limits:
-        clear(db.session(), [Count(rate_limits.CODE, str(user_id))])
+        clear(make_context(), [Count(rate_limits.CODE, str(user_id))])
 
 
 def reset(email: str) -> None:
@@ -98,7 +98,7 @@ def check(what: str, counts: list[Count]) -> None:
     if not services().settings.rate_limits:
         return
     try:
-        hit(db.session(), what, counts, services().clock.now())
+        hit(make_context(), what, counts)
     except TooOften as refusal:
         seconds = refusal.seconds
 

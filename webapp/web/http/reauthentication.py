@@ -8,7 +8,7 @@ from flask import request
 from webapp.actions.users.passkeys import reauthenticate_with_passkey
 from webapp.actions.users.reauthenticate import reauthenticate as is_proved
 from webapp.domain.shared.errors import TooOften
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.web.http import rate_limits
 from webapp.web.http.passkey_challenges import relying_party, take_challenge
 from webapp.web.http.person import Person
@@ -57,12 +57,16 @@ def require_reauthentication(
         raise ReauthenticationNeeded(person, refusal.sentence, action, fields) from refusal
     if passkey:
         if reauthenticate_with_passkey(
-            db.session(), person.session_id, passkey, take_challenge(), relying_party(), clock
+            make_context(),
+            person.session_id,
+            passkey,
+            take_challenge(),
+            relying_party(),
         ):
             rate_limits.clear_code(person.id)
             return
         raise ReauthenticationNeeded(person, "That passkey could not be verified", action, fields)
-    if not is_proved(db.session(), person.session_id, proof or "", person.actor, clock):
+    if not is_proved(make_context(person.actor), person.session_id, proof or ""):
         wrong = "Wrong code" if person.has_second_factor else "Wrong password"
         raise ReauthenticationNeeded(person, wrong, action, fields)
     rate_limits.clear_code(person.id)

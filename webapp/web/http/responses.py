@@ -9,7 +9,7 @@ from flask import flash, get_flashed_messages, redirect, render_template, reques
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.ledger.balance_pill import read_balance
 from webapp.reads.message import Message
 from webapp.reads.shell import read_operators_shell, read_shell
@@ -61,16 +61,15 @@ def is_partial(template: str) -> bool:
 
 
 def _with_shell(person: Person, **context: object) -> dict[str, object]:
-    session = db.session()
     sandbox = may_open_outbox(person)
     if person.may(Right.BILLING):
         open_for_processors()
         context["front"] = services().processors[services().card_processor].front
     context["shell"] = (
-        read_operators_shell(session, person.id, person.account_id)
+        read_operators_shell(make_context(), person.id, person.account_id)
         if person.is_operator
         else read_shell(
-            session,
+            make_context(),
             person.account_id,
             person.id,
             sandbox=sandbox,
@@ -81,7 +80,7 @@ def _with_shell(person: Person, **context: object) -> dict[str, object]:
     context |= link_context(person)
     context["who"], context["account_id"] = person.who, person.account_id
     if "balance" not in context and person.may(Right.BILLING):
-        context["balance"] = read_balance(session, person.account_id, services().clock.now())
+        context["balance"] = read_balance(make_context(), person.account_id)
     return context
 
 

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context
 from webapp.reads.ledger.balance_pill import read_balance
 from webapp.web.http.access import permit
 
@@ -27,7 +27,7 @@ def show_balance() -> ResponseReturnValue:
     revision = db.session.get_one(Account, person.account_id).revision
     if request.args.get("seen", type=int) == revision:
         return UNCHANGED
-    balance = read_balance(db.session(), person.account_id, services().clock.now())
+    balance = read_balance(make_context(), person.account_id)
     response = make_response(render_template("ledger/_balance.html", balance=balance))
     response.headers["HX-Trigger"] = "account-changed"
     return response

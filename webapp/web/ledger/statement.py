@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.accounts.account import Account
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.ledger.balance_chart import SPANS, read_chart
 from webapp.reads.ledger.months import Month
 from webapp.reads.ledger.statement import COLUMNS, read_statement, statement_lines
@@ -30,8 +30,10 @@ def index() -> ResponseReturnValue:
     session, now = db.session(), services().clock.now()
     account = session.get_one(Account, person.account_id)
     choice = LowBalanceSettings.of(session, account.id).chosen()
-    chart, table = read_chart(session, account, choice, requested_days(), now)
-    screen = read_statement(session, account.id, now, requested_month(person), before=before)
+    chart, table = read_chart(make_context().at(now), account, choice, requested_days())
+    screen = read_statement(
+        make_context().at(now), account.id, requested_month(person), before=before
+    )
     return show(
         person, "ledger/statement.html", "statement", screen=screen, chart=chart, table=table
     )
@@ -41,7 +43,7 @@ def index() -> ResponseReturnValue:
 def as_csv() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     month = requested_month(person)
-    lines = statement_lines(db.session(), person.account_id, month)
+    lines = statement_lines(make_context(), person.account_id, month)
     name = f"statement-{month.key if month else ALL}.csv"
     return downloads.csv_download(name, chain([COLUMNS], lines))
 
@@ -51,11 +53,11 @@ def as_pdf() -> ResponseReturnValue:
     from webapp.documents.statement import statement_pdf  # imported late: fonts use memory
 
     person = permit(Right.BILLING)
-    now = services().clock.now()
+    ctx = make_context(person.actor)
     zone = db.session.get_one(Account, person.account_id).time_zone
-    month = requested_month(person) or Month.of(now, zone)
+    month = requested_month(person) or Month.of(ctx.now, zone)
     provider = services().policy.provider
-    paper = read_statement_paper(db.session(), person.account_id, month, provider, now)
+    paper = read_statement_paper(ctx, person.account_id, month, provider)
     return downloads.pdf_download(f"statement-{month.key}.pdf", statement_pdf(paper))
 
 

@@ -13,7 +13,7 @@ from webapp.domain.shared import field_tables
 from webapp.domain.shared.errors import Refusal, Stale
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.ports import Letter
 from webapp.reads.message import Message
 from webapp.reads.notifications.email_samples import read_sample
@@ -50,20 +50,19 @@ def apply() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     values, errors = field_tables.read_form(FIELDS, request.form)
     seen, now = request.form.get("seen", ""), services().clock.now()
-    common_args = (seen, person.actor, now, services().policy)
     try:
         apply_notification_settings(
-            db.session(),
+            make_context(person.actor).at(now),
             person.account_id,
             NotificationSettings(**values),
-            *common_args,
+            seen,
             unreadable=errors,
             confirmed=forms.confirmed(),
         )
     except ChargeUnconfirmed:
         raise
     except Stale as stale:
-        why = read_overtaken(db.session(), person.account_id, person.id, now)
+        why = read_overtaken(make_context().at(now), person.account_id, person.id)
         return page(person, as_typed({}, why)), status_of(stale)
     except Refusal as refusal:
         typed = as_typed(fields_of(refusal), refusal.sentence, seen)
@@ -90,7 +89,7 @@ def sample_body(kind: str) -> Response:
 
 def page(person: Person, typed: Typed | None = None) -> str:
     db.session.rollback()
-    screen = read_notifications(db.session(), person.account_id, typed)
+    screen = read_notifications(make_context(), person.account_id, typed)
     return show(person, "notifications/index.html", "notifications", screen=screen)
 
 

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.notifications.unsubscribe import Subscription, subscription
 from webapp.actions.notifications.unsubscribe import unsubscribe as end
 from webapp.domain.shared import signed_links
-from webapp.extensions import csrf, db, services
+from webapp.extensions import csrf, make_context
 from webapp.reads.notifications.settings_page import TOPIC_NAMES
 
 blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe")
@@ -17,14 +17,14 @@ blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe")
 
 @blueprint.get("/<token>")
 def ask(token: str) -> ResponseReturnValue:
-    return page(token, subscription(db.session(), notice_in(token)))
+    return page(token, subscription(make_context(), notice_in(token)))
 
 
 @blueprint.post("/<token>")
 @csrf.exempt  # email clients post without having loaded the form
 def unsubscribe(token: str) -> ResponseReturnValue:
-    now = services().clock.now()
-    ended = end(db.session(), notice_in(token), request.remote_addr or "", now)
+    ctx = make_context()
+    ended = end(ctx, notice_in(token), request.remote_addr or "")
     return page(token, ended, ended=True)
 
 

@@ -17,7 +17,7 @@ from webapp.domain.shared import email_address, texts
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.shared.field_tables import read_amount
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.operator.accounts import read_account, read_accounts
 from webapp.reads.operator.adjustment import Adjustment, read_adjustment
 from webapp.reads.payments.outcome import Outcome
@@ -42,8 +42,8 @@ CONFIRM_REFILL = "Nothing is posted yet. Choose below whether to start the refil
 def index() -> ResponseReturnValue:
     person = permit_operator()
     after = request.args.get("after", type=forms.record_id)
-    screen = read_accounts(db.session(), line("search", email_address.LENGTH), after)
-    findings = read_installation(db.session(), services().settings, services().sightings)
+    screen = read_accounts(make_context(), line("search", email_address.LENGTH), after)
+    findings = read_installation(make_context(), services().settings, services().sightings)
     return show(
         person, "operator/index.html", "operator_accounts", screen=screen, findings=findings
     )
@@ -65,13 +65,10 @@ def adjust(account_id: int) -> ResponseReturnValue:
             raise Invalid(faults)
         amount, reason = amount_in_form(), texts.reason(request.form["reason"])
         adjust_balance(
-            session,
+            make_context(person.actor).at(now),
             account_id,
             -amount if is_debit(request.form) else amount,
             reason,
-            person.actor,
-            now,
-            services().policy,
             request_key=key,
             confirmed=forms.confirmed(),
             hold=holds_refill(request.form),
@@ -114,10 +111,7 @@ def adjustment_typed(account: Account, typed: Mapping[str, str]) -> Adjustment:
     amount = read_amount(MultiDict(typed), "amount", {})
     signed = None if amount is None else -amount if debit else amount
     now, hold = services().clock.now(), holds_refill(typed)
-    session = db.session()
-    return read_adjustment(
-        session, account, signed, now, services().policy, is_debit=debit, hold=hold
-    )
+    return read_adjustment(make_context().at(now), account, signed, is_debit=debit, hold=hold)
 
 
 def is_debit(form: Mapping[str, str]) -> bool:
@@ -134,7 +128,7 @@ def paypal(account_id: int) -> ResponseReturnValue:
     on, now = forms.switch_state(), services().clock.now()
     try:
         reason = texts.reason(request.form.get("reason", ""))
-        allow_paypal(db.session(), account_id, on, person.actor, now, reason=reason)
+        allow_paypal(make_context(person.actor).at(now), account_id, on, reason=reason)
     except Refusal as refusal:
         return account_refused(person, account_id, "paypal", refusal)
     return done(account_id, f"PayPal is {'offered' if on else 'no longer offered'}.")
@@ -147,12 +141,11 @@ def pause(account_id: int) -> ResponseReturnValue:
     reason, now = request.form.get("reason", ""), services().clock.now()
     try:
         if on:
-            pause_automatic(db.session(), account_id, reason, person.actor, now, services().policy)
+            pause_automatic(make_context(person.actor).at(now), account_id, reason)
         else:
-            common_args = (person.actor, now, services().policy)
             confirmed = forms.confirmed()
             resume_automatic(
-                db.session(), account_id, *common_args, reason=reason, confirmed=confirmed
+                make_context(person.actor).at(now), account_id, reason=reason, confirmed=confirmed
             )
     except ChargeUnconfirmed:
         raise
@@ -168,7 +161,7 @@ def account_page(
     person: Person, account_id: int, form: str = "", refusal: Refusal | None = None
 ) -> str:
     """The account's page. `form` is the refused form, shown with its values and errors."""
-    screen = read_account(db.session(), account_id, services().clock.now(), services().policy)
+    screen = read_account(make_context(), account_id)
     account = db.session().get_one(Account, account_id)
     typed = request.form if form == "adjust" else {}
     return show(

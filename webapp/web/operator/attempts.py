@@ -8,7 +8,7 @@ from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import texts
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.operator.attempts import read_undecided
 from webapp.web.http import forms
 from webapp.web.http.access import permit_operator
@@ -33,10 +33,9 @@ def decide(attempt_id: int) -> ResponseReturnValue:
     paid = forms.switch_state("paid")
     try:
         reason = texts.reason(request.form.get("reason", ""))
-        now = services().clock.now()
-        common_args = (person.actor, now, services().policy)
+        ctx = make_context(person.actor)
         confirmed = forms.confirmed()
-        decide_attempt(db.session(), attempt_id, paid, reason, *common_args, confirmed=confirmed)
+        decide_attempt(ctx, attempt_id, paid, reason, confirmed=confirmed)
     except (NotFound, ChargeUnconfirmed):
         raise
     except Refusal as refusal:
@@ -46,12 +45,12 @@ def decide(attempt_id: int) -> ResponseReturnValue:
     services().wake()
     settled = f"Settled as {'paid' if paid else 'not charged'}."
     account_id = db.session().get_one(Attempt, attempt_id).account_id
-    outcome = charged_by_press(account_id, now) if confirmed else None
+    outcome = charged_by_press(account_id, ctx.now) if confirmed else None
     say(message_with(settled, outcome))
     return redirect(url_for("operator.attempts.index"), 303)
 
 
 def attempts_page(person: Person, refused_id: int = 0, error: str = "") -> str:
-    rows = read_undecided(db.session(), services().clock.now())
+    rows = read_undecided(make_context())
     context = {"refused_id": refused_id, "error": error, "typed": request.form.get("reason", "")}
     return show(person, "operator/attempts.html", "operator_attempts", rows=rows, **context)

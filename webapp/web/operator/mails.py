@@ -7,7 +7,7 @@ from webapp.actions.notifications.record_email_read import record_email_read
 from webapp.actions.notifications.resend_email import resend_email
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.errors import NotFound, Refusal
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.notifications.email_labels import Shown
 from webapp.reads.operator.mail_filters import LONGEST_TEXT, Filters
@@ -33,9 +33,7 @@ READ = "mail"
 def index() -> ResponseReturnValue:
     person = permit_operator()
     before = request.args.get("before", type=forms.record_id)
-    screen = read_mails(
-        db.session(), services().clock.now(), services().mailer, mail_filters(), before=before
-    )
+    screen = read_mails(make_context(), services().mailer, mail_filters(), before=before)
     return show(person, "operator/mails.html", "operator_mails", screen=screen)
 
 
@@ -52,9 +50,7 @@ def body(notice_id: int) -> ResponseReturnValue:
     person = permit_operator()
     if session.get(READ) != notice_id:
         note_read(person, notice_id)
-    page = read_mail(
-        db.session(), notice_id, services().clock.now(), services().mailer, services().letters
-    )
+    page = read_mail(make_context(), notice_id, services().mailer, services().letters)
     return framed(page.letter.html)
 
 
@@ -63,8 +59,8 @@ def resend(notice_id: int) -> ResponseReturnValue:
     person = permit_operator()
     reason = request.form.get("reason", "")
     try:
-        now = services().clock.now()
-        resend_email(db.session(), notice_id, reason, person.actor, now, services().mailer)
+        ctx = make_context(person.actor)
+        resend_email(ctx, notice_id, reason, services().mailer)
     except NotFound:
         raise
     except Refusal as refusal:
@@ -76,14 +72,12 @@ def resend(notice_id: int) -> ResponseReturnValue:
 
 
 def note_read(person: Person, notice_id: int) -> None:
-    record_email_read(db.session(), notice_id, person.actor, services().clock.now())
+    record_email_read(make_context(person.actor), notice_id)
     session[READ] = notice_id
 
 
 def mail_page(person: Person, notice_id: int, refusal: Refusal | None = None) -> str:
-    page = read_mail(
-        db.session(), notice_id, services().clock.now(), services().mailer, services().letters
-    )
+    page = read_mail(make_context(), notice_id, services().mailer, services().letters)
     context: dict[str, object] = {"typed": request.form.get("reason", "")}
     if refusal and page.line.action:
         context["error"] = errors_of(refusal)["reason"]

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.accounts.view_account import begin_view
 from webapp.domain.shared.errors import Refusal
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.web.http.access import permit_operator, view_account
 from webapp.web.operator.accounts import ACCOUNT, account_refused
 
@@ -21,7 +21,7 @@ def begin(account_id: int) -> ResponseReturnValue:
     person = permit_operator()
     reason, now = request.form.get("reason", ""), services().clock.now()
     try:
-        begin_view(db.session(), account_id, reason, person.actor, now)
+        begin_view(make_context(person.actor).at(now), account_id, reason)
     except Refusal as refusal:
         return account_refused(person, account_id, "view", refusal)
     view_account(account_id)

@@ -12,7 +12,7 @@ from webapp.domain.shared import money, texts
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.wires import wire as wires
 from webapp.domain.wires.wire import WireRequest
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.operator.wires import read_open_wires, read_wire
 from webapp.reads.wires import read_proof
@@ -33,7 +33,7 @@ PROOF_POLICY = "default-src 'none'; sandbox"
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     person = permit_operator()
-    rows = read_open_wires(db.session(), services().clock.now())
+    rows = read_open_wires(make_context())
     return show(person, "operator/wires.html", "operator_wires", rows=rows)
 
 
@@ -49,7 +49,7 @@ def proof(wire_id: int, proof_id: int) -> ResponseReturnValue:
     asked = db.session.get(WireRequest, wire_id)
     if asked is None:
         raise NotFound("That wire transfer")
-    stored = read_proof(db.session(), asked.account_id, wire_id, proof_id)
+    stored = read_proof(make_context(), asked.account_id, wire_id, proof_id)
     answer = send_file(
         BytesIO(services().proofs.read(asked.account_id, stored.file)),
         mimetype=stored.mime_type,
@@ -67,12 +67,9 @@ def complete(wire_id: int) -> ResponseReturnValue:
     try:
         reason = texts.reason(request.form.get("reason", ""))
         credited = complete_wire(
-            db.session(),
+            make_context(person.actor),
             wire_id,
             amount_in_form(),
-            person.actor,
-            services().clock.now(),
-            services().policy,
             received=optional_amount("received"),
             rate=rate_in_form(),
             reason=reason,
@@ -89,7 +86,7 @@ def reject(wire_id: int) -> ResponseReturnValue:
     person = permit_operator()
     reason = request.form.get("reason", "")
     try:
-        reject_wire(db.session(), wire_id, reason, person.actor, services().clock.now())
+        reject_wire(make_context(person.actor), wire_id, reason)
     except Refusal as refusal:
         return wire_refused(person, wire_id, "reject", refusal)
     services().wake()
@@ -102,7 +99,7 @@ def wire_page(person: Person, wire_id: int, form: str = "", refusal: Refusal | N
         person,
         "operator/wire.html",
         "operator_wires",
-        wire=read_wire(db.session(), wire_id, services().clock.now()),
+        wire=read_wire(make_context(), wire_id),
         form=form,
         typed=request.form if form else {},
         errors=errors_of(refusal),

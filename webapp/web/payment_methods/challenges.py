@@ -18,7 +18,7 @@ from webapp.domain.payments.payment import Payment
 from webapp.domain.payments.queries import find_attempt
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.payments.outcome import read_outcome
 from webapp.web.http import forms, security_headers
@@ -90,8 +90,7 @@ def has_turned_back() -> bool:
 
 
 def _cancel_setup(person: Person, setup_id: int) -> None:
-    common_args = (person.actor, services().processors, services().clock, services().policy)
-    give_up_setup(db.session(), person.account_id, setup_id, *common_args)
+    give_up_setup(make_context(person.actor), person.account_id, setup_id)
 
 
 @blueprint.get("/billing/attempts/<int:attempt_id>/question")
@@ -99,7 +98,7 @@ def question(attempt_id: int) -> ResponseReturnValue:
     """The page on which a processor's script runs the challenge, for visits without scripts."""
     person = permit(Right.BILLING)
     attempt = find_attempt(db.session(), person.account_id, attempt_id)
-    address = challenge_address(db.session(), attempt.payment, services().processors)
+    address = challenge_address(make_context(), attempt.payment)
     if not address:
         return go_to("payments.index", NOTHING_ASKED)
     front = services().processors[attempt.processor].front
@@ -112,10 +111,9 @@ def question(attempt_id: int) -> ResponseReturnValue:
 
 
 def _finish(person: Person, setup_id: int) -> ResponseReturnValue:
-    common_args = (person.actor, services().processors, services().clock, services().policy)
     since = services().clock.now()
     try:
-        method = finish_setup(db.session(), person.account_id, setup_id, *common_args)
+        method = finish_setup(make_context(person.actor), person.account_id, setup_id)
     except NotFound:
         raise
     except Refusal as refusal:
@@ -145,10 +143,7 @@ def _not_saved(person: Person, refusal: Refusal) -> ResponseReturnValue:
 
 
 def _conclude(person: Person, attempt_id: int, *, give_up: bool) -> ResponseReturnValue:
-    common_args = (services().processors, services().clock, services().policy)
-    payment = conclude_challenge(
-        db.session(), person.account_id, attempt_id, *common_args, give_up=give_up
-    )
+    payment = conclude_challenge(make_context(), person.account_id, attempt_id, give_up=give_up)
     services().wake()
-    outcome = read_outcome(db.session(), payment.id, services().clock.now())
+    outcome = read_outcome(make_context(), payment.id)
     return changed(person, "payment", outcome_message(outcome), messages=outcome.rows)

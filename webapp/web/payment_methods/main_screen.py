@@ -14,7 +14,7 @@ from webapp.actions.top_ups.resume_automatic import resume_automatic
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.ports import Front
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.method_rows import RowMessage
@@ -61,29 +61,23 @@ def refresh() -> ResponseReturnValue:
 def reorder() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     order, seen = forms.ids("order"), forms.ids("seen")
-    now = services().clock.now()
-    common_args = (person.actor, now, services().policy)
+    ctx = make_context(person.actor)
     try:
-        methods = reorder_methods(
-            db.session(), person.account_id, order, seen, *common_args, confirmed=forms.confirmed()
-        )
+        methods = reorder_methods(ctx, person.account_id, order, seen, confirmed=forms.confirmed())
     except Refusal as refusal:
         return refused(person, "reorder", refusal)
     moved = _moved(order, seen)
-    return pressed(person, "reorder", _order_saved(methods, seen, moved), now, fresh=moved)
+    return pressed(person, "reorder", _order_saved(methods, seen, moved), ctx.now, fresh=moved)
 
 
 @blueprint.post("/billing/payment-methods/<int:method_id>/auto-charge")
 def set_auto_charge(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     on = forms.switch_state()
-    now = services().clock.now()
-    common_args = (person.actor, now, services().policy)
-    name = set_consent(
-        db.session(), person.account_id, method_id, on, *common_args, confirmed=forms.confirmed()
-    )
+    ctx = make_context(person.actor)
+    name = set_consent(ctx, person.account_id, method_id, on, confirmed=forms.confirmed())
     text = f"Auto-charge for {name} is {'on' if on else 'off'}."
-    return pressed(person, "auto_charge", Message(text), now)
+    return pressed(person, "auto_charge", Message(text), ctx.now)
 
 
 @blueprint.get("/billing/payment-methods/cards/new")
@@ -91,12 +85,10 @@ def new_card() -> ResponseReturnValue:
     person = permit(Right.BILLING, confirmed=True)
     processor = services().processors[services().card_processor]
     try:
-        form = open_card_form(db.session(), person.account_id, processor)
+        form = open_card_form(make_context(), person.account_id, processor)
     except Refusal as refusal:
         return refused(person, "add", refusal)
-    offer = read_saving_offer(
-        db.session(), person.account_id, services().clock.now(), services().policy
-    )
+    offer = read_saving_offer(make_context(), person.account_id)
     context = {
         **processor.front.told,
         **form,
@@ -124,9 +116,7 @@ def create() -> ResponseReturnValue:
 def new_paypal() -> ResponseReturnValue:
     person = permit(Right.BILLING, confirmed=True)
     offered = bool(services().paypal_processor)
-    dialog = read_paypal(
-        db.session(), person.account_id, services().clock.now(), services().policy, offered=offered
-    )
+    dialog = read_paypal(make_context(), person.account_id, offered=offered)
     part = "_paypal_dialog" if wants_fragment() else "paypal"
     return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
 
@@ -139,11 +129,9 @@ def link() -> ResponseReturnValue:
     return_to = url_for("challenges.setup_returned")
     try:
         asked = link_paypal(
-            db.session(),
+            make_context(person.actor),
             person.account_id,
-            person.actor,
             processor,
-            services().clock,
             return_to=return_to,
             consent=forms.consent(request.form),
             confirmed=forms.confirmed(),
@@ -156,9 +144,7 @@ def link() -> ResponseReturnValue:
 @blueprint.get("/billing/payment-methods/<int:method_id>/removal")
 def removal(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    dialog = read_removal(
-        db.session(), person.account_id, method_id, services().clock.now(), services().policy
-    )
+    dialog = read_removal(make_context(), person.account_id, method_id)
     part = "_remove_dialog" if wants_fragment() else "removal"
     return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
 
@@ -169,14 +155,7 @@ def remove(method_id: int) -> ResponseReturnValue:
     now = services().clock.now()
     try:
         method = remove_method(
-            db.session(),
-            person.account_id,
-            method_id,
-            person.actor,
-            services().processors,
-            services().clock,
-            services().policy,
-            confirmed=forms.confirmed(),
+            make_context(person.actor), person.account_id, method_id, confirmed=forms.confirmed()
         )
     except Refusal as refusal:
         return refused(person, "remove", refusal, method_id=method_id)
@@ -191,14 +170,7 @@ def restore(method_id: int) -> ResponseReturnValue:
     try:
         rate_limits.card(person)
         method = restore_method(
-            db.session(),
-            person.account_id,
-            method_id,
-            person.actor,
-            services().processors,
-            services().clock,
-            services().policy,
-            confirmed=forms.confirmed(),
+            make_context(person.actor), person.account_id, method_id, confirmed=forms.confirmed()
         )
     except Refusal as refusal:
         return refused(person, "payment", refusal, method_id=method_id)
@@ -210,13 +182,12 @@ def restore(method_id: int) -> ResponseReturnValue:
 @blueprint.post("/billing/automatic-payments/resumptions")
 def resume() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    now = services().clock.now()
+    ctx = make_context(person.actor)
     try:
-        common_args = (person.actor, now, services().policy)
-        resume_automatic(db.session(), person.account_id, *common_args, confirmed=forms.confirmed())
+        resume_automatic(ctx, person.account_id, confirmed=forms.confirmed())
     except Refusal as refusal:
         return refused(person, "auto_charge", refusal)
-    return pressed(person, "auto_charge", Message("Automatic payments are on again."), now)
+    return pressed(person, "auto_charge", Message("Automatic payments are on again."), ctx.now)
 
 
 def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue:
@@ -233,15 +204,14 @@ def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue
     }
     require_reauthentication(person, url_for("payment_methods.create"), list(repeated.items()))
     processor, since = services().processors[services().card_processor], services().clock.now()
-    common_args = (person.actor, processor, services().clock, services().policy)
     over = "challenges.over" if wants_fragment() else "challenges.setup_returned"
     try:
         rate_limits.card(person)
         added = add_card(
-            db.session(),
+            make_context(person.actor),
             person.account_id,
             form.get(token, ""),
-            *common_args,
+            processor,
             return_to=url_for(over),
             consent=forms.consent(form),
             confirmed=confirmed,

@@ -17,7 +17,7 @@ from webapp.domain.shared.errors import (
 )
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.ports import Front
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PaymentMethodsScreen, read_screen
@@ -46,10 +46,8 @@ def read(
     fresh: int | None = None,
 ) -> PaymentMethodsScreen:
     return read_screen(
-        db.session(),
+        make_context(),
         person.account_id,
-        services().clock.now(),
-        services().policy,
         messages=messages,
         fresh=fresh,
         has_paypal=bool(services().paypal_processor),
@@ -96,8 +94,8 @@ def charged_by_press(account_id: int, since: datetime) -> Outcome | None:
     opened = opened or top_ups.opened_since(session, account_id, since)
     if opened is None:
         return None
-    finish_top_up(session, opened.id, services().processors, services().clock, services().policy)
-    return read_refill_outcome(session, opened.id, services().clock.now())
+    finish_top_up(make_context(), opened.id)
+    return read_refill_outcome(make_context(), opened.id)
 
 
 def pressed(

@@ -12,7 +12,7 @@ from webapp.domain.payments.payment import Payment, PaymentKind
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.shared.field_tables import read_amount
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context
 from webapp.reads.payments.funds_dialog import read_funds
 from webapp.web.http import forms
 from webapp.web.http.access import permit
@@ -58,18 +58,16 @@ def pay(person: Person, key: str) -> Payment:
         errors["method"] = "Choose a payment method"
     if errors or amount is None:
         raise Invalid(errors)
-    session = db.session()
-    common_args = (key, person.actor, services().processors, services().clock, services().policy)
     if by_chain or method_id is None:
         return pay_by_auto_charge(
-            session, person.account_id, amount, *common_args, seen_open=forms.seen_open()
+            make_context(person.actor), person.account_id, amount, key, seen_open=forms.seen_open()
         )
     return pay_now(
-        session,
+        make_context(person.actor),
         person.account_id,
         method_id,
         amount,
-        *common_args,
+        key,
         return_to=challenge_return_url(key),
         seen_open=forms.seen_open(),
     )
@@ -97,10 +95,8 @@ def dialog(
     errors: dict[str, str] | None = None,
 ) -> str:
     read = read_funds(
-        db.session(),
+        make_context(),
         person.account_id,
-        services().clock.now(),
-        services().policy,
         key,
         kind=kind,
         method_id=method_id,

@@ -12,7 +12,7 @@ from webapp.domain.payments.payment import KIND_NAMES, Payment
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.payments.outcome import read_outcome
 from webapp.reads.payments.payment_list import COLUMNS, payment_lines, read_payments
 from webapp.reads.payments.payment_page import read_payment
@@ -40,16 +40,16 @@ blueprint = Blueprint("payments", __name__)
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     before = request.args.get("before", type=forms.record_id)
-    now = services().clock.now()
+    ctx = make_context(person.actor)
     chosen = payment_query.filters()
-    screen = read_payments(db.session(), person.account_id, now, chosen, before=before)
+    screen = read_payments(ctx, person.account_id, chosen, before=before)
     return show(person, "payments/index.html", "payments", screen=screen, kinds=KIND_NAMES.items())
 
 
 @blueprint.get("/billing/payments.csv", endpoint="csv")
 def as_csv() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    lines = payment_lines(db.session(), person.account_id, payment_query.filters())
+    lines = payment_lines(make_context(), person.account_id, payment_query.filters())
     return downloads.csv_download("payments.csv", chain([COLUMNS], lines))
 
 
@@ -57,7 +57,7 @@ def as_csv() -> ResponseReturnValue:
 def one(payment_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     letters, now = email_renderer_for(person), services().clock.now()
-    payment = read_payment(db.session(), person.account_id, payment_id, letters, now)
+    payment = read_payment(make_context().at(now), person.account_id, payment_id, letters)
     return show(person, "payments/payment.html", "payments", payment=payment)
 
 
@@ -67,15 +67,15 @@ def receipt(payment_id: int) -> ResponseReturnValue:
 
     person = permit(Right.BILLING)
     provider = services().policy.provider
-    paper = read_receipt(db.session(), person.account_id, payment_id, provider)
+    paper = read_receipt(make_context(), person.account_id, payment_id, provider)
     return downloads.pdf_download(f"receipt-{paper.number}.pdf", receipt_pdf(paper))
 
 
 @blueprint.get("/billing/attempts/<int:attempt_id>/retry")
 def retry_dialog(attempt_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    now = services().clock.now()
-    dialog = read_retry(db.session(), person.account_id, attempt_id, token_hex(16), now)
+    ctx = make_context(person.actor)
+    dialog = read_retry(ctx, person.account_id, attempt_id, token_hex(16))
     part = "_retry_dialog" if wants_fragment() else "retry"
     return show(person, f"payments/{part}.html", "payment_methods", dialog=dialog)
 
@@ -95,10 +95,8 @@ def retry(attempt_id: int) -> ResponseReturnValue:
 def authentication(token: str) -> ResponseReturnValue:
     """The link in an email (F7). It shows the current balance and asks again (F10)."""
     person = permit(Right.BILLING)
-    now = services().clock.now()
-    dialog = read_authentication(
-        db.session(), person.account_id, attempt_id_in(token), token_hex(16), now
-    )
+    ctx = make_context(person.actor)
+    dialog = read_authentication(ctx, person.account_id, attempt_id_in(token), token_hex(16))
     context = {"dialog": dialog, "token": token}
     return show(person, "payments/authentication.html", "payment_methods", **context)
 
@@ -117,14 +115,12 @@ def authenticate(token: str) -> ResponseReturnValue:
 def _retry(person: Person, attempt_id: int, key: str, *, by_link: bool = False) -> Payment:
     if not is_repeated(person, key):  # a double click counts once
         rate_limits.retry(person)
-    common_args = (person.actor, services().processors, services().clock, services().policy)
     return_to = challenge_return_url(key)
     return retry_payment(
-        db.session(),
+        make_context(person.actor),
         person.account_id,
         attempt_id,
         key,
-        *common_args,
         return_to=return_to,
         by_link=by_link,
     )
@@ -146,7 +142,7 @@ def outcome_or_challenge(person: Person, payment: Payment) -> ResponseReturnValu
     services().wake()
     payment_id = payment.id
     attempt_id = payment.attempts[-1].id if payment.attempts else 0
-    if address := challenge_address(db.session(), payment, services().processors):
+    if address := challenge_address(make_context(), payment):
         conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
         front = services().processors[payment.attempts[-1].processor].front
         if front.question:
@@ -158,7 +154,7 @@ def outcome_or_challenge(person: Person, payment: Payment) -> ResponseReturnValu
         if is_external(address):
             return "", {"HX-Redirect": address}
         return ask_in_frame(person, address, conclusion)
-    outcome = read_outcome(db.session(), payment_id, services().clock.now())
+    outcome = read_outcome(make_context(), payment_id)
     return changed(person, "payment", outcome_message(outcome), messages=outcome.rows)
 
 

@@ -4,7 +4,7 @@ from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 
 from webapp.actions.payments.receive_event import Receipt, receive_event
-from webapp.extensions import csrf, db, services
+from webapp.extensions import csrf, make_context, services
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -20,13 +20,6 @@ STATUSES = {
 @csrf.exempt
 def receive(name: str) -> ResponseReturnValue:
     processor = services().processors.get(name) or abort(404)
-    receipt = receive_event(
-        db.session(),
-        processor,
-        request.get_data(),
-        dict(request.headers),
-        services().clock,
-        services().policy,
-    )
+    receipt = receive_event(make_context(), processor, request.get_data(), dict(request.headers))
     services().wake()
     return f"{receipt}\n", STATUSES[receipt], {"Content-Type": "text/plain; charset=utf-8"}

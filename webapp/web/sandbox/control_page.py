@@ -18,7 +18,7 @@ from webapp.domain.shared.errors import Invalid
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.scripted_responses import LONGEST, AnswerKind, NextAnswer
 from webapp.reads.message import Message
@@ -65,15 +65,13 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/usage")
 def post_usage() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    now = services().clock.now()
+    ctx = make_context(person.actor)
     account = db.session.get_one(Account, person.account_id)
     try:
-        record = usage.parse(_usage_fields(), account.currency, now)
+        record = usage.parse(_usage_fields(), account.currency, ctx.now)
     except Invalid as invalid:
         return page(person, invalid.fields), 422
-    receipt = usage_action.post_usage(
-        db.session(), person.account_id, [record], now, services().policy
-    )
+    receipt = usage_action.post_usage(ctx, person.account_id, [record])
     services().wake()
     [verdict] = receipt.verdicts
     if verdict in usage.REFUSED:
@@ -130,7 +128,7 @@ def cancel_agreement(reference: str) -> ResponseReturnValue:
 @blueprint.get("/outbox")
 def outbox() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    found = mails.last(db.session(), reader(person), email_renderer_for(person), OUTBOX_SHOWN)
+    found = mails.last(make_context(), reader(person), email_renderer_for(person), OUTBOX_SHOWN)
     return show(person, "sandbox/outbox.html", "sandbox", mails=found)
 
 
@@ -208,7 +206,7 @@ def _number(name: str, default: str = "") -> float | None:
 
 
 def _mail(person: Person, notice_id: int) -> mails.MailRow:
-    return mails.find(db.session(), reader(person), email_renderer_for(person), notice_id)
+    return mails.find(make_context(), reader(person), email_renderer_for(person), notice_id)
 
 
 def reader(person: Person) -> Reader:

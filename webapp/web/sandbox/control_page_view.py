@@ -14,6 +14,7 @@ from webapp.domain.payments.payment import Attempt
 from webapp.domain.payments.reversals import NAMES
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.email_address import is_address
+from webapp.extensions import make_context
 from webapp.ports import DeclineClass, Mailer, TakenBack, TakenBackState
 from webapp.processors.sandbox.agreements import Agreement
 from webapp.processors.sandbox.books import SandboxBooks
@@ -147,7 +148,7 @@ def read_screen(
         reasons=[(code, _reason(code)) for code in DECLINES],
         methods=[("", "Any method"), *methods],
         queue=[_queued(answer) for answer in books.next_answers()],
-        mails=outbox.last(session, reader, mailer, MAILS_SHOWN),
+        mails=outbox.last(make_context(), reader, mailer, MAILS_SHOWN),
         charges=[_charge(c, account, now) for c in charges],
         agreements=[_agreement(a) for a in own_agreements(session, account_id, books)],
         refundable=_refundable(charges, account, books),

@@ -14,7 +14,7 @@ from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.field_tables import read_amount
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.ports import TakenBack, TakenBackState
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads.message import Message
@@ -88,14 +88,7 @@ def deliver() -> bool:
     for number, delivery in books.afterwards.undelivered(services().clock.now()):
         processor = services().processors.get(delivery.processor)
         if processor is not None:
-            receipt = receive_event(
-                db.session(),
-                processor,
-                delivery.body,
-                delivery.headers,
-                services().clock,
-                services().policy,
-            )
+            receipt = receive_event(make_context(), processor, delivery.body, delivery.headers)
             if receipt not in (Receipt.DONE, Receipt.KNOWN):
                 return False
         books.afterwards.record_delivery(number, services().clock.now())

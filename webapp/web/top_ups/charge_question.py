@@ -8,7 +8,7 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import db
+from webapp.extensions import db, make_context
 from webapp.reads.top_ups.charge_question import read_charge_question
 from webapp.web.http.access import signed_in
 from webapp.web.http.reauthentication import PROOF
@@ -33,7 +33,7 @@ def init_app(app: Flask) -> None:
 def ask(unconfirmed: ChargeUnconfirmed) -> ResponseReturnValue:
     person = signed_in()
     db.session.rollback()
-    question = read_charge_question(db.session(), unconfirmed.charge, _press())
+    question = read_charge_question(make_context(), unconfirmed.charge, _press())
     fields = [(n, v) for n, v in request.form.items(multi=True) if n not in (PROOF, "confirmed")]
     context = {
         "question": question,

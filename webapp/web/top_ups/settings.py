@@ -12,7 +12,7 @@ from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.domain.top_ups.default_limit import with_default_limit
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, read_choice
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PaymentMethodsScreen
 from webapp.reads.top_ups.settings_conflict import read_conflict
@@ -46,25 +46,17 @@ def apply() -> ResponseReturnValue:
     if not errors and allows_larger_charges(person, choice):
         require_reauthentication(person)
     seen = forms.whole_number("seen")
-    now = services().clock.now()
+    ctx = make_context(person.actor)
     try:
         apply_settings(
-            db.session(),
-            person.account_id,
-            choice,
-            seen,
-            person.actor,
-            now,
-            services().policy,
-            unreadable=errors,
-            confirmed=forms.confirmed(),
+            ctx, person.account_id, choice, seen, unreadable=errors, confirmed=forms.confirmed()
         )
     except ChargeUnconfirmed:
         raise
     except Refusal as refusal:
         return refused(person, refusal)
     services().wake()
-    outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
+    outcome = charged_by_press(person.account_id, ctx.now) if forms.confirmed() else None
     message = outcome_message(outcome) if outcome else APPLIED
     if not wants_fragment():
         return go_to("payment_methods.index", message)
@@ -76,7 +68,7 @@ def apply() -> ResponseReturnValue:
 def allows_larger_charges(person: Person, choice: Choice) -> bool:
     """Whether the settings are valid and allow larger automatic charges than before."""
     account, session = db.session.get_one(Account, person.account_id), db.session()
-    choice = with_default_limit(session, account, choice, services().clock.now())
+    choice = with_default_limit(make_context(), account, choice)
     current = LowBalanceSettings.of(session, account.id).chosen()
     return choice.raises(current) and not choice.faults(services().policy, account.show)
 
@@ -86,14 +78,7 @@ def preview() -> ResponseReturnValue:
     """Preview of unsaved settings. Nothing is saved."""
     person = permit(Right.BILLING)
     choice, errors = read_choice(request.args)
-    seen = read_preview(
-        db.session(),
-        person.account_id,
-        choice,
-        services().clock.now(),
-        services().policy,
-        unreadable=errors,
-    )
+    seen = read_preview(make_context(), person.account_id, choice, unreadable=errors)
     return show(person, "top_ups/_settings_preview.html", "payment_methods", preview=seen)
 
 
@@ -122,11 +107,20 @@ def with_submitted(person: Person, settings: SettingsPanel, *, use: str = "") ->
     since = forms.whole_number("since" if "since" in request.form else "seen")
     if since == settings.version:
         return as_typed(settings, request.form)
-    session, now = db.session(), services().clock.now()
+    now = services().clock.now()
     typed, unreadable = read_choice(request.form)
     form = request.form.to_dict()
-    common_args = (typed, unreadable, since, person.id, now)
-    return read_conflict(session, person.account_id, settings, form, *common_args, use=use)
+    return read_conflict(
+        make_context().at(now),
+        person.account_id,
+        settings,
+        form,
+        typed,
+        unreadable,
+        since,
+        person.id,
+        use=use,
+    )
 
 
 def page(

@@ -8,7 +8,7 @@ from webapp.actions.users.change_email import ask_for_email, confirm_email
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import User
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import link_location, require_confirmed, signed_in
@@ -42,7 +42,7 @@ def confirm(token: str) -> ResponseReturnValue:
     now, address = services().clock.now(), request.remote_addr or ""
     here = signed_in(allow_missing_second_factor=True) if current_user.is_authenticated else None
     keep = here.session_id if here is not None and here.id == user_id else None
-    confirm_email(db.session(), user_id, email, expires, version, address, now, keep=keep)
+    confirm_email(make_context().at(now), user_id, email, expires, version, address, keep=keep)
     services().wake()
     say(Message(f"{email} is confirmed."))
     back = "profile.index" if current_user.is_authenticated else "session.sign_in"
@@ -59,7 +59,7 @@ def change() -> ResponseReturnValue:
     email = request.form.get("email", "")
     try:
         rate_limits.confirmation(person)
-        ask_for_email(db.session(), person.id, email, person.actor, services().clock.now())
+        ask_for_email(make_context(person.actor), person.id, email)
     except Refusal as refusal:
         errors = fields_of(refusal) or {"email": refusal.sentence}
         screen = profile.typed(person, errors, new_email=email)

@@ -10,7 +10,7 @@ from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.invitations import Invitation
 from webapp.domain.users.user import User
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.shell import in_words
 from webapp.web.http.access import ACCOUNT, begin_session, signed_in
@@ -40,7 +40,7 @@ def accept(token: str) -> ResponseReturnValue:
         )
     person = signed_in(allow_missing_second_factor=True)
     now, address = services().clock.now(), request.remote_addr or ""
-    actions.accept_as(db.session(), invitation.id, times, person.id, address, now)
+    actions.accept_as(make_context().at(now), invitation.id, times, person.id, address)
     session[ACCOUNT] = account_id
     say(Message("You joined the account."))
     return redirect(url_for("session.home"), 303)
@@ -50,13 +50,12 @@ def accept_as_new(token: str, invitation: Invitation) -> ResponseReturnValue:
     form, now = request.form, services().clock.now()
     try:
         user_id = actions.accept_as_new(
-            db.session(),
+            make_context().at(now),
             invitation.id,
             invitation.times_sent,
             form.get("name", ""),
             form.get("password", ""),
             request.remote_addr or "",
-            now,
         )
     except Invalid as invalid:
         return page(token, valid_invitation(token), invalid.fields), 422

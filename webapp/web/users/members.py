@@ -7,7 +7,7 @@ from webapp.actions.users import invitations, members
 from webapp.actions.users.second_factor import require_second_factor
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal, TooOften
 from webapp.domain.users.user import Right, Role
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.users.members import read_person, read_users
 from webapp.web.http import forms, rate_limits
@@ -33,9 +33,7 @@ def invite() -> ResponseReturnValue:
     email, roles = request.form.get("email", ""), roles_in_form()
     try:
         rate_limits.invitation(person)
-        invited = invitations.invite(
-            db.session(), person.account_id, email, roles, person.actor, services().clock.now()
-        )
+        invited = invitations.invite(make_context(person.actor), person.account_id, email, roles)
     except (Invalid, TooOften) as refusal:
         db.session.rollback()
         errors = fields_of(refusal) or {"email": refusal.sentence}
@@ -49,9 +47,7 @@ def invite() -> ResponseReturnValue:
 def send_again(invitation_id: int) -> ResponseReturnValue:
     person = permit(Right.USERS, confirmed=True)
     rate_limits.invitation(person)
-    invited = invitations.invite_again(
-        db.session(), person.account_id, invitation_id, person.actor, services().clock.now()
-    )
+    invited = invitations.invite_again(make_context(person.actor), person.account_id, invitation_id)
     services().wake()
     return go_to("users.index", Message(link_location(person, invited.email)))
 
@@ -59,10 +55,8 @@ def send_again(invitation_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{INVITATION}/revocation")
 def revoke(invitation_id: int) -> ResponseReturnValue:
     person = permit(Right.USERS)
-    now = services().clock.now()
-    invited = invitations.revoke_invitation(
-        db.session(), person.account_id, invitation_id, person.actor, now
-    )
+    ctx = make_context(person.actor)
+    invited = invitations.revoke_invitation(ctx, person.account_id, invitation_id)
     return go_to("users.index", Message(f"The invitation of {invited.email} is withdrawn."))
 
 
@@ -77,7 +71,7 @@ def change_roles(user_id: int) -> ResponseReturnValue:
     chosen, now = roles_in_form(), services().clock.now()
     try:
         user = members.change_roles(
-            db.session(), person.account_id, user_id, chosen, person.actor, now
+            make_context(person.actor).at(now), person.account_id, user_id, chosen
         )
     except Refusal as refusal:
         return refused(person, user_id, "roles", refusal)
@@ -93,9 +87,7 @@ def removal(user_id: int) -> ResponseReturnValue:
 def remove(user_id: int) -> ResponseReturnValue:
     person = permit(Right.USERS, proved=True)
     try:
-        user = members.remove_person(
-            db.session(), person.account_id, user_id, person.actor, services().clock.now()
-        )
+        user = members.remove_person(make_context(person.actor), person.account_id, user_id)
     except Refusal as refusal:
         return refused(person, user_id, "removal", refusal)
     return go_to("users.index", Message(f"{user.name} no longer belongs to this account."))
@@ -110,9 +102,7 @@ def ownership(user_id: int) -> ResponseReturnValue:
 def hand_over(user_id: int) -> ResponseReturnValue:
     person = permit(Right.OWNERSHIP, proved=True)
     try:
-        user = members.hand_over(
-            db.session(), person.account_id, user_id, person.actor, services().clock.now()
-        )
+        user = members.hand_over(make_context(person.actor), person.account_id, user_id)
     except Refusal as refusal:
         return refused(person, user_id, "ownership", refusal)
     services().wake()
@@ -123,7 +113,7 @@ def hand_over(user_id: int) -> ResponseReturnValue:
 def requirement() -> ResponseReturnValue:
     """Ask first, because it affects everyone (P5)."""
     person = permit(Right.USERS)
-    screen = read_users(db.session(), person.account_id, person.id, services().clock.now())
+    screen = read_users(make_context(), person.account_id, person.id)
     without, everyone = screen.without_second_factor, len(screen.people)
     you = ", including you" if not person.has_second_factor else ""
     action, back_url = url_for("users.require"), url_for("users.index")
@@ -156,7 +146,7 @@ def require() -> ResponseReturnValue:
     """Require two-step sign-in of everyone in the account, or make it optional."""
     person = permit(Right.USERS, proved=True)
     on, now = forms.switch_state(), services().clock.now()
-    require_second_factor(db.session(), person.account_id, on, person.actor, now)
+    require_second_factor(make_context(person.actor).at(now), person.account_id, on)
     words = (
         "Two-step sign-in is now required for everyone."
         if on
@@ -172,15 +162,15 @@ def roles_in_form() -> list[Role]:
 
 
 def page(person: Person, **typed: object) -> str:
-    now = services().clock.now()
-    screen = read_users(db.session(), person.account_id, person.id, now, **typed)  # type: ignore[arg-type]  # what was typed
+    ctx = make_context(person.actor)
+    screen = read_users(ctx, person.account_id, person.id, **typed)  # type: ignore[arg-type]  # what was typed
     may_hand_over = person.may(Right.OWNERSHIP)
     return show(person, "users/index.html", "users", screen=screen, may_hand_over=may_hand_over)
 
 
 def dialog(person: Person, user_id: int, about: str, refusal: Refusal | None = None) -> str:
     """The dialog for roles, removal or ownership of a person, or its page without scripts."""
-    row = read_person(db.session(), person.account_id, user_id, person.id)
+    row = read_person(make_context(), person.account_id, user_id, person.id)
     errors = fields_of(refusal) if refusal else {}
     words = "" if errors or refusal is None else refusal.sentence
     part = f"users/_{about}_dialog.html"

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.users import passkeys as actions
 from webapp.domain.shared.errors import Invalid, Refusal
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.message import Message
 from webapp.web.http.access import require_confirmed, signed_in
 from webapp.web.http.passkey_challenges import new_challenge, relying_party, take_challenge
@@ -26,7 +26,7 @@ def request_options() -> ResponseReturnValue:
 def creation_options() -> ResponseReturnValue:
     person = signed_in()
     require_confirmed(person)
-    options = actions.creation_options(db.session(), person.id, new_challenge(), relying_party())
+    options = actions.creation_options(make_context(), person.id, new_challenge(), relying_party())
     return jsonify(options)
 
 
@@ -38,14 +38,12 @@ def create() -> ResponseReturnValue:
     name = request.form.get("passkey_name", "")
     try:
         passkey = actions.add_passkey(
-            db.session(),
+            make_context(person.actor),
             person.id,
             name,
             request.form.get("credential", ""),
             take_challenge(),
             relying_party(),
-            person.actor,
-            services().clock.now(),
         )
     except Invalid as invalid:
         screen = profile.typed(person, dict(invalid.fields), passkey_name=name)
@@ -61,7 +59,7 @@ def rename(passkey_id: int) -> ResponseReturnValue:
     person = signed_in()
     name = request.form.get("passkey_name", "")
     try:
-        actions.rename_passkey(db.session(), person.id, passkey_id, name)
+        actions.rename_passkey(make_context(), person.id, passkey_id, name)
     except Invalid as invalid:
         return go_to("profile.index", Message(invalid.fields["passkey_name"], "bad"))
     return go_to("profile.index", Message("The passkey is renamed."))
@@ -71,7 +69,7 @@ def rename(passkey_id: int) -> ResponseReturnValue:
 def remove(passkey_id: int) -> ResponseReturnValue:
     person = signed_in()
     require_reauthentication(person)
-    now = services().clock.now()
-    name = actions.remove_passkey(db.session(), person.id, passkey_id, person.actor, now)
+    ctx = make_context(person.actor)
+    name = actions.remove_passkey(ctx, person.id, passkey_id)
     services().wake()
     return go_to("profile.index", Message(f"The passkey {name} is removed."))

@@ -7,7 +7,7 @@ from webapp.actions.users import passwords as actions
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.user import User
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import signed_in
@@ -31,7 +31,7 @@ def ask() -> ResponseReturnValue:
     """Create a reset link. The response is the same for unknown addresses."""
     email = request.form.get("email", "")
     rate_limits.reset(email)
-    actions.forget_password(db.session(), email, request.remote_addr or "", services().clock.now())
+    actions.forget_password(make_context(), email, request.remote_addr or "")
     services().wake()
     return forgotten_page(email.strip()[:254])
 
@@ -58,7 +58,7 @@ def reset(token: str) -> ResponseReturnValue:
     password, now = request.form.get("password", ""), services().clock.now()
     address = request.remote_addr or ""
     try:
-        actions.reset_password(db.session(), user_id, version, expires, password, address, now)
+        actions.reset_password(make_context().at(now), user_id, version, expires, password, address)
     except Invalid as invalid:
         form = {"token": token, "error": invalid.fields["password"], "email": ""}
         return render_template("users/session/reset_password.html", **form), 422
@@ -74,13 +74,11 @@ def change() -> ResponseReturnValue:
     present, password = request.form.get("present", ""), request.form.get("password", "")
     if person.has_second_factor:
         require_reauthentication(person)
-    now = services().clock.now()
+    ctx = make_context(person.actor)
     try:
         rate_limits.code(person.id)
         here = person.session_id
-        actions.change_password(
-            db.session(), person.id, present, password, person.actor, now, keep=here
-        )
+        actions.change_password(ctx, person.id, present, password, keep=here)
     except Refusal as refusal:
         errors = fields_of(refusal) or {"present": refusal.sentence}
         return profile.page(person, profile.typed(person, errors)), status_of(refusal)

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.users.change_name import change_name
 from webapp.domain.shared.errors import Refusal
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context
 from webapp.reads.message import Message
 from webapp.reads.users.profile import ProfileScreen, read_profile
 from webapp.web.http.access import signed_in
@@ -29,7 +29,7 @@ def rename() -> ResponseReturnValue:
     person = signed_in()
     name = request.form.get("name", "")
     try:
-        change_name(db.session(), person.id, name, person.actor, services().clock.now())
+        change_name(make_context(person.actor), person.id, name)
     except Refusal as refusal:
         screen = typed(person, fields_of(refusal), name=name)
         return page(person, screen), status_of(refusal)
@@ -38,7 +38,7 @@ def rename() -> ResponseReturnValue:
 
 def read(person: Person) -> ProfileScreen:
     here = person.session_id
-    return read_profile(db.session(), person.id, person.account_id, here, services().clock)
+    return read_profile(make_context(), person.id, person.account_id, here)
 
 
 def typed(person: Person, errors: dict[str, str], **fields: str) -> ProfileScreen:

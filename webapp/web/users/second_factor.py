@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.users import second_factor as actions
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users import second_factor
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.message import Message
 from webapp.web.http.access import require_confirmed, signed_in
 from webapp.web.http.form_signer import FormSigner
@@ -34,11 +34,11 @@ def create() -> ResponseReturnValue:
     require_confirmed(person)
     secret = own_secret(person)
     require_reauthentication(person)
-    session, now = db.session(), services().clock.now()
+    now = services().clock.now()
     code = request.form.get("code", "")
     try:
         codes = actions.turn_on(
-            session, person.id, secret, code, person.actor, now, keep=person.session_id
+            make_context(person.actor).at(now), person.id, secret, code, keep=person.session_id
         )
     except Refusal as refusal:
         if not fields_of(refusal):
@@ -51,8 +51,8 @@ def create() -> ResponseReturnValue:
 def renew_codes() -> ResponseReturnValue:
     person = signed_in()
     require_reauthentication(person)
-    now = services().clock.now()
-    codes = actions.renew_recovery_codes(db.session(), person.id, person.actor, now)
+    ctx = make_context(person.actor)
+    codes = actions.renew_recovery_codes(ctx, person.id)
     return codes_page(person, codes, "New recovery codes")
 
 
@@ -76,7 +76,7 @@ def remove() -> ResponseReturnValue:
     require_reauthentication(person)
     try:
         now, here = services().clock.now(), person.session_id
-        actions.turn_off(db.session(), person.id, person.actor, now, keep=here)
+        actions.turn_off(make_context(person.actor).at(now), person.id, keep=here)
     except Refusal as refusal:
         return go_to("profile.index", Message(refusal.sentence, "bad"))
     return go_to("profile.index", Message("Two-step sign-in is off."))

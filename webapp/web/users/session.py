@@ -14,7 +14,7 @@ from webapp.actions.users.sign_in import finish_sign_in
 from webapp.actions.users.sign_in import sign_in as check
 from webapp.domain.shared.errors import Refusal, TooOften
 from webapp.domain.users.user import User
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import begin_session, signed_in
@@ -60,19 +60,19 @@ def start() -> ResponseReturnValue:
         return sign_in_by_passkey()
     email, password = request.form.get("email", ""), request.form.get("password", "")
     remember = request.form.get("remember") == "1"
-    now = services().clock.now()
+    ctx = make_context()
     try:
         rate_limits.sign_in(email)
     except TooOften as refusal:
         return form(email, refusal.sentence), 429
-    user_id = check(db.session(), email, password, request.remote_addr or "", now)
+    user_id = check(ctx, email, password, request.remote_addr or "")
     user = User.with_accounts(db.session(), user_id) if user_id is not None else None
     if user is None:
         return form(email, WRONG), 422
     rate_limits.clear_sign_in(email)
     if user.has_second_factor:
         session.clear()
-        since = int(now.timestamp())
+        since = int(ctx.now.timestamp())
         session[PENDING] = [user.id, user.session_version, since, remember]
         return redirect(url_for("session.code", next=safe_next() or None), 303)
     return enter(user, "password", remember=remember)
@@ -97,7 +97,7 @@ def finish() -> ResponseReturnValue:
     except TooOften as refusal:
         error = refusal.sentence
         return render_template("users/session/code.html", error=error, next=safe_next()), 429
-    if not finish_sign_in(db.session(), user.id, text, request.remote_addr or "", now):
+    if not finish_sign_in(make_context().at(now), user.id, text, request.remote_addr or ""):
         return render_template("users/session/code.html", error=WRONG_CODE, next=safe_next()), 422
     rate_limits.clear_code(user.id)
     return enter(user, "password and code", remember=bool(session[PENDING][3]))
@@ -106,7 +106,7 @@ def finish() -> ResponseReturnValue:
 @blueprint.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        sessions.sign_out(db.session(), signed_in(allow_missing_second_factor=True).session_id)
+        sessions.sign_out(make_context(), signed_in(allow_missing_second_factor=True).session_id)
     session.clear()
     return redirect(url_for("session.sign_in"), 303)
 
@@ -114,7 +114,7 @@ def sign_out() -> ResponseReturnValue:
 @blueprint.post("/sign-out/everywhere")
 def sign_out_everywhere() -> ResponseReturnValue:
     person = signed_in(allow_missing_second_factor=True)
-    sessions.sign_out_everywhere(db.session(), person.id, person.actor, services().clock)
+    sessions.sign_out_everywhere(make_context(person.actor), person.id)
     session.clear()
     say(Message("You are signed out everywhere."))
     return redirect(url_for("session.sign_in"), 303)
@@ -124,8 +124,8 @@ def sign_out_everywhere() -> ResponseReturnValue:
 def sign_out_others() -> ResponseReturnValue:
     person = signed_in()
     require_reauthentication(person)
-    here, clock = person.session_id, services().clock
-    sessions.sign_out_everywhere(db.session(), person.id, person.actor, clock, keep=here)
+    here = person.session_id
+    sessions.sign_out_everywhere(make_context(person.actor), person.id, keep=here)
     return go_to("profile.index", Message("All other sessions have ended."))
 
 
@@ -133,8 +133,8 @@ def sign_out_others() -> ResponseReturnValue:
 def end(session_id: int) -> ResponseReturnValue:
     person = signed_in()
     require_reauthentication(person)
-    now = services().clock.now()
-    device = sessions.end_session(db.session(), person.id, session_id, person.actor, now)
+    ctx = make_context(person.actor)
+    device = sessions.end_session(ctx, person.id, session_id)
     return go_to("profile.index", Message(f"{device} is signed out."))
 
 
@@ -143,7 +143,9 @@ def sign_in_by_passkey() -> ResponseReturnValue:
     credential, address = request.form["credential"], request.remote_addr or ""
     challenge, party, now = take_challenge(), relying_party(), services().clock.now()
     try:
-        user_id = sign_in_with_passkey(db.session(), credential, challenge, party, address, now)
+        user_id = sign_in_with_passkey(
+            make_context().at(now), credential, challenge, party, address
+        )
     except Refusal as refusal:
         return form("", refusal.sentence), 422
     user = db.session.get_one(User, user_id)

@@ -6,7 +6,7 @@ from flask_login import current_user
 
 from webapp.actions.users import sign_up as action
 from webapp.domain.shared.errors import Invalid, TooOften
-from webapp.extensions import db, services
+from webapp.extensions import make_context, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import (
@@ -38,14 +38,13 @@ def create() -> ResponseReturnValue:
     try:
         rate_limits.sign_up()
         user_id = action.sign_up(
-            db.session(),
+            make_context(),
             company=form.get("company", ""),
             name=form.get("name", ""),
             email=form.get("email", ""),
             password=form.get("password", ""),
             time_zone=form.get("time_zone") or "UTC",
             address=request.remote_addr or "",
-            now=services().clock.now(),
         )
     except Invalid as invalid:
         errors = {FIELDS.get(field, field): error for field, error in invalid.fields.items()}
@@ -60,7 +59,7 @@ def create() -> ResponseReturnValue:
 @blueprint.post("/settings/profile/confirmations")
 def send_again() -> ResponseReturnValue:
     person = signed_in(allow_missing_second_factor=True)
-    action.send_confirmation_again(db.session(), person.id, services().clock.now())
+    action.send_confirmation_again(make_context(), person.id)
     services().wake()
     say(Message(link_location(person)))
     return redirect_page(referring_page() or url_for("profile.index"))
