@@ -137,12 +137,16 @@ document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
     form().querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();
 });
 
+/* A change to the account may have fixed the errors of a refused form. */
+const previewRefused = () => {
+  if (form() && "refused" in form().dataset) preview();
+};
+
 aroundSwap(
   "low-balance-settings",
   () => {
     if (sending || !(dirty() || brief())) return true;
-    // The change to the account may have fixed the errors of a refused form.
-    if (form() && "refused" in form().dataset) preview();
+    previewRefused();
     return false;
   },
   () => {
@@ -153,6 +157,8 @@ aroundSwap(
     if (words) setTimeout(() => words.isConnected && settle(words), SECONDS * 1000);
   },
 );
+
+aroundSwap("refill-hint", () => true, previewRefused);
 
 if (form()) followLimits(form());
 show();

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.factories import MASTERCARD, VISA
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.processors.unconfigured import Present
-from webapp.reads.payment_methods.main_screen import read_screen
+from webapp.reads.payment_methods.main_screen import MainScreen
 
 
 def unconfigure_sandbox(world):
@@ -30,7 +30,7 @@ def test_methods_of_an_unconfigured_processor_are_gone_and_the_next_one_is_charg
     world.work()
 
     assert [state for _, _, state in world.tries] == ["declined", "declined", "paid"]
-    screen = read_screen(world.ctx, world.account_id)
+    screen = MainScreen(world.ctx, world.account_id)
     visa, mastercard, paypal = screen.methods
     assert visa.trouble == mastercard.trouble == "No longer valid at the bank · Add it again"
     assert not paypal.trouble

@@ -10,12 +10,12 @@ from webapp.actions.top_ups.top_up import start_attempt
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.top_ups.top_up import open_top_up
 from webapp.ports import MethodGone, RequestRejected
-from webapp.reads.payment_methods.main_screen import read_screen
+from webapp.reads.payment_methods.main_screen import MainScreen
 from webapp.reads.payments.outcome import read_outcome
 
 
 def row(world, index=0):
-    screen = read_screen(world.ctx, world.account_id)
+    screen = MainScreen(world.ctx, world.account_id)
     return screen.methods[index], screen
 
 

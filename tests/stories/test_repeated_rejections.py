@@ -7,7 +7,7 @@ import pytest
 from tests.factories import MASTERCARD, VISA
 from webapp.actions.payments.decide_attempt import decide_attempt
 from webapp.domain.payments.queries import awaiting_operator
-from webapp.reads.payment_methods.main_screen import read_screen
+from webapp.reads.payment_methods.main_screen import MainScreen
 
 pytestmark = pytest.mark.story
 
@@ -41,7 +41,7 @@ def test_timeline_and_screen_do_not_blame_the_bank_l8(refused):
         "The processor refused the request to charge $100.00 to Visa •••• 4242. Nothing was charged"
     )
     now = refused.clock.now()
-    screen = read_screen(refused.ctx.at(now), refused.account_id)
+    screen = MainScreen(refused.ctx.at(now), refused.account_id)
     sentence = "".join(run.text for run in screen.next.sentence)
     assert "The processor refused $100.00 to Visa •••• 4242" in sentence
     assert "bank" not in sentence

@@ -13,7 +13,7 @@ from webapp.actions.top_ups.pause_automatic import pause_automatic
 from webapp.actions.top_ups.resume_automatic import resume_automatic
 from webapp.domain.shared.errors import Conflict
 from webapp.processors.sandbox.processor import SandboxProcessor
-from webapp.reads.payment_methods.main_screen import read_screen
+from webapp.reads.payment_methods.main_screen import MainScreen
 
 pytestmark = pytest.mark.story
 
@@ -225,7 +225,7 @@ def test_a_rejected_charge_is_repeated_only_if_still_wanted(due, change, announc
     due.work()
     change(due)
     assert withdrawal_lines(due)[0].endswith(announcement)
-    screen = read_screen(due.ctx, due.account_id)
+    screen = MainScreen(due.ctx, due.account_id)
     sentence = "".join(run.text for run in screen.next.sentence)
     assert ("we try again" in sentence) is (change is second_off)
     assert ("is not sent again" in sentence) is (change is not second_off)

@@ -8,7 +8,7 @@ import pytest
 from tests.factories import DISCOVER, VISA, context
 from webapp.domain.events.rows import EventRow
 from webapp.domain.payment_methods.payment_method import SUSPENSION, MethodStatus
-from webapp.reads.payment_methods.main_screen import read_screen
+from webapp.reads.payment_methods.main_screen import MainScreen
 from webapp.reads.payments.funds_dialog import read_funds
 from webapp.reads.payments.outcome import read_outcome
 from webapp.reads.payments.retry_dialog import read_retry
@@ -31,7 +31,7 @@ def failed(world):
 
 def row(world):
     world.session.rollback()
-    screen = read_screen(world.ctx, world.account_id)
+    screen = MainScreen(world.ctx, world.account_id)
     return screen.methods[1]
 
 

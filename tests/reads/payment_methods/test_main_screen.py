@@ -11,13 +11,13 @@ from webapp.domain.usage.record import Usage
 from webapp.reads.accounts import activity
 from webapp.reads.ledger import statement
 from webapp.reads.ledger.statement import read_statement
-from webapp.reads.payment_methods.main_screen import read_screen
+from webapp.reads.payment_methods.main_screen import MainScreen
 from webapp.reads.payments import payment_list
 
 
 def screen(world):
     world.session.rollback()
-    return read_screen(world.ctx, world.account_id)
+    return MainScreen(world.ctx, world.account_id)
 
 
 def rows(world):

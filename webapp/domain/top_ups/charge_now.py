@@ -71,10 +71,11 @@ def charged_by(inputs: PlanInput, wished: PlanInput) -> ChargeNow | None:
     """
     # A change by a person releases a refill that was held.
     wished = replace(wished, low_by_reversal=False, refill_held=False)
-    plan, due = top_ups.plan(wished), top_ups.plan(inputs)
-    if not plan.charges or (due.charges and plan.amount <= due.amount):
+    plan = top_ups.plan(wished)
+    if not plan.charges:
         return None
-    return ChargeNow.of(wished, plan)
+    due = top_ups.plan(inputs)
+    return None if due.charges and plan.amount <= due.amount else ChargeNow.of(wished, plan)
 
 
 def with_method(inputs: PlanInput, method_id: int, **changed: object) -> PlanInput:

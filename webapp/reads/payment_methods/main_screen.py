@@ -1,22 +1,23 @@
-"""The main screen (Payment Methods), as frozen objects for its templates."""
+"""The main screen (Payment Methods): its parts, as frozen objects for its templates."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.domain.top_ups.top_up import PlanInput
+from webapp.domain.top_ups.burn_rate import BurnRate
+from webapp.domain.top_ups.top_up import Plan, PlanInput
 from webapp.reads.ledger.balance_chart import BalanceChart, Span, draw_chart
-from webapp.reads.ledger.balance_history import read_history
+from webapp.reads.ledger.balance_history import BalanceHistory, read_history
 from webapp.reads.ledger.balance_pill import BalancePill, draw_balance
 from webapp.reads.payment_methods.banner import Banner, read_banner
 from webapp.reads.payment_methods.method_rows import MethodRow, RowMessage, joined_ids, read_rows
 from webapp.reads.payments.failed_payments import FailedPayment, read_failed_payments
 from webapp.reads.top_ups.runway import read_burn_rate
 from webapp.reads.top_ups.settings_panel import SettingsPanel, read_settings
-from webapp.reads.top_ups.what_happens_next import NextPanel, read_next
+from webapp.reads.top_ups.what_happens_next import NextPanel, read_next, shows_forecast
 
 
 @dataclass(frozen=True)
@@ -63,79 +64,113 @@ def read_head(ctx: Context, account_id: int, *, has_paypal: bool) -> PageHead:
     )
 
 
-@dataclass(frozen=True)
-class PaymentMethodsScreen:
-    methods: tuple[MethodRow, ...]
-    seen: str
-    """Order shown on this page, as ids joined by commas; sent back with each reorder (M5)."""
-    banner: Banner | None
-    getting_started: GettingStarted | None
-    """None once a method is saved."""
-    next: NextPanel
-    failed: tuple[FailedPayment, ...]
-    settings: SettingsPanel
-    chart: BalanceChart
-    balance: BalancePill
-    offers_paypal: bool
-    revision: int
+@dataclass
+class MainScreen:
+    """The parts of the main screen. A template reads the parts that it shows.
 
-    @property
-    def has_methods(self) -> bool:
-        return bool(self.methods)
+    Each part is read when it is first used, and what several parts need is read once. So a response
+    with a few parts reads nothing for the others.
+    """
 
-    @property
-    def head(self) -> "PageHead":
+    ctx: Context
+    account_id: int
+    messages: Mapping[int, RowMessage] = field(default_factory=dict)
+    """Results of the last request, by method id."""
+    fresh: int | None = None
+    """Id of the method that the last request has added or moved."""
+    has_paypal: bool = True
+    """This installation has a PayPal processor."""
+    is_confirmed: bool = True
+    """The reader has confirmed their email address."""
+
+    # The parts.
+
+    @cached_property
+    def head(self) -> PageHead:
         return PageHead(
-            add_is_primary=self.add_is_primary,
+            add_is_primary=self.has_methods and self.banner is None,
             offers_funds=self.banner is None or not self.banner.offers_funds,
-            offers_paypal=self.offers_paypal,
+            offers_paypal=self.has_paypal and self._account.paypal_allowed,
+        )
+
+    @cached_property
+    def banner(self) -> Banner | None:
+        return read_banner(self._account, self._inputs, self._plan)
+
+    @cached_property
+    def methods(self) -> tuple[MethodRow, ...]:
+        return read_rows(
+            self.ctx, self._account, self._inputs, self._plan, self.messages, self.fresh
         )
 
     @property
-    def add_is_primary(self) -> bool:
-        """Add Payment Method is the page's primary button."""
-        return self.has_methods and self.banner is None
+    def has_methods(self) -> bool:
+        return bool(self._inputs.methods)
 
+    @property
+    def seen(self) -> str:
+        """Order shown on this page, as ids joined by commas; sent back with each reorder (M5)."""
+        return joined_ids(self._inputs.methods)
 
-def read_screen(
-    ctx: Context,
-    account_id: int,
-    *,
-    messages: Mapping[int, RowMessage] | None = None,
-    fresh: int | None = None,
-    has_paypal: bool = True,
-    is_confirmed: bool = True,
-) -> PaymentMethodsScreen:
-    """Read the main screen.
+    @cached_property
+    def getting_started(self) -> GettingStarted | None:
+        """None once a method is saved."""
+        if self.has_methods:
+            return None
+        return _getting_started(self._inputs, is_confirmed=self.is_confirmed)
 
-    `messages` (by method id) and `fresh` (a method id) show the result of the last request.
-    `has_paypal`: this installation has a PayPal processor. `is_confirmed`: the reader has confirmed
-    their email address.
-    """
-    account = Account.with_settings(ctx.session, account_id)
-    inputs = top_ups.gather(ctx, account)
-    forecast = inputs.just_below()
-    plan = top_ups.plan(forecast)
-    settings = LowBalanceSettings.of(ctx.session, account_id)
-    span = Span.of(30, account, ctx.now)
-    history = read_history(ctx, account, span.start, span.samples)
-    pace = read_burn_rate(ctx, account, history)
-    failed = read_failed_payments(ctx, account)
-    return PaymentMethodsScreen(
-        methods=read_rows(ctx, account, inputs, plan, failed, messages or {}, fresh),
-        seen=joined_ids(inputs.methods),
-        banner=read_banner(account, inputs, plan),
-        getting_started=None
-        if inputs.methods
-        else _getting_started(inputs, is_confirmed=is_confirmed),
-        next=read_next(ctx, account, inputs, plan, pace),
-        failed=failed,
-        settings=read_settings(ctx, account, inputs, pace),
-        chart=draw_chart(account, history, inputs.choice, span),
-        balance=draw_balance(account, settings, history, ctx.now),
-        offers_paypal=has_paypal and account.paypal_allowed,
-        revision=account.revision,
-    )
+    @cached_property
+    def next(self) -> NextPanel:
+        pace = self._pace if shows_forecast(self._inputs, self._plan) else None
+        return read_next(self.ctx, self._account, self._inputs, self._plan, pace)
+
+    @cached_property
+    def failed(self) -> tuple[FailedPayment, ...]:
+        return read_failed_payments(self.ctx, self._account)
+
+    @cached_property
+    def settings(self) -> SettingsPanel:
+        return read_settings(self.ctx, self._account, self._inputs, self._pace)
+
+    @property
+    def can_turn_on(self) -> bool:
+        """Whether any method has auto-charge on (T2)."""
+        return any(method.auto_charge for method in self._inputs.methods)
+
+    @cached_property
+    def chart(self) -> BalanceChart:
+        return draw_chart(self._account, self._history, self._inputs.choice, self._span)
+
+    @cached_property
+    def balance(self) -> BalancePill:
+        return draw_balance(self._account, self._account.settings, self._history, self.ctx.now)
+
+    # What several parts need.
+
+    @cached_property
+    def _account(self) -> Account:
+        return Account.with_settings(self.ctx.session, self.account_id)
+
+    @cached_property
+    def _inputs(self) -> PlanInput:
+        return top_ups.gather(self.ctx, self._account)
+
+    @cached_property
+    def _plan(self) -> Plan:
+        """The planner's decision once the balance is below the threshold."""
+        return top_ups.plan(self._inputs.just_below())
+
+    @cached_property
+    def _span(self) -> Span:
+        return Span.of(30, self._account, self.ctx.now)
+
+    @cached_property
+    def _history(self) -> BalanceHistory:
+        return read_history(self.ctx, self._account, self._span.start, self._span.samples)
+
+    @cached_property
+    def _pace(self) -> BurnRate | None:
+        return read_burn_rate(self.ctx, self._account, self._history)
 
 
 def _getting_started(inputs: PlanInput, *, is_confirmed: bool) -> GettingStarted:

@@ -18,7 +18,7 @@ from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.charge_now import charged_by, reordered, with_method
 from webapp.domain.top_ups.top_up import Plan, PlanInput
-from webapp.reads.payments.failed_payments import FailedPayment, last_failure
+from webapp.reads.payments.failed_payments import last_failures
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,10 @@ class MethodRow:
     """A payment with this suspended or blocked method is open: "Retrying" instead of Retry."""
 
 
+OUT_OF_USE = (MethodStatus.SUSPENDED, MethodStatus.BARRED, MethodStatus.RESTED)
+"""A successful Retry brings the method back."""
+
+
 def joined_ids(methods: Sequence[PaymentMethod]) -> str:
     """Return the order of methods as a form value."""
     return ",".join(str(method.id) for method in methods)
@@ -99,16 +103,21 @@ def read_rows(
     account: Account,
     inputs: PlanInput,
     plan: Plan,
-    failed: Sequence[FailedPayment],
     messages: Mapping[int, RowMessage],
     fresh: int | None,
 ) -> tuple[MethodRow, ...]:
     rows, ids = [], [str(method.id) for method in inputs.methods]
     charges = [_charge_if_first(account, method, inputs) for method in inputs.methods]
+    obstacles = {method.id: method.obstacle(inputs.now) for method in inputs.methods}
+    # With auto-charge off, only the failed payment offers Retry (F4).
+    out_of_use = {m.id for m in inputs.methods if m.auto_charge and obstacles[m.id] in OUT_OF_USE}
+    retries = last_failures(ctx, out_of_use)
     for index, method in enumerate(inputs.methods):
-        trouble, icon = _trouble(method, inputs)
-        retry = last_failure(ctx, method.id, failed) if _is_out_of_use(method, inputs) else None
-        status, tone = _under_way(account, method, inputs) or _status(method, inputs, plan)
+        obstacle, retry = obstacles[method.id], retries.get(method.id)
+        trouble, icon = _trouble(method, obstacle, inputs)
+        status, tone = _under_way(account, method, inputs) or _status(
+            method, obstacle, inputs, plan
+        )
         rows.append(
             MethodRow(
                 id=method.id,
@@ -135,7 +144,7 @@ def read_rows(
                 down_charges=_order_charges("This order", charges[1])
                 if index == 0 and len(charges) > 1
                 else "",
-                is_retrying=_is_out_of_use(method, inputs) and _is_open(ctx, method, inputs),
+                is_retrying=method.id in out_of_use and _is_open(ctx, method, inputs),
             )
         )
     return tuple(rows)
@@ -169,22 +178,15 @@ def _is_open(ctx: Context, method: PaymentMethod, inputs: PlanInput) -> bool:
     return attempt is not None and attempt.state != AttemptState.CHALLENGED
 
 
-def _is_out_of_use(method: PaymentMethod, inputs: PlanInput) -> bool:
-    """Whether the row offers Retry; with auto-charge off, only the failed payment does (F4)."""
-    return method.standing(inputs.now) in (
-        MethodStatus.SUSPENDED,
-        MethodStatus.BARRED,
-        MethodStatus.RESTED,
-    )
-
-
-def _trouble(method: PaymentMethod, inputs: PlanInput) -> tuple[str, str]:
+def _trouble(
+    method: PaymentMethod, obstacle: MethodStatus | None, inputs: PlanInput
+) -> tuple[str, str]:
+    if obstacle is None:
+        return "", ""
     why = reason(method.failure_code)
-    match method.obstacle(inputs.now):
-        case MethodStatus.SUSPENDED | MethodStatus.BARRED | MethodStatus.RESTED if (
-            not method.auto_charge
-        ):
-            return f"Last payment failed: {why.sentence}", "alert-triangle"
+    if obstacle in OUT_OF_USE and not method.auto_charge:
+        return f"Last payment failed: {why.sentence}", "alert-triangle"
+    match obstacle:
         case MethodStatus.GONE:
             where = "PayPal" if method.kind == MethodKind.PAYPAL else "the bank"
             return f"No longer valid at {where} · Add it again", "alert-triangle"
@@ -231,9 +233,10 @@ def _under_way(
     return "Waiting for outcome", "warn"
 
 
-def _status(method: PaymentMethod, inputs: PlanInput, plan: Plan) -> tuple[str, str]:
-    standing = method.standing(inputs.now)
-    if method.is_gone or method.is_expired(inputs.now):
+def _status(
+    method: PaymentMethod, obstacle: MethodStatus | None, inputs: PlanInput, plan: Plan
+) -> tuple[str, str]:
+    if obstacle in (MethodStatus.GONE, MethodStatus.EXPIRED):
         return "Not charged", "bad"
     if plan.code is Code.PRIMARY_OFF:
         if method is inputs.methods[0]:
@@ -241,4 +244,4 @@ def _status(method: PaymentMethod, inputs: PlanInput, plan: Plan) -> tuple[str, 
         return ("Won’t be charged", "off") if method.auto_charge else ("Manual only", "off")
     if not method.auto_charge:
         return "Manual only", "off"
-    return ("Ready", "ok") if standing is MethodStatus.READY else ("Not charged", "bad")
+    return ("Not charged", "bad") if obstacle else ("Ready", "ok")

@@ -1,6 +1,6 @@
 """The last failed payments, with Retry or the payment that covered them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,15 +121,13 @@ def _failed(
     )
 
 
-def last_failure(ctx: Context, method_id: int, failed: Sequence[FailedPayment]) -> int | None:
-    """Return the failed attempt that Retry on a suspended row repeats (F4).
-
-    `failed`: the account's last failed payments.
-    """
-    known = next((one.attempt_id for one in failed if one.method_id == method_id), None)
-    return known or ctx.session.scalar(
-        select(Attempt.id)
-        .where(Attempt.method_id == method_id, Attempt.state == AttemptState.DECLINED)
-        .order_by(Attempt.id.desc())
-        .limit(1)
+def last_failures(ctx: Context, method_ids: Collection[int]) -> dict[int, int]:
+    """Return each method's last failed attempt, which Retry on a suspended row repeats (F4)."""
+    if not method_ids:
+        return {}
+    failed = (
+        select(Attempt.method_id, func.max(Attempt.id))
+        .where(Attempt.method_id.in_(method_ids), Attempt.state == AttemptState.DECLINED)
+        .group_by(Attempt.method_id)
     )
+    return {method_id: last for method_id, last in ctx.session.execute(failed) if method_id}

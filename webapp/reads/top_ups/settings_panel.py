@@ -83,8 +83,6 @@ class SettingsPanel:
     """Hint next to the notification field: "Email only, no charge." or the advice of N4."""
     suggested: Suggested | None
     """Suggestion from the last seven days of usage; None before that."""
-    can_turn_on: bool
-    """Whether any method has auto-charge on (T2)."""
     errors: Mapping[str, str] = field(default_factory=dict, hash=False)
     """By field name."""
     happened: Outcome | None = None
@@ -135,7 +133,6 @@ def read_settings(
         hint=_hint(account, settings, holds.held(ctx.at(inputs.now), account)),
         notification_hint=_notification_hint(settings),
         suggested=_suggested(account, inputs, pace),
-        can_turn_on=any(method.auto_charge for method in inputs.methods),
     )
 
 

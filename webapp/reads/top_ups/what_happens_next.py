@@ -54,7 +54,10 @@ class NextPanel:
 def read_next(
     ctx: Context, account: Account, inputs: PlanInput, plan: Plan, pace: BurnRate | None
 ) -> NextPanel:
-    """`plan` is the planner's decision for `inputs.just_below()`."""
+    """Read the panel.
+
+    `plan` is the planner's decision for `inputs.just_below()`; `pace` is used if `shows_forecast`.
+    """
     return NextPanel(
         sentence=in_words(inputs, plan, account.show),
         aside=_aside(ctx, account, inputs, plan, pace),
@@ -62,12 +65,17 @@ def read_next(
     )
 
 
+def shows_forecast(inputs: PlanInput, plan: Plan) -> bool:
+    """Whether the panel says when the threshold is reached: a charge is planned, but not yet."""
+    return plan.code is Code.CHARGING and not inputs.is_below
+
+
 def _aside(
     ctx: Context, account: Account, inputs: PlanInput, plan: Plan, pace: BurnRate | None
 ) -> str:
     if plan.code is Code.WAITING and inputs.open_attempt is not None:
         return f"Since {datetimes.clock_time(inputs.open_attempt.started_at, inputs.time_zone)}"
-    if plan.code is not Code.CHARGING or inputs.is_below:
+    if not shows_forecast(inputs, plan):
         return ""
     forecast = read_forecast(ctx.at(inputs.now), account, inputs.choice, pace)
     return sentence_case(forecast.when) if forecast is not None else ""

@@ -20,7 +20,7 @@ from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.extensions import db, make_context, services
 from webapp.ports import Front
 from webapp.reads.message import Message
-from webapp.reads.payment_methods.main_screen import PaymentMethodsScreen, read_screen
+from webapp.reads.payment_methods.main_screen import MainScreen
 from webapp.reads.payment_methods.method_rows import RowMessage
 from webapp.reads.payments.outcome import Outcome, read_refill_outcome
 from webapp.web.http import forms
@@ -44,29 +44,23 @@ def read(
     *,
     messages: Mapping[int, RowMessage] | None = None,
     fresh: int | None = None,
-) -> PaymentMethodsScreen:
-    return read_screen(
+) -> MainScreen:
+    return MainScreen(
         make_context(),
         person.account_id,
-        messages=messages,
+        messages=messages or {},
         fresh=fresh,
         has_paypal=bool(services().paypal_processor),
         is_confirmed=person.is_confirmed,
     )
 
 
-def render(person: Person, template: str, screen: PaymentMethodsScreen, **context: object) -> str:
-    """Render the main screen, whole or in parts."""
-    return show(
-        person,
-        f"payment_methods/{template}.html",
-        "payment_methods",
-        screen=screen,
-        balance=screen.balance,
-        email=person.email,
-        **link_context(person),
-        **context,
-    )
+def render(person: Person, template: str, screen: MainScreen, **context: object) -> str:
+    """Render the main screen, whole or in parts. Only what the template shows is read."""
+    context |= {"screen": screen, "email": person.email, **link_context(person)}
+    if template == "index":
+        context["balance"] = screen.balance
+    return show(person, f"payment_methods/{template}.html", "payment_methods", **context)
 
 
 def changed(

@@ -14,7 +14,7 @@ from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, read_choi
 from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
-from webapp.reads.payment_methods.main_screen import PaymentMethodsScreen
+from webapp.reads.payment_methods.main_screen import MainScreen
 from webapp.reads.top_ups.settings_conflict import read_conflict
 from webapp.reads.top_ups.settings_panel import SettingsPanel, as_typed
 from webapp.reads.top_ups.settings_preview import read_preview
@@ -61,8 +61,8 @@ def apply() -> ResponseReturnValue:
     if not wants_fragment():
         return go_to("payment_methods.index", message)
     screen = read(person, messages=outcome.rows if outcome else None)
-    settings = replace(screen.settings, applied=True, happened=outcome)
-    return page(person, replace(screen, settings=settings), message, charged=outcome is not None)
+    screen.settings = replace(screen.settings, applied=True, happened=outcome)
+    return page(person, screen, message, charged=outcome is not None)
 
 
 def allows_larger_charges(person: Person, choice: Choice) -> bool:
@@ -85,8 +85,8 @@ def preview() -> ResponseReturnValue:
 def use(person: Person) -> ResponseReturnValue:
     """Replace one edited field with the saved value. Nothing is saved."""
     screen = read(person)
-    settings = with_submitted(person, screen.settings, use=request.form["use"])
-    return page(person, replace(screen, settings=settings))
+    screen.settings = with_submitted(person, screen.settings, use=request.form["use"])
+    return page(person, screen)
 
 
 def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
@@ -98,8 +98,8 @@ def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
         sentence = f"{settings.conflict.who} Your changes were not applied."
     else:
         settings = replace(settings, refused=sentence)
-    message = Message(sentence, "bad")
-    return page(person, replace(screen, settings=settings), message), status_of(refusal)
+    screen.settings = settings
+    return page(person, screen, Message(sentence, "bad")), status_of(refusal)
 
 
 def with_submitted(person: Person, settings: SettingsPanel, *, use: str = "") -> SettingsPanel:
@@ -125,7 +125,7 @@ def with_submitted(person: Person, settings: SettingsPanel, *, use: str = "") ->
 
 def page(
     person: Person,
-    screen: PaymentMethodsScreen,
+    screen: MainScreen,
     message: Message | None = None,
     *,
     charged: bool = False,
