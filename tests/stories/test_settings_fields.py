@@ -39,6 +39,7 @@ HARMLESS = {"refill_on", "threshold", "notification_on", "notification_threshold
 """No change of these lets more money be taken. Any new field must ask for re-authentication until
 it is listed here."""
 PANEL = "/billing/low-balance-settings"
+API = "/low-balance-settings"
 
 
 def before_and_after(name):
@@ -92,13 +93,17 @@ def test_a_changed_setting_reaches_every_place_t1_p2_e2(app, client, world, name
     controls = "".join(re.findall(rf'<input[^>]*name="{name}"[^>]*>', panel_of(client)))
     assert (f'value="{after.get(name)}"' if name in AMOUNTS else name) in controls
     assert name not in SWITCHES or ("checked" in controls) is expected[name]
-    assert Program(app, world.created.api_key).get("/low-balance-settings").json == expected
+    program = Program(app, world.created.api_key)
+    assert program.get(API).json == expected
     assert facts(world, "settings.changed").items() >= expected.items()
     change = f"${before[name]} to ${after[name]}" if name in AMOUNTS else "from "
     assert change in words(client.get("/settings/audit-log"))
     assert cause_of(world)[0] != cause[0]
     assert (cause_of(world)[1:] != cause[1:]) is (name not in IN_NO_CAUSE)
 
+    world.apply(**as_values(before))
+    tag = program.get(API).headers["ETag"]
+    assert program("PUT", API, expected, If_Match=tag).json == expected
     world.apply(**as_values(before))
     option = {"refill_on": "refill", "refill_mode": "mode", "notification_on": "notification"}.get(
         name, name.replace("_", "-")
