@@ -13,9 +13,11 @@ from webapp.actions.payments.adjust_balance import adjust_balance
 from webapp.actions.payments.pay import pay_now
 from webapp.actions.payments.settle import settle
 from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.billing_details import FIELDS, BillingDetails
 from webapp.domain.payments.payment import Payment
 from webapp.domain.payments.receipts import Receipt
 from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.field_tables import read_form
 from webapp.domain.shared.provider import Provider, without_tax
 from webapp.ports import Paid
 from webapp.reads.payments.receipt import read_receipt
@@ -117,8 +119,9 @@ def test_a_rollback_releases_the_receipt_number_l6(world):
 
 
 def details(world, name="", address="", tax_number=""):
-    now = world.clock.now()
-    set_billing_details(world.ctx.at(now), world.account_id, name, address, tax_number)
+    form = {"name": name, "address": address, "tax_number": tax_number}
+    submitted = BillingDetails(**read_form(FIELDS, form)[0])
+    set_billing_details(world.ctx.at(world.clock.now()), world.account_id, submitted)
 
 
 UNNAMED = Provider()

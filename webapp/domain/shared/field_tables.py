@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
 
-from webapp.domain.shared import money
+from webapp.domain.shared import money, texts
 
 Show = Callable[[int], str]
 """Formats micros in the account's currency and number format."""
@@ -172,6 +172,29 @@ class Option(Setting):
 
     def widens(self, before: StrEnum, after: StrEnum) -> bool:
         return self.widens_spending and before != after
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Field):
+    """Text without surplus whitespace; one line, or a few."""
+
+    longest: int
+    """Maximum number of characters; a line break counts as one."""
+    lines: int = 1
+
+    def read(self, form: Form, errors: Errors) -> str:
+        text = str(form.get(self.name, ""))
+        lines = text.splitlines() if self.lines > 1 else [text]
+        return "\n".join(" ".join(line.split()) for line in lines if line.strip())
+
+    def fault(self, value: str) -> str:
+        """Return why the text cannot be stored; empty if it can."""
+        if value.count("\n") >= self.lines:
+            return f"At most {self.lines} lines"
+        return texts.fault(value.replace("\n", ""), self.longest - self.lines * (self.lines > 1))
+
+    def show(self, value: str, show: Show) -> str:
+        return ", ".join(value.splitlines())
 
 
 @dataclass(frozen=True, kw_only=True)

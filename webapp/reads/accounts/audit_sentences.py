@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.billing_details import FIELDS as BILLING_DETAILS
 from webapp.domain.notifications.settings import FIELDS as NOTIFICATION_SETTINGS
 from webapp.domain.payments.payment import KIND_NAMES, PaymentKind
 from webapp.domain.shared import money
@@ -99,8 +100,8 @@ def _order(details: Details, account: Account) -> str:
 
 def _billing_details(details: Details, account: Account) -> str:
     after: Mapping[str, Any] = details.get("after", {})
-    values = [str(after.get(name, "")) for name in ("name", "address", "tax_number")]
-    return f"Billed to {', '.join(', '.join(filter(None, values)).splitlines())}."
+    values = [it.show(after.get(name, ""), account.show) for name, it in BILLING_DETAILS.items()]
+    return f"Billed to {', '.join(filter(None, values))}."
 
 
 def _changed(table: Table) -> Callable[[Details, Account], str]:

@@ -5,7 +5,9 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.accounts.set_billing_details import set_billing_details
 from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.billing_details import FIELDS, BillingDetails
 from webapp.domain.shared.errors import Refusal
+from webapp.domain.shared.field_tables import as_typed, read_form
 from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context
 from webapp.reads.message import Message
@@ -16,25 +18,22 @@ from webapp.web.payment_methods.responses import fields_of, status_of
 
 blueprint = Blueprint("billing_details", __name__)
 
-FIELDS = ("name", "address", "tax_number")
-
 
 @blueprint.get("/billing/details")
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     account = db.session.get_one(Account, person.account_id)
-    details = account.billing_details() | {"name": account.billing_name}
-    return page(person, details, {})
+    return page(person, vars(BillingDetails.of(account)), {})
 
 
 @blueprint.post("/billing/details")
 def save() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    typed = {name: request.form.get(name, "") for name in FIELDS}
-    ctx = make_context(person.actor)
+    values, _ = read_form(FIELDS, request.form)
     try:
-        set_billing_details(ctx, person.account_id, **typed)
+        set_billing_details(make_context(person.actor), person.account_id, BillingDetails(**values))
     except Refusal as refusal:
+        typed = as_typed(FIELDS, request.form, {})
         return page(person, typed, fields_of(refusal)), status_of(refusal)
     return go_to("payments.index", Message("Saved. New receipts will use these details."))
 
