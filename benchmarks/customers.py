@@ -23,8 +23,8 @@ from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.user import Membership, User
 from webapp.extensions import Services, db, make_context
+from webapp.processors.sandbox.card_form import token_for
 from webapp.processors.sandbox.cards import passes_luhn
-from webapp.processors.sandbox.form import token_for
 
 PASSWORD = "a-bench-for-ballast"
 PAGE = "/billing/payment-methods"

@@ -23,8 +23,7 @@ from webapp.app import create_app
 from webapp.domain.users import passwords
 from webapp.env import sqlite_url
 from webapp.extensions import db
-from webapp.processors.sandbox.paypal import SandboxPayPal
-from webapp.processors.sandbox.processor import SandboxProcessor
+from webapp.processors.sandbox.processor import SandboxPayPal, SandboxProcessor
 from webapp.settings import Settings
 
 # Fixtures shared by several folders.

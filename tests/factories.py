@@ -47,7 +47,7 @@ from webapp.domain.usage.record import Usage
 from webapp.domain.users.passkeys import Passkey
 from webapp.domain.users.user import Right, Role
 from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
-from webapp.processors.sandbox.form import token_for
+from webapp.processors.sandbox.card_form import token_for
 from webapp.reads.records.activity import DecisionRecord
 from webapp.reads.records.activity import read_activity as read_timeline
 

@@ -17,7 +17,7 @@ from webapp.domain.payment_methods.payment_method import listed
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import MICROS
 from webapp.extensions import db, make_context
-from webapp.processors.sandbox.scripted_responses import AnswerKind
+from webapp.processors.sandbox.records import AnswerKind
 
 PAGE = "/billing/payments"
 

@@ -344,10 +344,6 @@ def test_altered_replayed_and_foreign_signed_links_are_refused(
 
 REVIEWED = {
     # Joined from constants of the same file; values are bound.
-    ("B608", "webapp/processors/sandbox/refunds_and_disputes.py"),
-    ("B608", "webapp/processors/sandbox/agreements.py"),
-    ("B608", "webapp/processors/sandbox/charges.py"),
-    ("B608", "webapp/processors/sandbox/vault.py"),
     ("B608", "webapp/database/ledger_statements.py"),
     # A template's own output, which has escaped its input.
     ("B704", "webapp/web/templating/partial_cache.py"),

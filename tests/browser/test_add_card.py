@@ -20,7 +20,7 @@ from tests.browser.screen import (
     switch,
 )
 from tests.factories import AMEX, MASTERCARD, VISA
-from webapp.processors.sandbox import countries
+from webapp.processors.sandbox.card_form import country_names, postcode_error
 from webapp.settings import ROOT
 
 INSUFFICIENT_FUNDS = "4000000000009995"
@@ -151,7 +151,7 @@ def test_all_missing_fields_are_reported_at_once_and_nothing_is_sent(open_page, 
 def test_script_and_processor_agree_on_countries_without_postal_codes():
     script = (SCRIPTS / "card_form.js").read_text()
     listed = script.partition("WITHOUT_POSTCODES = new Set(")[2].partition(");")[0]
-    without = {code for code in countries.names() if not countries.postcode_error(code, "")}
+    without = {code for code in country_names() if not postcode_error(code, "")}
     assert set(re.findall(r"\b[A-Z]{2}\b", listed)) == without
 
 

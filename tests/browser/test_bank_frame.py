@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests.browser.screen import until
 from tests.factories import CHALLENGED_ONCE, card_form, valid_expiry
 from webapp.ports import Declined, SavedCard
-from webapp.processors.sandbox.form import token_for
+from webapp.processors.sandbox.card_form import token_for
 
 FRAME = '<iframe src="{}" width="392" height="336" sandbox="allow-forms allow-scripts" autofocus>'
 

@@ -6,7 +6,7 @@ from random import Random
 
 from tests.chaos.installation import Installation
 from tests.chaos.mail_server import MailServer, ServerState
-from webapp.processors.sandbox.scripted_responses import AnswerKind
+from webapp.processors.sandbox.records import AnswerKind
 
 ANSWERS = {
     AnswerKind.DECLINE: 5,

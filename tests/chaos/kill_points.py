@@ -14,15 +14,14 @@ from functools import wraps
 from pathlib import Path
 from threading import Lock
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session
 
 from tests.chaos.steps import ACTIONS, BOOKS, CALLS, DELIVER, SEND, at_books
 from webapp.delivery.mailer import SmtpConnection
 from webapp.delivery.webhook_sender import HttpWebhookSender
 from webapp.processors.sandbox.base import PretendProcessor
-from webapp.processors.sandbox.paypal import SandboxPayPal
-from webapp.processors.sandbox.processor import SandboxProcessor
+from webapp.processors.sandbox.processor import SandboxPayPal, SandboxProcessor
 from webapp.processors.sandbox.store import Store
 
 
@@ -75,12 +74,18 @@ def install(armed: dict[str, int], trace: Path) -> None:
 def _at_commits(points: KillPoints) -> None:
     # This event fires after the flush, right before COMMIT is sent.
     @event.listens_for(Engine, "commit")
-    def before(connection: object) -> None:
-        points.at(_place(ACTIONS), "before commit")
+    def before(connection: Connection) -> None:
+        if not _is_the_books(connection):
+            points.at(_place(ACTIONS), "before commit")
 
     @event.listens_for(Session, "after_commit")
-    def after(session: object) -> None:
-        points.at(_place(ACTIONS), "after commit")
+    def after(session: Session) -> None:
+        if not _is_the_books(session.get_bind()):
+            points.at(_place(ACTIONS), "after commit")
+
+
+def _is_the_books(bind: Engine | Connection) -> bool:
+    return str(bind.engine.url.database).endswith("sandbox.db")
 
 
 def _around(points: KillPoints, kind: type, call: str) -> None:

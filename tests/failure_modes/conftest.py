@@ -44,8 +44,9 @@ def in_order(world):
 
 
 @contextmanager
-def pragma(setting, usual):
-    """Apply a PRAGMA to every connection that is checked out."""
+def pragma(setting, usual, engine=None):
+    """Apply a PRAGMA to every connection that is checked out; by default, of the product."""
+    engine = engine or db.engine
 
     def apply(connection, *_):
         connection.execute(f"PRAGMA {setting}")
@@ -54,19 +55,19 @@ def pragma(setting, usual):
         connection.execute(f"PRAGMA {usual}")
 
     db.session.rollback()
-    event.listen(db.engine, "checkout", apply)
-    event.listen(db.engine, "checkin", undo)
+    event.listen(engine, "checkout", apply)
+    event.listen(engine, "checkin", undo)
     try:
         yield
     finally:
         db.session.rollback()
-        event.remove(db.engine, "checkout", apply)
-        event.remove(db.engine, "checkin", undo)
+        event.remove(engine, "checkout", apply)
+        event.remove(engine, "checkin", undo)
 
 
 @contextmanager
-def read_only():
-    with pragma("query_only = 1", "query_only = 0"):
+def read_only(engine=None):
+    with pragma("query_only = 1", "query_only = 0", engine):
         yield
 
 

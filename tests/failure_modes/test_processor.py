@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 
 from tests.factories import AMEX, MASTERCARD, VISA, card_form
-from tests.failure_modes.conftest import in_order
+from tests.failure_modes.conftest import in_order, read_only
 from webapp.actions.payment_methods.add_method import NOT_SAVED
 from webapp.domain.payments import unmatched_events
 from webapp.ports import RequestRejected, Unknown
@@ -96,15 +96,6 @@ def test_a_retry_without_an_outcome_is_not_offered_again(client, covered):
     assert f"/attempts/{covered.attempts[0].id}/retry" not in row
 
 
-@pytest.fixture
-def read_only_books(covered):
-    """The sandbox can read its books but not write them."""
-    db = covered.books._store.db
-    db.execute("PRAGMA query_only = 1")
-    yield covered
-    db.execute("PRAGMA query_only = 0")
-
-
 def test_a_card_that_could_not_be_saved_can_be_sent_again(client, covered):
     """M6: nothing was saved."""
 
@@ -128,21 +119,20 @@ def test_a_card_that_could_not_be_saved_can_be_sent_again(client, covered):
     assert len(covered.methods) == 3
 
 
-def test_a_processors_full_disk_is_an_unknown_outcome(read_only_books):
+def test_a_processors_full_disk_is_an_unknown_outcome(covered):
     """L3: a processor raises no exception; the attempt is reconciled later."""
-    world = read_only_books
-    processor = world.services.processors["sandbox"]
-    payment = world.pay(world.method("4242"), "30.00")
-    assert payment.state == "open"
-    assert world.tries == [("4242", "30.00", "unknown")]
-    saved = world.method("4242").processor_reference
-    assert isinstance(processor.verify("verify-1", saved), Unknown)
-    assert isinstance(processor.save_card(1, "tok_x", "/"), Unknown | RequestRejected)
-    assert processor.revoke("card_x") is False
-    world.books._store.db.execute("PRAGMA query_only = 0")
-    world.pass_time(minutes=31)
-    assert world.tries == [("4242", "30.00", "paid")]
-    assert in_order(world)
+    processor = covered.services.processors["sandbox"]
+    saved = covered.method("4242").processor_reference
+    with read_only(covered.books.store.engine):
+        payment = covered.pay(covered.method("4242"), "30.00")
+        assert payment.state == "open"
+        assert covered.tries == [("4242", "30.00", "unknown")]
+        assert isinstance(processor.verify("verify-1", saved), Unknown)
+        assert isinstance(processor.save_card(1, "tok_x", "/"), Unknown | RequestRejected)
+        assert processor.revoke("card_x") is False
+    covered.pass_time(minutes=31)
+    assert covered.tries == [("4242", "30.00", "paid")]
+    assert in_order(covered)
 
 
 def test_readiness_warns_of_attempts_without_an_answer(client, covered):

@@ -34,13 +34,10 @@ from webapp.ports import (
     Unknown,
     Verified,
 )
-from webapp.processors.sandbox.books import FARTHEST, SandboxBooks
-from webapp.processors.sandbox.challenges import ChallengeKind
-from webapp.processors.sandbox.charges import Status
-from webapp.processors.sandbox.form import CardRefused, read_card, token_for
-from webapp.processors.sandbox.paypal import SandboxPayPal
-from webapp.processors.sandbox.processor import SandboxProcessor
-from webapp.processors.sandbox.scripted_responses import LONGEST, AnswerKind
+from webapp.processors.sandbox.books import FARTHEST, LONGEST, SandboxBooks
+from webapp.processors.sandbox.card_form import CardRefused, read_card, token_for
+from webapp.processors.sandbox.processor import SandboxPayPal, SandboxProcessor
+from webapp.processors.sandbox.records import AnswerKind, ChallengeKind, Status
 from webapp.settings import ROOT
 
 REFERENCE = ROOT.parent / "shared" / "data" / "test_cards.csv"
@@ -183,7 +180,7 @@ class PayPal(Sandbox):
         self.books.desk.cancel(id_in(address), self.now())
 
     def cancel_agreement(self, reference):
-        self.books.agreements.cancel(reference, self.now())
+        self.remove_at_processor(reference)
 
 
 def id_in(address):
@@ -408,7 +405,7 @@ def test_an_unconfirmed_card_is_deleted(harness, end):
     """M6"""
     asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
     subject = harness.books.desk.find(asked.reference, {ChallengeKind.CARD}).subject
-    assert harness.books.vault.held(subject).card.last4 == "3155"
+    assert harness.books.vault.held(subject).last4 == "3155"
     assert outcome(harness.processor.charge(charge_request(subject))) == "gone"
 
     getattr(harness.books.desk, end)(asked.reference, harness.now())
@@ -814,11 +811,14 @@ def test_a_database_of_an_earlier_version_is_upgraded(harness, tmp_path):
                  '2026-11-01T10:00:00.000000+00:00'),
                 (2, 'b', 'x', 'ch_2', 'card_1', 100000000, 'USD', 1, 'needs_customer',
                  'authentication_required', '2026-11-01T11:00:00.000000+00:00');
+            CREATE TABLE setting (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+            INSERT INTO setting VALUES ('clock_offset', 3600000000);
             """
         )
 
     old = Sandbox(path)
 
+    assert old.books.clock_offset() == timedelta(hours=1)
     assert old.taken() == [("a", HUNDRED, "USD")]
     assert outcome(old.processor.ask("b")) == "wants"
     request = charge_request(old.requires_authentication(), customer_present=True)

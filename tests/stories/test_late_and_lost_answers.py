@@ -270,8 +270,8 @@ def test_a_replaced_reference_is_revoked(world):
     second = world.card(VISA).processor_reference
     assert first != second
     world.run("revoke methods")
-    assert world.books.vault.card(first).revoked
-    assert not world.books.vault.card(second).revoked
+    assert world.books.vault.card(first).is_gone
+    assert not world.books.vault.card(second).is_gone
 
 
 def test_a_form_cannot_be_used_for_another_payment(world):

@@ -18,6 +18,9 @@ PATIENCE = 15
 
 LOCK_TIMEOUT = f"lock_timeout = '{PATIENCE}s'"
 
+AUTOCOMMIT = "autocommit"
+"""Execution option: each statement sees the newest state. Saves SQLite two statements."""
+
 WRITE_LOCK = "write_lock"
 """Key in `connection.info` of the write lock that an SQLite connection holds."""
 
@@ -51,7 +54,10 @@ def tune_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get("writes"):
+        options = connection.get_execution_options()
+        if options.get(AUTOCOMMIT):
+            return
+        if not options.get("writes"):
             connection.exec_driver_sql("BEGIN")
             return
         # The lock belongs to the connection until it is returned to the pool. A detached

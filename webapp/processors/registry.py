@@ -1,21 +1,30 @@
 """Create the processors that the settings select."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
 
 from webapp.clock import Clock
 from webapp.domain.wires.bank_details import BankDetails
 from webapp.env import BadSetting
 from webapp.ports import Notebook, Processor, Processors
 from webapp.processors.paypal.processor import PayPal
-from webapp.processors.sandbox.bank import PRETEND
 from webapp.processors.sandbox.books import SandboxBooks
-from webapp.processors.sandbox.paypal import SandboxPayPal
-from webapp.processors.sandbox.processor import SandboxProcessor
+from webapp.processors.sandbox.processor import SandboxPayPal, SandboxProcessor
+from webapp.processors.sandbox.store import STORE_ERRORS
 from webapp.processors.unconfigured import Present
 from webapp.settings import CardProcessor, PayPalProcessor, Settings
+
+SANDBOX_BANK = BankDetails(
+    beneficiary="Ballast Demo Ltd",
+    bank="Sandbox Bank, Dublin",
+    iban="IE00 SNBX 0000 1234 5678 90",
+    bic="SNBXIE2DXXX",
+    pretend=True,
+)
+"""For wires in the sandbox: its check digits are invalid, so no bank accepts it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Chosen:
     @property
     def bank(self) -> BankDetails | None:
         """Default bank details for wires; None outside the sandbox."""
-        return PRETEND if self.sandbox else None
+        return SANDBOX_BANK if self.sandbox else None
 
 
 def choose(
@@ -63,9 +72,10 @@ def choose(
 def _books(path: Path) -> SandboxBooks:
     try:
         return SandboxBooks(path)
-    except sqlite3.Error as error:
+    except STORE_ERRORS as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
         raise BadSetting(
-            f"BALLAST_HOME: the sandbox's books '{path}' cannot be used ({error}); "
+            f"BALLAST_HOME: the sandbox's books '{path}' cannot be used ({reason}); "
             "restore them from a backup"
         ) from error
 

@@ -12,7 +12,7 @@ from webapp.actions.payment_methods.revoke_methods import revoke_methods
 from webapp.domain.events.rows import EventRow
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.shared.errors import Conflict, NotFound, Refusal, Stale
-from webapp.processors.sandbox.form import read_card
+from webapp.processors.sandbox.card_form import read_card
 from webapp.processors.sandbox.processor import SandboxProcessor
 
 LOST = "4000000000009987"
@@ -257,4 +257,4 @@ def test_revocation_at_the_processor_is_retried_until_done_m10(world):
     willing = world.services.processors
     assert revoke_methods(replace(world.ctx, processors=willing)) == 1
     assert revoke_methods(replace(world.ctx, processors=willing)) == 0
-    assert world.books.vault.card(visa.processor_reference).revoked
+    assert world.books.vault.card(visa.processor_reference).is_gone

@@ -9,7 +9,7 @@ from tests.factories import context
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments import adjustments
 from webapp.ports import ChargeRequest
-from webapp.processors.sandbox.scripted_responses import AnswerKind
+from webapp.processors.sandbox.records import AnswerKind
 from webapp.reads.ledger.ledger_check import check_ledger
 
 

@@ -11,7 +11,7 @@ from tests.factories import AMEX, DISCOVER, MASTERCARD, VISA
 from tests.web.conftest import errors, words
 from webapp.domain.payments.payment import AttemptState
 from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.processors.sandbox.form import token_for
+from webapp.processors.sandbox.card_form import token_for
 
 HTMX = {"HX-Request": "true"}
 BOTH = ({}, HTMX)

@@ -9,7 +9,7 @@ from tests.factories import PASSWORD, VISA, card_form
 from tests.web.conftest import words
 from webapp.domain.users import passwords, rate_limits
 from webapp.domain.users.user import User
-from webapp.processors.sandbox.form import token_for
+from webapp.processors.sandbox.card_form import token_for
 
 MAIN = "/billing/payment-methods"
 HTMX = {"HX-Request": "true"}

@@ -10,7 +10,7 @@ from tests.factories import CHALLENGED_ALWAYS, CHALLENGED_ONCE, VISA, card_form,
 from tests.web.conftest import words
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments.payment import Attempt
-from webapp.processors.sandbox.form import token_for
+from webapp.processors.sandbox.card_form import token_for
 
 HTMX = {"HX-Request": "true"}
 KEY = "c" * 32

@@ -18,8 +18,8 @@ from webapp.ports import (
     SavedAgreement,
     SavedCard,
 )
-from webapp.processors.sandbox.form import read_card, token_for
-from webapp.processors.sandbox.scripted_responses import AnswerKind
+from webapp.processors.sandbox.card_form import read_card, token_for
+from webapp.processors.sandbox.records import AnswerKind
 
 BACK = "/billing/payment-methods/returned?a=1&b=2"
 COMPLETE, FAIL = {"answer": "complete"}, {"answer": "fail"}

@@ -20,8 +20,9 @@ from webapp.domain.shared.money import MICROS
 from webapp.domain.users import rate_limits
 from webapp.domain.users.user import Membership, Role, User
 from webapp.ports import ChargeRequest, MethodGone
-from webapp.processors.sandbox.refunds_and_disputes import RefundsAndDisputes
-from webapp.processors.sandbox.scripted_responses import AnswerKind, NextAnswer
+from webapp.processors.sandbox.books import NextAnswer
+from webapp.processors.sandbox.records import AnswerKind
+from webapp.processors.sandbox.reversals import Reversals
 from webapp.settings import CardProcessor, PayPalProcessor
 from webapp.web.sandbox.control_page_view import DECLINES, in_words
 
@@ -390,7 +391,7 @@ def test_another_accounts_agreement_is_not_found(app, world, agreement):
 
     assert stranger.post(path).status_code == 404
     assert "ana@example.com" not in stranger.get("/sandbox").text
-    assert world.books.agreements.find(agreement.reference).stands
+    assert not world.books.agreements.find(agreement.reference).is_gone
 
 
 # Outbox
@@ -660,7 +661,7 @@ def test_one_of_several_concurrent_refunds_is_booked(app, client, world, sign_in
     people = [sign_in(world.created.user_id) for _ in range(6)]
     world.session.rollback()
     ready = Barrier(len(people), timeout=30)
-    left_of = RefundsAndDisputes.left_of
+    left_of = Reversals.left_of
 
     def together(afterwards, key):
         """Wait until all have read the remainder before the first one refunds."""
@@ -670,7 +671,7 @@ def test_one_of_several_concurrent_refunds_is_booked(app, client, world, sign_in
         return left
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(people)) as pool:
-        patch.setattr(RefundsAndDisputes, "left_of", together)
+        patch.setattr(Reversals, "left_of", together)
         form = {"charge": key, "kind": "refund", "amount": "100.00"}
         answers = list(pool.map(lambda it: it.post("/sandbox/taken-back", data=form), people))
     assert {answer.status_code for answer in answers} == {303}

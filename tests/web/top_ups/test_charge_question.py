@@ -10,7 +10,7 @@ from tests.web.conftest import words
 from webapp.actions.top_ups.pause_automatic import pause_automatic
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.topics import Topic
-from webapp.processors.sandbox.form import token_for
+from webapp.processors.sandbox.card_form import token_for
 
 MAIN = "/billing/payment-methods"
 SETTINGS = "/billing/low-balance-settings"

@@ -37,11 +37,10 @@ from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
 from webapp.ports import Processors
-from webapp.processors.sandbox import form
 from webapp.processors.sandbox.books import SandboxBooks
-from webapp.processors.sandbox.paypal import SandboxPayPal
-from webapp.processors.sandbox.processor import SandboxProcessor
-from webapp.processors.sandbox.scripted_responses import AnswerKind
+from webapp.processors.sandbox.card_form import token_for
+from webapp.processors.sandbox.processor import SandboxPayPal, SandboxProcessor
+from webapp.processors.sandbox.records import AnswerKind
 from webapp.reads.system.installation import DEMO_EMAIL
 
 PASSWORD = "keep-it-afloat"
@@ -216,7 +215,7 @@ class Story:
         return datetime.combine(day, time(hour, minute), ZONE).astimezone(UTC)
 
     def _add(self, card: dict[str, str], *, consent: bool = False) -> None:
-        token = form.token_for(self.books, {**card, **ADDRESS}, self.clock.at)
+        token = token_for(self.books, {**card, **ADDRESS}, self.clock.at)
         added = add_card(
             self._ctx(self.ana),
             self.account.account_id,

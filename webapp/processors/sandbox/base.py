@@ -1,10 +1,9 @@
 """Base class of the sandbox card processor and the sandbox PayPal."""
 
-import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from webapp.clock import Clock
@@ -18,6 +17,7 @@ from webapp.ports import (
     Forged,
     Happening,
     MethodGone,
+    MethodUpdated,
     NotKnown,
     RequestRejected,
     Reversed,
@@ -28,16 +28,20 @@ from webapp.ports import (
     Verified,
     WrongAccount,
 )
-from webapp.processors.sandbox.books import SandboxBooks
+from webapp.processors.sandbox.books import LONGEST, NextAnswer, SandboxBooks
 from webapp.processors.sandbox.cards import Behaviour, Charging
-from webapp.processors.sandbox.challenges import (
+from webapp.processors.sandbox.challenges import leads_here
+from webapp.processors.sandbox.charges import OTHER_REQUEST, Outcome, declined
+from webapp.processors.sandbox.records import (
+    Agreement,
+    AnswerKind,
+    Card,
     Challenge,
     ChallengeKind,
     ChallengeState,
-    leads_here,
+    Status,
 )
-from webapp.processors.sandbox.charges import OTHER_REQUEST, Outcome, Status, declined
-from webapp.processors.sandbox.scripted_responses import LONGEST, AnswerKind, NextAnswer
+from webapp.processors.sandbox.store import STORE_ERRORS
 
 # Answers instead of the bank's; nothing is booked, so later queries do not know the charge.
 UNBOOKED: dict[AnswerKind, Unknown | RequestRejected] = {
@@ -64,7 +68,7 @@ def or_else(
         def answer(*args: Params.args, **kwargs: Params.kwargs) -> Result | Fallback:
             try:
                 return call(*args, **kwargs)
-            except sqlite3.Error:
+            except STORE_ERRORS:
                 return fallback
 
         return answer
@@ -115,7 +119,8 @@ class PretendProcessor(ABC):
         if recorded is not None:
             self._take(self._books.latency)
             return recorded.answer_to(request)
-        script = self._books.queue.take(self._bound_to(request.method_reference)) or AS_USUAL
+        bound_to = partial(self._bound_to, request.method_reference)
+        script = self._books.take_answer(bound_to) or AS_USUAL
         self._take(self._books.latency + script.seconds)
         if script.kind in UNBOOKED:
             return UNBOOKED[script.kind]
@@ -154,11 +159,12 @@ class PretendProcessor(ABC):
         outcome = self._bank(method_reference, customer_present=True)
         if outcome is None:
             return MethodGone(method_reference, self._clock.now())
-        booked_reference, code, at = self._books.book.book_verification(
+        booked = self._books.book.book_verification(
             key, method_reference, outcome.decline_code, self._clock.now()
         )
-        if booked_reference != method_reference:
+        if booked.method_reference != method_reference:
             return OTHER_REQUEST
+        code, at = booked.decline_code, booked.created_at
         return declined(code, at) if code else Verified(at)
 
     def open_event(
@@ -166,7 +172,7 @@ class PretendProcessor(ABC):
     ) -> Event | Forged | Unknown | RequestRejected:
         try:
             return self._books.afterwards.open(body, headers, self._clock.now())
-        except sqlite3.Error:
+        except STORE_ERRORS:
             return DOWN
 
     @or_else(DOWN)
@@ -193,36 +199,53 @@ class PretendProcessor(ABC):
         )
         return (*self._charged(row.key), reversal)
 
-    # Differences between cards and agreements
-
     @abstractmethod
+    def _find(self, reference: str) -> Card | Agreement | None:
+        """The saved method with this reference."""
+
     def _method(self, reference: str) -> Sequence[Happening]:
         """The current state of a saved method."""
+        method = self._find(reference)
+        if method is None:
+            return ()
+        if method.is_gone:
+            return (MethodGone(reference, self._clock.now()),)
+        return (MethodUpdated(method.saved),)
 
-    @abstractmethod
-    def _saved(self, reference: str) -> Saved:
-        """The method saved by a completed challenge."""
-
-    @abstractmethod
     def _bound_to(self, method_reference: str) -> str:
-        """The method's name in the queue of scripted answers: last four digits or email."""
+        """The method's name in the queue of scripted answers."""
+        method = self._find(method_reference)
+        return "" if method is None else method.bound_to
 
-    @abstractmethod
     def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome | None:
         """The outcome at the method's bank; None if the method no longer exists."""
+        method = self._find(method_reference)
+        if method is None or method.is_gone:
+            return None
+        if method.has_expired(self._clock.now()):
+            return Outcome(Status.DECLINED, "expired_card")
+        return _outcome_of(method.behaviour, customer_present=customer_present)
 
     def _ended(self, account_id: int, challenge: Challenge | None) -> SavingAnswer:
         if challenge is None:
             return RequestRejected("No setup exists for this reference")
         if challenge.account_id != account_id:
-            return WrongAccount(f"{challenge.id} was started for account {challenge.account_id}")
+            return WrongAccount(
+                f"{challenge.reference} was started for account {challenge.account_id}"
+            )
         if challenge.state is ChallengeState.OPEN:
             return challenge.asks()
         if challenge.state is ChallengeState.COMPLETED:
-            return self._saved(challenge.subject)
+            return self._saved(challenge)
         if challenge.state is ChallengeState.CANCELLED:
             return Cancelled(challenge.at)
-        return declined("authentication_required", challenge.at, challenge.id)
+        return declined("authentication_required", challenge.at, challenge.reference)
+
+    def _saved(self, completed: Challenge) -> Saved:
+        method = self._find(completed.subject)
+        if method is None:
+            raise LookupError(f"no method {completed.subject} behind its completed challenge")
+        return method.saved
 
     def _outcome(self, request: ChargeRequest, script: NextAnswer) -> Outcome | None:
         """The outcome by script and bank; None if the method is gone, whatever the script."""
@@ -244,7 +267,7 @@ class PretendProcessor(ABC):
             self._sleep(min(seconds, LONGEST))
 
 
-def outcome_of(behaviour: Behaviour, *, customer_present: bool) -> Outcome:
+def _outcome_of(behaviour: Behaviour, *, customer_present: bool) -> Outcome:
     charging = behaviour.charging(customer_present=customer_present)
     if charging is Charging.PAYS:
         return Outcome(Status.PAID)

@@ -1,43 +1,61 @@
-"""The sandbox's books, and the clock offset that the sandbox controls."""
+"""The sandbox's books: its records, its scripted answers and the clock offset."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from sqlite3 import Connection
 
-from webapp.processors.sandbox.agreements import Agreements
-from webapp.processors.sandbox.challenge_answers import ChallengeAnswers
+from sqlalchemy import delete, select
+
+from webapp.processors.sandbox.challenges import Challenges
 from webapp.processors.sandbox.charges import Charge, ChargeBook
-from webapp.processors.sandbox.refunds_and_disputes import RefundsAndDisputes
-from webapp.processors.sandbox.scripted_responses import (
-    LONGEST,
-    AnswerKind,
-    AnswerQueue,
-    NextAnswer,
-)
+from webapp.processors.sandbox.methods import Agreements, Vault
+from webapp.processors.sandbox.records import AnswerKind, ScriptedAnswer, Setting
+from webapp.processors.sandbox.reversals import Reversals
 from webapp.processors.sandbox.store import Store
-from webapp.processors.sandbox.vault import Vault
 
 FARTHEST = timedelta(days=20 * 366)
 """Maximum clock offset: past any card's expiry, and well before the maximum date."""
+
+LONGEST = 30.0
+"""Maximum delay of an answer in seconds, so that a typing error cannot block a thread for long."""
+
+
+@dataclass(frozen=True)
+class NextAnswer:
+    """A scripted answer. `last4` limits it to a card's last digits or to a payer's email address.
+
+    An empty `last4` applies to the next charge of any method.
+    """
+
+    kind: AnswerKind
+    decline_code: str = ""
+    seconds: float = 0.0
+    """Delay before the answer."""
+    last4: str = ""
+
+
+_ANY_ANSWER = select(ScriptedAnswer.id).limit(1)
 
 
 class SandboxBooks:
     """Safe for use by several threads and processes at once."""
 
     def __init__(self, path: Path) -> None:
-        self._store = Store(path)
-        self.vault = Vault(self._store)
-        self.agreements = Agreements(self._store)
-        self.desk = ChallengeAnswers(self._store, self.agreements)
-        self.queue = AnswerQueue(self._store)
-        self.book = ChargeBook(self._store)
-        self.afterwards = RefundsAndDisputes(self._store, self.book)
+        self.store = Store(path)
+        self.vault = Vault(self.store)
+        self.agreements = Agreements(self.store)
+        self.desk = Challenges(self.store)
+        self.book = ChargeBook(self.store)
+        self.afterwards = Reversals(self.store, self.book)
+
+    # The clock and the speed of answers
 
     def clock_offset(self) -> timedelta:
         """How far the product's clock is ahead of the wall clock. Read at every `now`."""
-        return timedelta(microseconds=int(self._store.setting("clock_offset", 0)))
+        return timedelta(microseconds=int(self.store.setting("clock_offset", "0")))
 
     def advance_clock(self, by: timedelta) -> timedelta:
         """Advance the product's clock in all processes and return the new offset.
@@ -45,26 +63,26 @@ class SandboxBooks:
         Raises:
             ValueError: `by` is negative, or the offset would exceed `FARTHEST`.
         """
-        with self._store.writing():
+        with self.store.writing() as session:
             offset = self.clock_offset() + by
             if by < timedelta(0) or offset > FARTHEST:
                 raise ValueError(f"the clock cannot be moved by {by} to {offset} ahead")
-            self._keep("clock_offset", offset // timedelta(microseconds=1))
+            microseconds = offset // timedelta(microseconds=1)
+            session.merge(Setting(name="clock_offset", value=str(microseconds)))
         return offset
 
     @property
     def latency(self) -> float:
         """Seconds that every call takes; stored in whole milliseconds."""
-        return int(self._store.setting("latency", 0)) / 1000
+        return int(self.store.setting("latency", "0")) / 1000
 
     @latency.setter
     def latency(self, seconds: float) -> None:
-        with self._store.writing():
-            self._keep("latency", round(min(max(seconds, 0.0), LONGEST) * 1000))
+        milliseconds = round(_bounded(seconds) * 1000)
+        with self.store.writing() as session:
+            session.merge(Setting(name="latency", value=str(milliseconds)))
 
-    def next_answers(self) -> list[NextAnswer]:
-        """Scripted answers, oldest first, in the order of use."""
-        return self.queue.listed()
+    # Scripted answers
 
     def queue_answer(
         self,
@@ -75,10 +93,41 @@ class SandboxBooks:
         last4: str = "",
     ) -> None:
         """Script the answer to the next charge, of the given card or payer or of any."""
-        self.queue.put(NextAnswer(AnswerKind(kind), decline_code, seconds, last4))
+        answer = ScriptedAnswer(
+            kind=AnswerKind(kind),
+            decline_code=decline_code,
+            seconds=_bounded(seconds),
+            last4=last4,
+        )
+        with self.store.writing() as session:
+            session.add(answer)
+
+    def next_answers(self) -> list[NextAnswer]:
+        """Scripted answers, oldest first, in the order of use."""
+        with self.store.reading() as session:
+            answers = session.scalars(select(ScriptedAnswer).order_by(ScriptedAnswer.id))
+            return [_next(answer) for answer in answers]
 
     def clear_answers(self) -> None:
-        self.queue.clear()
+        with self.store.writing() as session:
+            session.execute(delete(ScriptedAnswer))
+
+    def take_answer(self, bound_to: Callable[[], str]) -> NextAnswer | None:
+        """Remove and return the oldest answer for the card or payer that `bound_to` names."""
+        # The queue is usually empty; then no write lock is taken.
+        with self.store.connect() as connection:
+            if connection.execute(_ANY_ANSWER).first() is None:
+                return None
+        applies = ScriptedAnswer.last4.in_(("", bound_to()))
+        oldest = select(ScriptedAnswer).where(applies).order_by(ScriptedAnswer.id).limit(1)
+        with self.store.writing() as session:
+            answer = session.scalars(oldest).first()
+            if answer is None:
+                return None
+            session.delete(answer)
+        return _next(answer)
+
+    # Charges
 
     def charges(
         self,
@@ -96,17 +145,24 @@ class SandboxBooks:
         """Key, micros and currency of each paid charge, oldest first (L13)."""
         return self.book.paid()
 
-    def view(self) -> AbstractContextManager[Connection]:
+    # The file
+
+    def view(self) -> AbstractContextManager[sqlite3.Connection]:
         """A consistent view of the books, for a backup."""
-        return self._store.view()
+        return self.store.view()
 
     def replace_by(self, copy: Path) -> None:
         """Replace the contents by those of a copy, for a restore."""
-        self._store.replace_by(copy)
+        self.store.replace_by(copy)
 
     def close(self) -> None:
-        """Close this thread's connection; the next use opens another."""
-        self._store.close()
+        """Close the idle connections; the next use opens others."""
+        self.store.close()
 
-    def _keep(self, name: str, value: int) -> None:
-        self._store.db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 0.0), LONGEST)
+
+
+def _next(answer: ScriptedAnswer) -> NextAnswer:
+    return NextAnswer(answer.kind, answer.decline_code, answer.seconds, answer.last4)

@@ -1,4 +1,4 @@
-"""Test cards of the sandbox by number, and checks of card numbers.
+"""Test cards of the sandbox by number, test payers by address, and checks of card numbers.
 
 The numbers are the processors' public test cards. Any other valid number of a known brand behaves
 like 4242.
@@ -87,6 +87,18 @@ TEST_CARDS = {
     "4000000000000069": "expired_card",
     "4000000000000127": "incorrect_cvc",
     "4000000000000119": "processing_error",
+}
+
+# Behaviour of payers by the part of the email address before the @; all others pay.
+PAYERS = {
+    "declined": Behaviour(
+        automatic=Charging.DECLINES, present=Charging.DECLINES, code="generic_decline"
+    ),
+    "confirm": Behaviour(
+        automatic=Charging.WANTS_CUSTOMER,
+        present=Charging.WANTS_CUSTOMER,
+        code="authentication_required",
+    ),
 }
 
 # First match wins, because Maestro's prefixes overlap with others. The names are those of BRANDS in

@@ -1,71 +1,31 @@
 """Challenges: questions the sandbox asks customers on its own pages, and their outcomes.
 
 A challenge is the bank's 3-D Secure question when a card is saved or charged, or PayPal's request
-to approve an agreement. Each can be answered once, within `LIFE`.
+to approve an agreement. Each can be answered once, within `CHALLENGE_LIFE`.
 """
 
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections.abc import Container
+from datetime import datetime
 from secrets import token_hex
-from sqlite3 import Connection
 
-from webapp.ports import NeedsCustomer
-from webapp.processors.sandbox.store import keep_owner, owner_of, read, written
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-LIFE = timedelta(minutes=15)
-"""An older challenge can only be cancelled."""
+from webapp.processors.sandbox.records import (
+    Agreement,
+    Booking,
+    Card,
+    Challenge,
+    ChallengeKind,
+    ChallengeState,
+    HeldCard,
+    Owner,
+)
+from webapp.processors.sandbox.store import Store
 
 # One slash and no backslash, because browsers read "//host" and "/\host" as another host.
 _PATH_HERE = re.compile(r"/(?!/)[!-\[\]-~]*")
-
-
-class ChallengeKind(StrEnum):
-    CARD = "card"
-    """The bank asks before a card is saved (M6)."""
-    AGREEMENT = "agreement"
-    """PayPal asks the payer to approve an agreement."""
-    CHARGE = "charge"
-    """The bank asks the customer to confirm a charge."""
-
-
-class ChallengeState(StrEnum):
-    OPEN = "open"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True)
-class Challenge:
-    id: str
-    """Unguessable, so no other authentication is needed to answer."""
-    kind: ChallengeKind
-    subject: str
-    """The waiting object: the future reference of a card or agreement, or a charge's key."""
-    return_to: str
-    state: ChallengeState
-    created_at: datetime
-    ended_at: datetime | None
-    account_id: int | None
-    """The account for which it was started (M14); None for a charge."""
-
-    @property
-    def at(self) -> datetime:
-        """When it ended, or when it began if it is open."""
-        return self.ended_at or self.created_at
-
-    def can_be_answered(self, now: datetime) -> bool:
-        return self.state is ChallengeState.OPEN and now - self.created_at < LIFE
-
-    def asks(self) -> NeedsCustomer:
-        return NeedsCustomer(self.id, self.created_at, address_of(self.kind, self.id))
-
-
-def address_of(kind: ChallengeKind, id_: str) -> str:
-    page = "paypal" if kind is ChallengeKind.AGREEMENT else "challenges"
-    return f"/sandbox/{page}/{id_}"
 
 
 def leads_here(path: str) -> bool:
@@ -73,11 +33,8 @@ def leads_here(path: str) -> bool:
     return _PATH_HERE.fullmatch(path) is not None
 
 
-# The functions below run in the caller's transaction.
-
-
 def begin(
-    db: Connection,
+    session: Session,
     kind: ChallengeKind,
     subject: str,
     return_to: str,
@@ -86,43 +43,91 @@ def begin(
     decline_code: str = "",
     account_id: int | None = None,
 ) -> Challenge:
-    """Start a challenge.
+    """Start a challenge in the caller's transaction.
 
     `decline_code`: the bank's decline after a confirmation; empty if it then approves.
     """
-    id_ = f"ask_{token_hex(16)}"
-    db.execute(
-        "INSERT INTO challenge (id, kind, subject, decline_code, return_to, created_at) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        (id_, kind, subject, decline_code, return_to, written(now)),
+    challenge = Challenge(
+        reference=f"ask_{token_hex(16)}",
+        kind=kind,
+        subject=subject,
+        decline_code=decline_code,
+        return_to=return_to,
+        created_at=now,
     )
+    session.add(challenge)
     if account_id is not None:
-        keep_owner(db, id_, account_id)
-    return Challenge(id_, kind, subject, return_to, ChallengeState.OPEN, now, None, account_id)
+        session.add(Owner(subject=challenge.reference, account_id=account_id))
+    return challenge
 
 
-def end(db: Connection, id_: str, state: ChallengeState, now: datetime) -> bool:
-    """End an open challenge that can still be answered or is cancelled. True if this ended it."""
-    oldest = "" if state is ChallengeState.CANCELLED else written(now - LIFE)
-    ended = db.execute(
-        "UPDATE challenge SET state = ?, ended_at = ? "
-        "WHERE id = ? AND state = 'open' AND created_at > ?",
-        (state, written(now), id_, oldest),
-    )
-    return ended.rowcount == 1
+class Challenges:
+    """Ends and finds challenges.
+
+    Methods return the challenge in its new state, or None if it does not exist.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, reference: str, kinds: Container[ChallengeKind]) -> Challenge | None:
+        with self._store.reading() as session:
+            challenge = session.get(Challenge, reference)
+        return challenge if challenge is not None and challenge.kind in kinds else None
+
+    def complete(self, reference: str, now: datetime) -> Challenge | None:
+        """Record the customer's confirmation: the card is saved, or the charge continues."""
+        return self._end(reference, ChallengeState.COMPLETED, now)
+
+    def agree(self, reference: str, payer_email: str, now: datetime) -> Challenge | None:
+        """Record the payer's approval of an agreement."""
+        return self._end(reference, ChallengeState.COMPLETED, now, payer_email)
+
+    def fail(self, reference: str, now: datetime) -> Challenge | None:
+        return self._end(reference, ChallengeState.FAILED, now)
+
+    def cancel(self, reference: str, now: datetime) -> Challenge | None:
+        """Cancel a challenge for the customer or the merchant, at any age."""
+        return self._end(reference, ChallengeState.CANCELLED, now)
+
+    def _end(
+        self, reference: str, state: ChallengeState, now: datetime, payer_email: str = ""
+    ) -> Challenge | None:
+        with self._store.writing() as session:
+            challenge = session.get(Challenge, reference)
+            if challenge is None or not challenge.can_end(state, now):
+                return challenge
+            challenge.state, challenge.ended_at = state, now
+            completed = state is ChallengeState.COMPLETED
+            if challenge.kind is ChallengeKind.CARD:
+                _release_card(session, challenge.subject, now, is_saved=completed)
+            elif challenge.kind is ChallengeKind.CHARGE and completed:
+                _decline_if_gone(session, challenge)
+            elif completed:
+                payer_id = self._store.keyed_digest(f"payer {payer_email.lower()}")
+                session.add(
+                    Agreement(
+                        id=challenge.subject,
+                        payer_id=payer_id,
+                        payer_email=payer_email,
+                        created_at=now,
+                    )
+                )
+        return challenge
 
 
-def find(db: Connection, id_: str) -> Challenge | None:
-    row = db.execute("SELECT * FROM challenge WHERE id = ?", (id_,)).fetchone()
-    if row is None:
-        return None
-    return Challenge(
-        id=row["id"],
-        kind=ChallengeKind(row["kind"]),
-        subject=row["subject"],
-        return_to=row["return_to"],
-        state=ChallengeState(row["state"]),
-        created_at=read(row["created_at"]),
-        ended_at=read(row["ended_at"]) if row["ended_at"] else None,
-        account_id=owner_of(db, id_),
-    )
+def _release_card(session: Session, reference: str, now: datetime, *, is_saved: bool) -> None:
+    """Save or discard a held card (M6)."""
+    held = session.get_one(HeldCard, reference)
+    if is_saved:
+        session.add(Card(id=reference, created_at=now, **held.details()))
+    session.delete(held)
+
+
+def _decline_if_gone(session: Session, challenge: Challenge) -> None:
+    """M10: decline the charge if its method was revoked during the challenge."""
+    booking = session.scalars(select(Booking).where(Booking.key == challenge.subject)).one()
+    reference = booking.method_reference
+    method = session.get(Card, reference) or session.get(Agreement, reference)
+    if method is not None and method.is_gone:
+        challenge.decline_code = "invalreferenceaccount"

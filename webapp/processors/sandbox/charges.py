@@ -1,13 +1,14 @@
 """Charges and verifications in the sandbox's books, once per idempotency key."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
 from secrets import token_hex
-from sqlite3 import Connection, Row
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, or_, select
+from sqlalchemy.dialects.sqlite import insert
 
 from webapp.domain.payment_methods import declines
 from webapp.ports import (
@@ -19,18 +20,21 @@ from webapp.ports import (
     Paid,
     RequestRejected,
 )
-from webapp.processors.sandbox.challenges import ChallengeKind, address_of, begin
-from webapp.processors.sandbox.store import Store, read, written
+from webapp.processors.sandbox.challenges import begin
+from webapp.processors.sandbox.records import (
+    Agreement,
+    Booking,
+    Card,
+    Challenge,
+    ChallengeKind,
+    ChallengeState,
+    Status,
+    Verification,
+    challenge_url,
+)
+from webapp.processors.sandbox.store import Store
 
 OTHER_REQUEST = RequestRejected("This idempotency key was used for another request")
-
-
-class Status(StrEnum):
-    PAID = "paid"
-    DECLINED = "declined"
-    NEEDS_CUSTOMER = "needs_customer"
-    CANCELLED = "cancelled"
-    """The challenge was cancelled."""
 
 
 @dataclass(frozen=True)
@@ -72,94 +76,148 @@ class Charge:
             return Paid(self.reference, self.amount, self.currency, self.at, self.method_reference)
         if self.status is Status.NEEDS_CUSTOMER:
             asked = self.challenge_id
-            address = address_of(ChallengeKind.CHARGE, asked) if asked else ""
-            return NeedsCustomer(self.reference, self.at, address)
+            url = challenge_url(ChallengeKind.CHARGE, asked) if asked else ""
+            return NeedsCustomer(self.reference, self.at, url)
         if self.status is Status.CANCELLED:
             return Cancelled(self.at)
         return declined(self.decline_code, self.at, self.reference)
 
     def answer_to(self, request: ChargeRequest) -> Answer:
         """The recorded answer, if the request is the one booked under the key."""
-        return self.answer() if self.request == request_print(request) else OTHER_REQUEST
+        return self.answer() if self.request == request_digest(request) else OTHER_REQUEST
+
+
+_PAID, _DECLINED, _CANCELLED = (
+    literal(status, Booking.status.type)
+    for status in (Status.PAID, Status.DECLINED, Status.CANCELLED)
+)
+_STATUS: ColumnElement[Status] = case(
+    (
+        Challenge.state == ChallengeState.COMPLETED,
+        case((Challenge.decline_code == "", _PAID), else_=_DECLINED),
+    ),
+    (Challenge.state == ChallengeState.FAILED, _DECLINED),
+    (Challenge.state == ChallengeState.CANCELLED, _CANCELLED),
+    else_=Booking.status,
+)
+_DECLINE_CODE = case(
+    (Challenge.state == ChallengeState.COMPLETED, Challenge.decline_code),
+    (Challenge.state == ChallengeState.CANCELLED, ""),
+    else_=Booking.decline_code,
+)
+Charges = Select[*tuple[Any, ...]]
+# The columns are the fields of `Charge`, in their order.
+_CHARGES: Charges = (
+    select(
+        Booking.key,
+        Booking.request,
+        Booking.reference,
+        Booking.method_reference.label("method_reference"),
+        func.coalesce(Card.brand, "").label("brand"),
+        func.coalesce(Card.last4, "").label("last4"),
+        func.coalesce(Agreement.payer_email, "").label("payer_email"),
+        Booking.amount,
+        Booking.currency,
+        Booking.customer_present,
+        _STATUS.label("status"),
+        _DECLINE_CODE.label("decline_code"),
+        func.coalesce(Challenge.ended_at, Booking.created_at).label("at"),
+        func.coalesce(Challenge.reference, "").label("challenge_id"),
+    )
+    .outerjoin(Card, Card.id == Booking.method_reference)
+    .outerjoin(Agreement, Agreement.id == Booking.method_reference)
+    .outerjoin(
+        Challenge,
+        and_(Challenge.kind == ChallengeKind.CHARGE, Challenge.subject == Booking.key),
+    )
+)
+_CHARGE: Charges = _CHARGES.where(Booking.key == bindparam("key"))
+_BOOK = insert(Booking).on_conflict_do_nothing(index_elements=[Booking.key])
 
 
 class ChargeBook:
+    """The booked charges. Statements are built once, because every charge runs them."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def find(self, key: str) -> Charge | None:
-        row = self._store.db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
-        return None if row is None else _charge(row)
+        with self._store.connect() as connection:
+            row = connection.execute(_CHARGE, {"key": key}).first()
+        return None if row is None else Charge(*row)
 
     def last(self, count: int) -> list[Charge]:
         """The newest first."""
-        rows = self._store.db.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (count,))
-        return [_charge(row) for row in rows]
+        return self._newest(_CHARGES, count)
 
     def last_of(
         self, count: int, keys: Sequence[str], method_references: Sequence[str]
     ) -> list[Charge]:
         """The newest charges with these keys or methods."""
-        rows = self._store.db.execute(
-            f"{_SELECT} WHERE key IN (SELECT value FROM json_each(?)) "  # noqa: S608
-            "OR card_reference IN (SELECT value FROM json_each(?)) "
-            "ORDER BY id DESC LIMIT ?",
-            (json.dumps(list(keys)), json.dumps(list(method_references)), count),
-        )
-        return [_charge(row) for row in rows]
+        wanted = or_(Booking.key.in_(keys), Booking.method_reference.in_(method_references))
+        return self._newest(_CHARGES.where(wanted), count)
 
     def paid(self) -> list[tuple[str, int, str]]:
         """Key, micros and currency of each paid charge, oldest first."""
-        rows = self._store.db.execute(f"{_SELECT} WHERE status = 'paid' ORDER BY id")
-        return [(row["key"], row["amount"], row["currency"]) for row in rows]
+        paid = _CHARGES.where(_STATUS == Status.PAID).order_by(Booking.id)
+        columns = paid.with_only_columns(Booking.key, Booking.amount, Booking.currency)
+        with self._store.reading() as session:
+            return [(key, micros, currency) for key, micros, currency in session.execute(columns)]
 
     def book(self, request: ChargeRequest, outcome: Outcome, now: datetime) -> Charge:
         """Book the outcome unless the key is booked already, and return the booked charge.
 
         If the bank requires a customer who is present, a challenge is started.
         """
-        with self._store.writing() as db:
-            booked = db.execute(
-                "INSERT INTO charge (key, request, reference, card_reference, amount, currency, "
-                "customer_present, status, decline_code, created_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-                (
-                    request.key,
-                    request_print(request),
-                    f"ch_{token_hex(12)}",
-                    request.method_reference,
-                    request.amount,
-                    request.currency,
-                    request.customer_present,
-                    outcome.status,
-                    outcome.decline_code,
-                    written(now),
-                ),
-            )
-            wanted = outcome.status is Status.NEEDS_CUSTOMER and request.customer_present
-            if booked.rowcount == 1 and wanted:
+        booking = {
+            "key": request.key,
+            "request": request_digest(request),
+            "reference": f"ch_{token_hex(12)}",
+            "card_reference": request.method_reference,
+            "amount": request.amount,
+            "currency": request.currency,
+            "customer_present": request.customer_present,
+            "status": outcome.status,
+            "decline_code": outcome.decline_code,
+            "created_at": now,
+        }
+        asks = outcome.status is Status.NEEDS_CUSTOMER and request.customer_present
+        with self._store.writing() as session:
+            connection = session.connection()
+            is_new = connection.execute(_BOOK, booking).rowcount == 1
+            if is_new and asks:
                 kind, code = ChallengeKind.CHARGE, outcome.confirmed_code
-                begin(db, kind, request.key, request.return_to, now, decline_code=code)
-            return _charge(_row_of(db, request.key))
+                begin(session, kind, request.key, request.return_to, now, decline_code=code)
+                session.flush()
+            return Charge(*connection.execute(_CHARGE, {"key": request.key}).one())
 
     def book_verification(
         self, key: str, method_reference: str, decline_code: str, now: datetime
-    ) -> tuple[str, str, datetime]:
-        """Like `book`; returns the booked method reference, decline code and time."""
-        with self._store.writing() as db:
-            db.execute(
-                "INSERT INTO verification VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-                (key, method_reference, decline_code, written(now)),
-            )
-            row = db.execute("SELECT * FROM verification WHERE key = ?", (key,)).fetchone()
-        return row["card_reference"], row["decline_code"], read(row["created_at"])
+    ) -> Verification:
+        """Like `book`; returns the booked verification."""
+        with self._store.writing() as session:
+            verification = session.get(Verification, key)
+            if verification is None:
+                verification = Verification(
+                    key=key,
+                    method_reference=method_reference,
+                    decline_code=decline_code,
+                    created_at=now,
+                )
+                session.add(verification)
+        return verification
+
+    def _newest(self, charges: Charges, count: int) -> list[Charge]:
+        with self._store.reading() as session:
+            rows = session.execute(charges.order_by(Booking.id.desc()).limit(count))
+            return [Charge(*row) for row in rows]
 
 
 def declined(code: str, at: datetime, reference: str = "") -> Declined:
     return Declined(code, declines.class_of(code), at, reference)
 
 
-def request_print(request: ChargeRequest) -> str:
+def request_digest(request: ChargeRequest) -> str:
     """Digest of a request, to compare requests with the same key."""
     parts = (
         request.amount,
@@ -168,55 +226,3 @@ def request_print(request: ChargeRequest) -> str:
         request.customer_present,
     )
     return sha256(repr(parts).encode()).hexdigest()
-
-
-# `card_reference` is the method's reference, also for agreements.
-_SELECT = """
-SELECT * FROM (
-    SELECT charge.id, key, request, reference, card_reference, amount, currency, customer_present,
-        coalesce(brand, '') AS brand,
-        coalesce(last4, '') AS last4,
-        coalesce(payer_email, '') AS payer_email,
-        coalesce(challenge.id, '') AS challenge_id,
-        CASE challenge.state
-            WHEN 'completed' THEN
-                CASE challenge.decline_code WHEN '' THEN 'paid' ELSE 'declined' END
-            WHEN 'failed' THEN 'declined'
-            WHEN 'cancelled' THEN 'cancelled'
-            ELSE status
-        END AS status,
-        CASE challenge.state
-            WHEN 'completed' THEN challenge.decline_code
-            WHEN 'cancelled' THEN ''
-            ELSE charge.decline_code
-        END AS decline_code,
-        coalesce(ended_at, charge.created_at) AS at
-    FROM charge
-    LEFT JOIN card ON card.id = card_reference
-    LEFT JOIN agreement ON agreement.id = card_reference
-    LEFT JOIN challenge ON kind = 'charge' AND subject = key
-)"""
-
-
-def _row_of(db: Connection, key: str) -> Row:
-    row: Row = db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
-    return row
-
-
-def _charge(row: Row) -> Charge:
-    return Charge(
-        key=row["key"],
-        request=row["request"],
-        reference=row["reference"],
-        method_reference=row["card_reference"],
-        brand=row["brand"],
-        last4=row["last4"],
-        payer_email=row["payer_email"],
-        amount=row["amount"],
-        currency=row["currency"],
-        customer_present=bool(row["customer_present"]),
-        status=Status(row["status"]),
-        decline_code=row["decline_code"],
-        at=read(row["at"]),
-        challenge_id=row["challenge_id"],
-    )

@@ -1,37 +1,25 @@
-"""The sandbox card processor."""
+"""The sandbox's two processors: cards, and PayPal agreements that payers approve on its pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from webapp.ports import (
-    Front,
-    Happening,
-    Holder,
-    MethodGone,
-    MethodUpdated,
-    NeedsCustomer,
-    RequestRejected,
-    SavedCard,
-    SavingAnswer,
-    Unknown,
-    WrongAccount,
-)
-from webapp.processors.sandbox import countries
+from webapp.ports import Front, Holder, NeedsCustomer, RequestRejected, SavingAnswer, Unknown
 from webapp.processors.sandbox.base import (
     BAD_RETURN,
     DOWN,
     PretendProcessor,
     is_way_back,
     or_else,
-    outcome_of,
 )
-from webapp.processors.sandbox.challenges import Challenge, ChallengeKind
-from webapp.processors.sandbox.charges import Outcome, Status, declined
+from webapp.processors.sandbox.card_form import country_names
+from webapp.processors.sandbox.records import Agreement, Card, ChallengeKind
 
 DEFAULT_COUNTRY = "US"
 
+NO_CARDS = RequestRejected("Cards cannot be saved with PayPal")
+
 
 class SandboxProcessor(PretendProcessor):
-    """Implements `webapp.ports.Processor`."""
+    """Cards. Implements `webapp.ports.Processor`."""
 
     name = "sandbox"
     front = Front(form="sandbox/_card_dialog.html", scripts=("card_form",))
@@ -41,7 +29,7 @@ class SandboxProcessor(PretendProcessor):
     def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
         return {
             "setup": self._books.vault.form_for(holder.account_id),
-            "countries": list(countries.names().items()),
+            "countries": list(country_names().items()),
             "country": DEFAULT_COUNTRY,
         }
 
@@ -50,16 +38,7 @@ class SandboxProcessor(PretendProcessor):
         self._take(self._books.latency)
         if not is_way_back(return_to):
             return BAD_RETURN
-        now = self._clock.now()
-        saved = self._books.vault.save(account_id, token, return_to, now)
-        if saved is None:
-            return RequestRejected("This card token is unknown, was used, or has expired")
-        if isinstance(saved, WrongAccount):
-            return saved
-        if isinstance(saved, Challenge):
-            return saved.asks()
-        # A card refused by the bank has no reference.
-        return saved.card if saved.card.reference else declined(saved.behaviour.code, now)
+        return self._books.vault.save(account_id, token, return_to, self._clock.now())
 
     def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
         return RequestRejected("Cards come from the card form")
@@ -70,28 +49,35 @@ class SandboxProcessor(PretendProcessor):
         self._books.vault.revoke(method_reference, self._clock.now())
         return True
 
-    def _method(self, reference: str) -> Sequence[Happening]:
-        card = self._books.vault.card(reference)
-        if card is None:
-            return ()
-        if card.revoked:
-            return (MethodGone(reference, self._clock.now()),)
-        return (MethodUpdated(card.card),)
+    def _find(self, reference: str) -> Card | None:
+        return self._books.vault.card(reference)
 
-    def _saved(self, reference: str) -> SavedCard:
-        card = self._books.vault.card(reference)
-        if card is None:
-            raise LookupError(f"no card {reference} behind its completed challenge")
-        return card.card
 
-    def _bound_to(self, method_reference: str) -> str:
-        card = self._books.vault.card(method_reference)
-        return card.card.last4 if card else ""
+class SandboxPayPal(PretendProcessor):
+    """PayPal agreements. Implements `webapp.ports.Processor`."""
 
-    def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome | None:
-        card = self._books.vault.card(method_reference)
-        if card is None or card.revoked:
-            return None
-        if card.has_expired(self._clock.now()):
-            return Outcome(Status.DECLINED, "expired_card")
-        return outcome_of(card.behaviour, customer_present=customer_present)
+    name = "sandbox_paypal"
+    front = Front()
+    saves = ChallengeKind.AGREEMENT
+
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
+        return NO_CARDS
+
+    def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
+        return NO_CARDS
+
+    @or_else(DOWN)
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
+        self._take(self._books.latency)
+        if not is_way_back(return_to):
+            return BAD_RETURN
+        return self._books.agreements.propose(account_id, return_to, self._clock.now()).asks()
+
+    @or_else(False)
+    def revoke(self, method_reference: str) -> bool:
+        self._take(self._books.latency)
+        self._books.agreements.revoke(method_reference, self._clock.now())
+        return True
+
+    def _find(self, reference: str) -> Agreement | None:
+        return self._books.agreements.find(reference)

@@ -15,7 +15,7 @@ from webapp.domain.shared import money
 from webapp.domain.shared.email_address import is_address
 from webapp.extensions import csrf, services
 from webapp.processors.sandbox.books import SandboxBooks
-from webapp.processors.sandbox.challenges import Challenge, ChallengeKind, ChallengeState
+from webapp.processors.sandbox.records import Challenge, ChallengeKind, ChallengeState
 
 BANK = frozenset((ChallengeKind.CARD, ChallengeKind.CHARGE))
 PAYPAL = frozenset((ChallengeKind.AGREEMENT,))
@@ -83,7 +83,7 @@ def _facts(books: SandboxBooks, asked: Challenge) -> dict[str, object]:
     }
     if asked.kind is ChallengeKind.CARD:
         held = books.vault.held(asked.subject) or abort(404)
-        return facts | {"card": _card(held.card.brand, held.card.last4)}
+        return facts | {"card": _card(held.brand, held.last4)}
     charge = books.book.find(asked.subject) or abort(404)
     facts["amount"] = money.show(charge.amount, charge.currency, LOCALE)
     if charge.payer_email:

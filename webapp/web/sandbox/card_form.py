@@ -11,10 +11,9 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain.shared.errors import TooOften
 from webapp.extensions import csrf, services
-from webapp.processors.sandbox import countries
+from webapp.processors.sandbox.card_form import KEPT_FIELDS, CardRefused, country_names, token_for
 from webapp.processors.sandbox.cards import holds_a_number
 from webapp.processors.sandbox.challenges import leads_here
-from webapp.processors.sandbox.form import KEPT_FIELDS, CardRefused, token_for
 from webapp.web.http import rate_limits
 
 
@@ -52,7 +51,7 @@ def _refused(refused: CardRefused, by_script: bool) -> Response:
         return_to=request.form["return_to"],
         state=request.form.get("state", ""),
         setup=request.form.get("setup", ""),
-        countries=[("", "Choose a country"), *countries.names().items()],
+        countries=[("", "Choose a country"), *country_names().items()],
     )
     return make_response(page)
 

@@ -4,6 +4,7 @@ Registered only if a sandbox processor is configured.
 """
 
 import re
+from dataclasses import asdict
 from datetime import timedelta
 from secrets import token_hex
 
@@ -19,8 +20,8 @@ from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context, services
-from webapp.processors.sandbox.books import SandboxBooks
-from webapp.processors.sandbox.scripted_responses import LONGEST, AnswerKind, NextAnswer
+from webapp.processors.sandbox.books import LONGEST, NextAnswer, SandboxBooks
+from webapp.processors.sandbox.records import AnswerKind
 from webapp.reads.message import Message
 from webapp.reads.notifications import outbox as mails
 from webapp.reads.notifications.outbox import Reader
@@ -100,7 +101,7 @@ def queue_answer() -> ResponseReturnValue:
         answer = _answer()
     except Invalid as invalid:
         return page(person, invalid.fields), 422
-    books().queue.put(answer)
+    books().queue_answer(**asdict(answer))
     return go_to("sandbox.index", Message("The answer is queued."))
 
 
@@ -116,12 +117,12 @@ def cancel_agreement(reference: str) -> ResponseReturnValue:
     """Cancel a PayPal agreement as its payer would; a webhook notifies the product (M13)."""
     person = permit(Right.BILLING)
     own = own_agreements(db.session(), person.account_id, books())
-    agreement = next((one for one in own if one.saved.reference == reference), None)
+    agreement = next((one for one in own if one.id == reference), None)
     if agreement is None:
         abort(404)
     books().afterwards.take_away(reference, services().clock.now())
     refunds_and_disputes.deliver()
-    payer = agreement.saved.payer_email
+    payer = agreement.payer_email
     return go_to("sandbox.index", Message(f"The agreement of {payer} is cancelled."))
 
 

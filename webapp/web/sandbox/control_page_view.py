@@ -1,5 +1,7 @@
 """The data of the sandbox page."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import token_hex
@@ -16,10 +18,10 @@ from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.email_address import is_address
 from webapp.extensions import make_context
 from webapp.ports import DeclineClass, Mailer, TakenBack, TakenBackState
-from webapp.processors.sandbox.agreements import Agreement
-from webapp.processors.sandbox.books import SandboxBooks
-from webapp.processors.sandbox.charges import Charge, Status
-from webapp.processors.sandbox.scripted_responses import AnswerKind, NextAnswer
+from webapp.processors.sandbox.books import NextAnswer, SandboxBooks
+from webapp.processors.sandbox.charges import Charge
+from webapp.processors.sandbox.records import Agreement, AnswerKind, Reversal, Status
+from webapp.processors.sandbox.reversals import left
 from webapp.reads.notifications import outbox
 from webapp.reads.notifications.outbox import MailRow, Reader
 
@@ -75,6 +77,9 @@ STATES = {
     TakenBackState.LOST: "Lost",
     TakenBackState.RETURNED: "Returned",
 }
+
+
+ByCharge = defaultdict[str, list[Reversal]]
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,7 @@ def read_screen(
 ) -> SandboxScreen:
     account, account_id = reader.account, reader.account.id
     charges = _charges(session, account_id, books)
+    reversals = _by_charge(books.afterwards.of_charges([charge.key for charge in charges]))
     methods = [(_bound_to(m), m.label) for m in listed(session, account_id)]
     return SandboxScreen(
         now=f"{datetimes.when(now, account.time_zone, now)} {_zone(now, account.time_zone)}",
@@ -151,29 +157,36 @@ def read_screen(
         mails=outbox.last(make_context(), reader, mailer, MAILS_SHOWN),
         charges=[_charge(c, account, now) for c in charges],
         agreements=[_agreement(a) for a in own_agreements(session, account_id, books)],
-        refundable=_refundable(charges, account, books),
-        taken_back=_taken_back(charges, account, books),
+        refundable=_refundable(charges, reversals, account),
+        taken_back=_taken_back(charges, reversals, account),
         saved=[(str(method.id), method.label) for method in listed(session, account_id)],
     )
 
 
+def _by_charge(reversals: Sequence[Reversal]) -> ByCharge:
+    found: ByCharge = defaultdict(list)
+    for reversal in reversals:
+        found[reversal.key].append(reversal)
+    return found
+
+
 def _refundable(
-    charges: list[Charge], account: Account, books: SandboxBooks
+    charges: list[Charge], reversals: ByCharge, account: Account
 ) -> list[tuple[str, str]]:
-    left = [(charge, books.afterwards.left_of(charge.key)) for charge in charges]
+    rest = [(charge, left(charge, reversals[charge.key])) for charge in charges]
     return [
-        (charge.key, f"{money.show(rest, charge.currency, account.locale)}, {_charged(charge)}")
-        for charge, rest in left
-        if rest > 0
+        (charge.key, f"{money.show(amount, charge.currency, account.locale)}, {_charged(charge)}")
+        for charge, amount in rest
+        if amount > 0
     ]
 
 
 def _taken_back(
-    charges: list[Charge], account: Account, books: SandboxBooks
+    charges: list[Charge], reversals: ByCharge, account: Account
 ) -> list[TakenBackLine]:
     lines = []
     for charge in charges:
-        for one in books.afterwards.of_charge(charge.key):
+        for one in reversals[charge.key]:
             is_open = one.state is TakenBackState.TAKEN
             ends = DISPUTE_ENDS if one.kind is TakenBack.DISPUTE else OTHER_ENDS
             amount = money.show(one.amount, one.currency, account.locale)
@@ -188,7 +201,7 @@ def _taken_back(
     return lines
 
 
-def own_agreements(session: Session, account_id: int, books: SandboxBooks) -> list[Agreement]:
+def own_agreements(session: Session, account_id: int, books: SandboxBooks) -> Sequence[Agreement]:
     """The agreements of this account's methods. The sandbox's books have no accounts (P1)."""
     references = session.scalars(
         select(PaymentMethod.processor_reference).where(
@@ -236,9 +249,9 @@ def _bound_to(method: PaymentMethod) -> str:
 
 
 def _agreement(agreement: Agreement) -> AgreementRow:
-    cancelled = "Cancelled by the payer" if agreement.cancelled else ""
-    state = "Ended by Ballast" if agreement.revoked else cancelled
-    return AgreementRow(agreement.saved.reference, agreement.saved.payer_email, state)
+    cancelled = "Cancelled by the payer" if agreement.cancelled_at else ""
+    state = "Ended by Ballast" if agreement.revoked_at else cancelled
+    return AgreementRow(agreement.id, agreement.payer_email, state)
 
 
 def _charges(session: Session, account_id: int, books: SandboxBooks) -> list[Charge]:
