@@ -118,11 +118,9 @@ class Worker:
                 self._supervisor.outage_is_over()
                 self._cooling_until.clear()
             ready = top_ups.pending_charges(db.session()) if self._has_capacity() else []
-            now = services().clock.now()
-            endpoints = webhooks.with_something_due(make_context().at(now))
-            check_due = time.monotonic() >= self._no_check_until and is_anything_due(
-                make_context().at(now)
-            )
+            ctx = make_context()
+            endpoints = webhooks.with_something_due(ctx)
+            check_due = time.monotonic() >= self._no_check_until and is_anything_due(ctx)
             db.session.remove()
         if check_due:
             self._submit(self._pool, CHECK, CHECK, partial(self._check, app))

@@ -4,7 +4,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import make_context, services
+from webapp.extensions import make_context
 from webapp.reads.accounts import audit_sentences
 from webapp.reads.accounts.audit_log import OTHERS, Filters, read_audit_log, read_audit_rows
 from webapp.web.http import downloads, forms
@@ -18,8 +18,8 @@ blueprint = Blueprint("audit_log", __name__, url_prefix="/settings/audit-log")
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     person = permit(Right.AUDIT)
-    before, now = request.args.get("before", type=forms.record_id), services().clock.now()
-    screen = read_audit_log(make_context().at(now), person.account_id, filters(), before=before)
+    before, ctx = request.args.get("before", type=forms.record_id), make_context()
+    screen = read_audit_log(ctx, person.account_id, filters(), before=before)
     return show(person, "accounts/audit_log.html", "audit_log", screen=screen)
 
 

@@ -86,8 +86,8 @@ def start() -> ResponseReturnValue:
 def progress() -> ResponseReturnValue:
     """Progress of the import that was started with this form's key."""
     person = permit(Right.TECHNICAL)
-    key, now = line("key", forms.LONGEST_KEY), services().clock.now()
-    found = imports.read_progress(make_context().at(now), person.account_id, key)
+    key, ctx = line("key", forms.LONGEST_KEY), make_context()
+    found = imports.read_progress(ctx, person.account_id, key)
     return jsonify(
         {"percent": found.percent, "words": found.counts} if found else {"percent": 0, "words": ""}
     )
@@ -114,11 +114,11 @@ def export() -> ResponseReturnValue:
     permit(Right.AUDIT)
     permit(Right.BILLING)
     person = permit(Right.TECHNICAL, proved=True)
-    now = services().clock.now()
-    record_export(make_context(person.actor).at(now), person.account_id)
-    pieces = read_export(make_context().at(now), person.account_id)
+    ctx = make_context(person.actor)
+    record_export(ctx, person.account_id)
+    pieces = read_export(ctx, person.account_id)
     answer = Response(stream_with_context(pieces), content_type="application/zip")
-    name = f"ballast-account-{person.account_id}-{now:%Y-%m-%d}.zip"
+    name = f"ballast-account-{person.account_id}-{ctx.now:%Y-%m-%d}.zip"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 

@@ -27,13 +27,11 @@ ALL = "all"
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     before = request.args.get("before", type=forms.record_id)
-    session, now = db.session(), services().clock.now()
+    session, ctx = db.session(), make_context()
     account = session.get_one(Account, person.account_id)
     choice = LowBalanceSettings.of(session, account.id).chosen()
-    chart, table = read_chart(make_context().at(now), account, choice, requested_days())
-    screen = read_statement(
-        make_context().at(now), account.id, requested_month(person), before=before
-    )
+    chart, table = read_chart(ctx, account, choice, requested_days())
+    screen = read_statement(ctx, account.id, requested_month(person), before=before)
     return show(
         person, "ledger/statement.html", "statement", screen=screen, chart=chart, table=table
     )

@@ -49,10 +49,10 @@ def index() -> ResponseReturnValue:
 def apply() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     values, errors = field_tables.read_form(FIELDS, request.form)
-    seen, now = request.form.get("seen", ""), services().clock.now()
+    seen, ctx = request.form.get("seen", ""), make_context(person.actor)
     try:
         apply_notification_settings(
-            make_context(person.actor).at(now),
+            ctx,
             person.account_id,
             NotificationSettings(**values),
             seen,
@@ -62,13 +62,13 @@ def apply() -> ResponseReturnValue:
     except ChargeUnconfirmed:
         raise
     except Stale as stale:
-        why = read_overtaken(make_context().at(now), person.account_id, person.id)
+        why = read_overtaken(ctx, person.account_id, person.id)
         return page(person, as_typed({}, why)), status_of(stale)
     except Refusal as refusal:
         typed = as_typed(fields_of(refusal), refusal.sentence, seen)
         return page(person, typed), status_of(refusal)
     services().wake()
-    outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
+    outcome = charged_by_press(person.account_id, ctx.now) if forms.confirmed() else None
     return go_to("notifications.index", outcome_message(outcome) if outcome else APPLIED)
 
 

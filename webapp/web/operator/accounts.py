@@ -59,13 +59,13 @@ def adjust(account_id: int) -> ResponseReturnValue:
     person = permit_operator()
     require_reauthentication(person)
     key = forms.request_key()
-    now, session = services().clock.now(), db.session()
+    ctx, session = make_context(person.actor), db.session()
     try:
         if faults := adjustment_faults(request.form):
             raise Invalid(faults)
         amount, reason = amount_in_form(), texts.reason(request.form["reason"])
         adjust_balance(
-            make_context(person.actor).at(now),
+            ctx,
             account_id,
             -amount if is_debit(request.form) else amount,
             reason,
@@ -78,7 +78,7 @@ def adjust(account_id: int) -> ResponseReturnValue:
     services().wake()
     account = session.get_one(Account, account_id)
     posted = f"{'Debited' if is_debit(request.form) else 'Credited'} {account.show(amount)}."
-    outcome = charged_by_press(account_id, now) if forms.confirmed() else None
+    outcome = charged_by_press(account_id, ctx.now) if forms.confirmed() else None
     if outcome is None:
         posted += f" The balance is {account.show(account.balance)}."
     return done(account_id, posted, outcome)
@@ -110,8 +110,8 @@ def adjustment_typed(account: Account, typed: Mapping[str, str]) -> Adjustment:
     debit = is_debit(typed)
     amount = read_amount(MultiDict(typed), "amount", {})
     signed = None if amount is None else -amount if debit else amount
-    now, hold = services().clock.now(), holds_refill(typed)
-    return read_adjustment(make_context().at(now), account, signed, is_debit=debit, hold=hold)
+    ctx, hold = make_context(), holds_refill(typed)
+    return read_adjustment(ctx, account, signed, is_debit=debit, hold=hold)
 
 
 def is_debit(form: Mapping[str, str]) -> bool:
@@ -125,10 +125,10 @@ def holds_refill(form: Mapping[str, str]) -> bool:
 @blueprint.post(f"{ACCOUNT}/paypal")
 def paypal(account_id: int) -> ResponseReturnValue:
     person = permit_operator()
-    on, now = forms.switch_state(), services().clock.now()
+    on, ctx = forms.switch_state(), make_context(person.actor)
     try:
         reason = texts.reason(request.form.get("reason", ""))
-        allow_paypal(make_context(person.actor).at(now), account_id, on, reason=reason)
+        allow_paypal(ctx, account_id, on, reason=reason)
     except Refusal as refusal:
         return account_refused(person, account_id, "paypal", refusal)
     return done(account_id, f"PayPal is {'offered' if on else 'no longer offered'}.")
@@ -138,21 +138,19 @@ def paypal(account_id: int) -> ResponseReturnValue:
 def pause(account_id: int) -> ResponseReturnValue:
     person = permit_operator()
     on = forms.switch_state()
-    reason, now = request.form.get("reason", ""), services().clock.now()
+    reason, ctx = request.form.get("reason", ""), make_context(person.actor)
     try:
         if on:
-            pause_automatic(make_context(person.actor).at(now), account_id, reason)
+            pause_automatic(ctx, account_id, reason)
         else:
             confirmed = forms.confirmed()
-            resume_automatic(
-                make_context(person.actor).at(now), account_id, reason=reason, confirmed=confirmed
-            )
+            resume_automatic(ctx, account_id, reason=reason, confirmed=confirmed)
     except ChargeUnconfirmed:
         raise
     except Refusal as refusal:
         return account_refused(person, account_id, "pause", refusal)
     services().wake()
-    outcome = charged_by_press(account_id, now) if not on and forms.confirmed() else None
+    outcome = charged_by_press(account_id, ctx.now) if not on and forms.confirmed() else None
     words = f"Automatic payments {'are paused' if on else 'are on again'}."
     return done(account_id, words, outcome)
 

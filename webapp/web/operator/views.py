@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.accounts.view_account import begin_view
 from webapp.domain.shared.errors import Refusal
-from webapp.extensions import make_context, services
+from webapp.extensions import make_context
 from webapp.web.http.access import permit_operator, view_account
 from webapp.web.operator.accounts import ACCOUNT, account_refused
 
@@ -19,9 +19,9 @@ blueprint = Blueprint("views", __name__)
 def begin(account_id: int) -> ResponseReturnValue:
     """Start to view the account as its customer, read-only."""
     person = permit_operator()
-    reason, now = request.form.get("reason", ""), services().clock.now()
+    reason, ctx = request.form.get("reason", ""), make_context(person.actor)
     try:
-        begin_view(make_context(person.actor).at(now), account_id, reason)
+        begin_view(ctx, account_id, reason)
     except Refusal as refusal:
         return account_refused(person, account_id, "view", refusal)
     view_account(account_id)

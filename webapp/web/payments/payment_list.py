@@ -56,8 +56,8 @@ def as_csv() -> ResponseReturnValue:
 @blueprint.get("/billing/payments/<int:payment_id>", endpoint="payment")
 def one(payment_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    letters, now = email_renderer_for(person), services().clock.now()
-    payment = read_payment(make_context().at(now), person.account_id, payment_id, letters)
+    letters, ctx = email_renderer_for(person), make_context()
+    payment = read_payment(ctx, person.account_id, payment_id, letters)
     return show(person, "payments/payment.html", "payments", payment=payment)
 
 

@@ -107,11 +107,11 @@ def with_submitted(person: Person, settings: SettingsPanel, *, use: str = "") ->
     since = forms.whole_number("since" if "since" in request.form else "seen")
     if since == settings.version:
         return as_typed(settings, request.form)
-    now = services().clock.now()
+    ctx = make_context()
     typed, unreadable = read_choice(request.form)
     form = request.form.to_dict()
     return read_conflict(
-        make_context().at(now),
+        ctx,
         person.account_id,
         settings,
         form,

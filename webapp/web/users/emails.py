@@ -39,10 +39,10 @@ def confirm(token: str) -> ResponseReturnValue:
     user_id, email, expires, version = read_token(token)
     if (question := redirect_unless_owner(user_id, email, token)) is not None:
         return question
-    now, address = services().clock.now(), request.remote_addr or ""
+    ctx, address = make_context(), request.remote_addr or ""
     here = signed_in(allow_missing_second_factor=True) if current_user.is_authenticated else None
     keep = here.session_id if here is not None and here.id == user_id else None
-    confirm_email(make_context().at(now), user_id, email, expires, version, address, keep=keep)
+    confirm_email(ctx, user_id, email, expires, version, address, keep=keep)
     services().wake()
     say(Message(f"{email} is confirmed."))
     back = "profile.index" if current_user.is_authenticated else "session.sign_in"

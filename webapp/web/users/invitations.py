@@ -39,18 +39,18 @@ def accept(token: str) -> ResponseReturnValue:
             url_for("session.sign_in", next=url_for("invitations.show", token=token)), 303
         )
     person = signed_in(allow_missing_second_factor=True)
-    now, address = services().clock.now(), request.remote_addr or ""
-    actions.accept_as(make_context().at(now), invitation.id, times, person.id, address)
+    ctx, address = make_context(), request.remote_addr or ""
+    actions.accept_as(ctx, invitation.id, times, person.id, address)
     session[ACCOUNT] = account_id
     say(Message("You joined the account."))
     return redirect(url_for("session.home"), 303)
 
 
 def accept_as_new(token: str, invitation: Invitation) -> ResponseReturnValue:
-    form, now = request.form, services().clock.now()
+    form, ctx = request.form, make_context()
     try:
         user_id = actions.accept_as_new(
-            make_context().at(now),
+            ctx,
             invitation.id,
             invitation.times_sent,
             form.get("name", ""),

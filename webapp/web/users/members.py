@@ -68,11 +68,9 @@ def roles(user_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/roles")
 def change_roles(user_id: int) -> ResponseReturnValue:
     person = permit(Right.USERS, proved=True)
-    chosen, now = roles_in_form(), services().clock.now()
+    chosen, ctx = roles_in_form(), make_context(person.actor)
     try:
-        user = members.change_roles(
-            make_context(person.actor).at(now), person.account_id, user_id, chosen
-        )
+        user = members.change_roles(ctx, person.account_id, user_id, chosen)
     except Refusal as refusal:
         return refused(person, user_id, "roles", refusal)
     return go_to("users.index", Message(f"The roles of {user.name} are changed."))
@@ -145,8 +143,8 @@ def requirement() -> ResponseReturnValue:
 def require() -> ResponseReturnValue:
     """Require two-step sign-in of everyone in the account, or make it optional."""
     person = permit(Right.USERS, proved=True)
-    on, now = forms.switch_state(), services().clock.now()
-    require_second_factor(make_context(person.actor).at(now), person.account_id, on)
+    on, ctx = forms.switch_state(), make_context(person.actor)
+    require_second_factor(ctx, person.account_id, on)
     words = (
         "Two-step sign-in is now required for everyone."
         if on

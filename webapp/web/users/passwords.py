@@ -55,10 +55,10 @@ def new(token: str) -> ResponseReturnValue:
 @blueprint.post(LINK)
 def reset(token: str) -> ResponseReturnValue:
     user_id, version, expires = read_token(token)
-    password, now = request.form.get("password", ""), services().clock.now()
+    password, ctx = request.form.get("password", ""), make_context()
     address = request.remote_addr or ""
     try:
-        actions.reset_password(make_context().at(now), user_id, version, expires, password, address)
+        actions.reset_password(ctx, user_id, version, expires, password, address)
     except Invalid as invalid:
         form = {"token": token, "error": invalid.fields["password"], "email": ""}
         return render_template("users/session/reset_password.html", **form), 422

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.users import second_factor as actions
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users import second_factor
-from webapp.extensions import make_context, services
+from webapp.extensions import make_context
 from webapp.reads.message import Message
 from webapp.web.http.access import require_confirmed, signed_in
 from webapp.web.http.form_signer import FormSigner
@@ -34,12 +34,10 @@ def create() -> ResponseReturnValue:
     require_confirmed(person)
     secret = own_secret(person)
     require_reauthentication(person)
-    now = services().clock.now()
+    ctx = make_context(person.actor)
     code = request.form.get("code", "")
     try:
-        codes = actions.turn_on(
-            make_context(person.actor).at(now), person.id, secret, code, keep=person.session_id
-        )
+        codes = actions.turn_on(ctx, person.id, secret, code, keep=person.session_id)
     except Refusal as refusal:
         if not fields_of(refusal):
             return go_to("profile.index", Message(refusal.sentence, "bad"))
@@ -75,8 +73,8 @@ def remove() -> ResponseReturnValue:
     person = signed_in()
     require_reauthentication(person)
     try:
-        now, here = services().clock.now(), person.session_id
-        actions.turn_off(make_context(person.actor).at(now), person.id, keep=here)
+        ctx, here = make_context(person.actor), person.session_id
+        actions.turn_off(ctx, person.id, keep=here)
     except Refusal as refusal:
         return go_to("profile.index", Message(refusal.sentence, "bad"))
     return go_to("profile.index", Message("Two-step sign-in is off."))

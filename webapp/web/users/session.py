@@ -91,13 +91,13 @@ def finish() -> ResponseReturnValue:
     if user is None:
         say(Message("That took too long. Sign in again.", "bad"))
         return redirect(url_for("session.sign_in", next=safe_next() or None), 303)
-    text, now = request.form.get("code", ""), services().clock.now()
+    text, ctx = request.form.get("code", ""), make_context()
     try:
         rate_limits.code(user.id)
     except TooOften as refusal:
         error = refusal.sentence
         return render_template("users/session/code.html", error=error, next=safe_next()), 429
-    if not finish_sign_in(make_context().at(now), user.id, text, request.remote_addr or ""):
+    if not finish_sign_in(ctx, user.id, text, request.remote_addr or ""):
         return render_template("users/session/code.html", error=WRONG_CODE, next=safe_next()), 422
     rate_limits.clear_code(user.id)
     return enter(user, "password and code", remember=bool(session[PENDING][3]))
@@ -141,11 +141,9 @@ def end(session_id: int) -> ResponseReturnValue:
 def sign_in_by_passkey() -> ResponseReturnValue:
     """Sign in with a passkey. It counts as two factors, so no code is needed."""
     credential, address = request.form["credential"], request.remote_addr or ""
-    challenge, party, now = take_challenge(), relying_party(), services().clock.now()
+    challenge, party, ctx = take_challenge(), relying_party(), make_context()
     try:
-        user_id = sign_in_with_passkey(
-            make_context().at(now), credential, challenge, party, address
-        )
+        user_id = sign_in_with_passkey(ctx, credential, challenge, party, address)
     except Refusal as refusal:
         return form("", refusal.sentence), 422
     user = db.session.get_one(User, user_id)
