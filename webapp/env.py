@@ -1,191 +1,184 @@
-"""Readers of environment variables: one method for each type of value, with validation."""
+"""The kinds of values that environment variables have, each with the sentence of its refusal."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from email.utils import parseaddr
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlsplit
+
+from pydantic import BeforeValidator
 
 MICROS = 1_000_000
 """Micros per unit of the currency; amounts are integers of micros."""
-
-Word = TypeVar("Word", bound=StrEnum)
 
 LINE_LENGTH = 140
 """Maximum length of a line, which banks accept as well."""
 
 
 class BadSetting(Exception):
-    """A variable has an invalid value. `str()` is one line for the operator, without secrets."""
+    """Variables have invalid values. `str()` is one line for each, without secrets."""
 
 
-class Environment:
-    """Reads and validates variables; every method raises `BadSetting` for an invalid value."""
+def matching(
+    pattern: str,
+    use: str,
+    convert: Callable[[str], Any] = str,
+    check: Callable[[Any], bool] = lambda value: True,
+) -> BeforeValidator:
+    """Accept texts that match `pattern`, if `check` accepts what `convert` makes of them."""
 
-    def __init__(self, environ: Mapping[str, str], secrets: Collection[str]) -> None:
-        """`secrets`: variables whose value may be in the file that `<NAME>_FILE` names."""
-        self._environ, self._secrets = environ, secrets
+    def read(raw: str) -> Any:
+        if re.fullmatch(pattern, raw) and check(value := convert(raw)):
+            return value
+        raise ValueError(f"got {raw!r}; use {use}")
 
-    def text(self, name: str, default: str = "") -> str:
-        given = self._environ.get(name, "").strip()
-        return (self._from_file(name, given) if name in self._secrets else given) or default
+    return BeforeValidator(read)
 
-    def _from_file(self, name: str, given: str) -> str:
-        """Read a secret from its file, as container platforms provide them."""
-        path = self._environ.get(f"{name}_FILE", "").strip()
-        if not path:
-            return given
-        if given:
-            raise BadSetting(f"{name}_FILE: {name} is set as well; remove one of them")
+
+def key(use: str) -> BeforeValidator:
+    """Accept a processor's key, recognized by its prefix. The refusal does not repeat the value."""
+    starts = tuple(word.removesuffix("…") for word in use.split(" or "))
+
+    def read(raw: str) -> str:
+        if raw.startswith(starts) and re.fullmatch(r"[A-Za-z0-9_]+", raw):
+            return raw
+        raise ValueError(f"not a valid key; use {use}")
+
+    return BeforeValidator(read)
+
+
+def word(kind: type[StrEnum]) -> BeforeValidator:
+    """Accept the values of an enumeration."""
+    words = " or ".join(kind)
+    return matching("|".join(map(re.escape, kind)), words, kind)
+
+
+def _grouped_iban(raw: str) -> str:
+    iban = raw.replace(" ", "").upper()
+    return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))
+
+
+def _is_iban(text: str) -> bool:
+    """Check an IBAN (ISO 13616): with letters as 10 to 35, the number modulo 97 is 1."""
+    iban = text.replace(" ", "")
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", iban):
+        return False
+    turned = iban[4:] + iban[:4]
+    return int("".join(str(int(char, 36)) for char in turned)) % 97 == 1
+
+
+def _is_routing_number(text: str) -> bool:
+    """Check an ABA routing number: its digits with weights 3, 7, 1 sum to a multiple of 10."""
+    weighted = (int(digit) * weight for digit, weight in zip(text, (3, 7, 1) * 3, strict=True))
+    return sum(weighted) % 10 == 0
+
+
+def is_mailbox(raw: str) -> bool:
+    local, at, domain = parseaddr(raw)[1].rpartition("@")
+    return bool(local and at and domain and raw.isprintable())
+
+
+def _networks(raw: str) -> tuple[str, ...]:
+    found = raw.replace(",", " ").split()
+    for network in found:
         try:
-            secret = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise BadSetting(f"{name}_FILE: cannot read '{path}' ({why})") from error
-        if not secret:
-            raise BadSetting(f"{name}_FILE: '{path}' is empty")
-        return secret
-
-    def flag(self, name: str, default: bool) -> bool:
-        raw = self.text(name)
-        if raw not in ("", "0", "1"):
-            raise _refused(name, raw, "use 0 or 1")
-        return raw == "1" if raw else default
-
-    def word(self, name: str, default: Word) -> Word:
-        return self.word_or_none(name, type(default), default) or default
-
-    def word_or_none(self, name: str, kind: type[Word], default: Word | None) -> Word | None:
-        raw = self.text(name, default or "")
-        words = {word.value: word for word in kind}
-        if not raw or raw in words:
-            return words.get(raw)
-        raise _refused(name, raw, f"use {' or '.join(words)}")
-
-    def port(self, name: str, default: int) -> int:
-        raw = self.text(name, str(default))
-        # int() alone would accept '8_000', '+80' and digits of other scripts.
-        if re.fullmatch(r"[0-9]{1,5}", raw) and 1 <= int(raw) <= 65_535:
-            return int(raw)
-        raise _refused(name, raw, "use a whole number from 1 to 65535")
-
-    def count(self, name: str, default: int, *, most: int) -> int:
-        raw = self.text(name, str(default))
-        if re.fullmatch(r"[0-9]", raw) and int(raw) <= most:
-            return int(raw)
-        raise _refused(name, raw, f"use a whole number from 0 to {most}")
-
-    def quota(self, name: str, default: int) -> int:
-        raw = self.text(name, str(default))
-        if re.fullmatch(r"[1-9][0-9]{0,8}", raw):
-            return int(raw)
-        raise _refused(name, raw, "use a whole number above zero")
-
-    def money(self, name: str, default: int) -> int:
-        raw = self.text(name)
-        if not raw:
-            return default
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", raw):
-            raise _refused(name, raw, "use an amount such as 30.00")
-        return int(Decimal(raw) * MICROS)
-
-    def networks(self, name: str) -> tuple[str, ...]:
-        found = self.text(name).replace(",", " ").split()
-        for text in found:
-            try:
-                ip_network(text)
-            except ValueError:
-                raise _refused(name, text, "use networks such as 10.0.0.0/8") from None
-        return tuple(found)
-
-    def folder(self, name: str, default: Path) -> Path:
-        return Path(self.text(name, str(default))).expanduser().absolute()
-
-    def host(self, name: str, default: str) -> str:
-        raw = self.text(name, default)
-        if re.fullmatch(r"[A-Za-z0-9._-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", raw):
-            return raw
-        raise _refused(name, raw, "use a host name or an address, without a port")
-
-    def url(self, name: str, default: str) -> str:
-        raw = self.text(name, default)
-        if re.fullmatch(r"(https?://[A-Za-z0-9._:\[\]-]+(/[^\s?#]*)?)?", raw):
-            return raw.rstrip("/")
-        raise _refused(name, raw, "use an address such as https://billing.example.com")
-
-    def key(self, name: str, use: str) -> str:
-        """Read a processor's key, recognised by its prefix. Errors never repeat the value."""
-        raw = self.text(name)
-        starts = tuple(word.removesuffix("…") for word in use.split(" or "))
-        if not raw or (raw.startswith(starts) and re.fullmatch(r"[A-Za-z0-9_]+", raw)):
-            return raw
-        raise BadSetting(f"{name}: not a valid key; use {use}")
-
-    def mailbox(self, name: str, default: str) -> str:
-        raw = self.text(name, default)
-        if is_mailbox(raw):
-            return raw
-        raise _refused(name, raw, "use an address such as Ballast <billing@example.com>")
-
-    def line(self, name: str) -> str:
-        raw = self.text(name)
-        if raw.isprintable() and len(raw) <= LINE_LENGTH:
-            return raw
-        raise _refused(name, raw, f"use one line of at most {LINE_LENGTH} characters")
-
-    def address(self, name: str) -> str:
-        raw = self.text(name)
-        if not raw or (is_mailbox(raw) and parseaddr(raw)[1] == raw):
-            return raw
-        raise _refused(name, raw, "use an address such as billing@example.com")
-
-    def percent(self, name: str) -> int:
-        """Read a percentage, in thousandths of a percent."""
-        raw = self.text(name)
-        if not re.fullmatch(r"([0-9]{1,2}(\.[0-9]{1,3})?)?", raw):
-            raise _refused(name, raw, "use a percentage such as 23 or 7.7, below 100")
-        return int(Decimal(raw or "0") * 1000)
-
-    def iban(self, name: str) -> str:
-        """Read an IBAN, checked against typing errors; returns it in groups of four."""
-        raw = self.text(name)
-        iban = raw.replace(" ", "").upper()
-        if not iban or _is_iban(iban):
-            return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))
-        raise _refused(name, raw, "use an IBAN with valid check digits")
-
-    def bic(self, name: str) -> str:
-        raw = self.text(name)
-        if re.fullmatch(r"([A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?)?", raw):
-            return raw
-        raise _refused(name, raw, "use a BIC such as AIBKIE2D or AIBKIE2DXXX")
-
-    def account_number(self, name: str) -> str:
-        raw = self.text(name)
-        if re.fullmatch(r"([0-9A-Za-z -]{4,34})?", raw):
-            return raw
-        raise _refused(name, raw, "use an account number of 4 to 34 digits and letters")
-
-    def routing(self, name: str) -> str:
-        raw = self.text(name)
-        if not raw or _is_routing_number(raw):
-            return raw
-        raise _refused(name, raw, "use a routing number of nine digits with a valid check digit")
-
-    def database(self, name: str, default: str) -> str:
-        return database_url(name, self.text(name, default))
+            ip_network(network)
+        except ValueError:
+            raise ValueError(f"got {network!r}; use networks such as 10.0.0.0/8") from None
+    return tuple(found)
 
 
-def database_url(name: str, raw: str) -> str:
-    """Convert a database URL to SQLAlchemy's form.
+ANY = r"(?s:.*)"
 
-    Raises:
-        BadSetting: for an invalid or unsupported URL, with the variable's name.
-    """
+Flag = Annotated[bool, matching("[01]", "0 or 1", lambda raw: raw == "1")]
+# int() alone would accept '8_000', '+80' and digits of other scripts.
+Port = Annotated[
+    int,
+    matching("[0-9]{1,5}", "a whole number from 1 to 65535", int, range(1, 65_536).__contains__),
+]
+Digit = Annotated[int, matching("[0-9]", "a whole number from 0 to 9", int)]
+Quota = Annotated[int, matching("[1-9][0-9]{0,8}", "a whole number above zero", int)]
+Folder = Annotated[Path, BeforeValidator(lambda raw: Path(raw).expanduser().absolute())]
+Host = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9._-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*",
+        "a host name or an address, without a port",
+    ),
+]
+Url = Annotated[
+    str,
+    matching(
+        r"https?://[A-Za-z0-9._:\[\]-]+(/[^\s?#]*)?",
+        "an address such as https://billing.example.com",
+        lambda raw: raw.rstrip("/"),
+    ),
+]
+Mailbox = Annotated[
+    str, matching(ANY, "an address such as Ballast <billing@example.com>", check=is_mailbox)
+]
+Address = Annotated[
+    str,
+    matching(
+        ANY,
+        "an address such as billing@example.com",
+        check=lambda raw: is_mailbox(raw) and parseaddr(raw)[1] == raw,
+    ),
+]
+Line = Annotated[
+    str,
+    matching(
+        f"(?s:.{{1,{LINE_LENGTH}}})",
+        f"one line of at most {LINE_LENGTH} characters",
+        check=str.isprintable,
+    ),
+]
+Micros = Annotated[
+    int,
+    matching(
+        r"[0-9]{1,9}(\.[0-9]{1,2})?",
+        "an amount such as 30.00",
+        lambda raw: int(Decimal(raw) * MICROS),
+    ),
+]
+"""An amount, in micros."""
+
+Percent = Annotated[
+    int,
+    matching(
+        r"[0-9]{1,2}(\.[0-9]{1,3})?",
+        "a percentage such as 23 or 7.7, below 100",
+        lambda raw: int(Decimal(raw) * 1000),
+    ),
+]
+"""A percentage, in thousandths of a percent."""
+
+Iban = Annotated[str, matching(ANY, "an IBAN with valid check digits", _grouped_iban, _is_iban)]
+"""An IBAN, checked against typing errors, in groups of four."""
+
+Bic = Annotated[
+    str, matching("[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?", "a BIC such as AIBKIE2D or AIBKIE2DXXX")
+]
+AccountNumber = Annotated[
+    str, matching("[0-9A-Za-z -]{4,34}", "an account number of 4 to 34 digits and letters")
+]
+RoutingNumber = Annotated[
+    str,
+    matching(
+        "[0-9]{9}",
+        "a routing number of nine digits with a valid check digit",
+        check=_is_routing_number,
+    ),
+]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
+
+
+def database_url(raw: str) -> str:
+    """Convert a database URL to SQLAlchemy's form. Raises `ValueError` if it cannot be used."""
     # Hosting providers use these prefixes, for which SQLAlchemy would choose another driver.
     for prefix in ("postgres://", "postgresql://"):
         if raw.startswith(prefix):
@@ -197,21 +190,23 @@ def database_url(name: str, raw: str) -> str:
         try:
             urlsplit(raw).port  # noqa: B018  # raises if the port is not a number
         except ValueError:
-            raise BadSetting(
-                f"{name}: not a URL; use postgresql+psycopg://user:password@host:5432/name, "
+            raise ValueError(
+                "not a URL; use postgresql+psycopg://user:password@host:5432/name, "
                 "with special characters of the password percent-encoded (%40 for @)"
             ) from None
         if raw.count("host=") > 1 and "target_session_attrs=" not in raw:
-            raise BadSetting(
-                f"{name}: names several servers; add target_session_attrs=read-write, "
+            raise ValueError(
+                "names several servers; add target_session_attrs=read-write, "
                 "so that the primary is used"
             )
         return raw
     # The value may contain a password, so the message repeats only the scheme.
     scheme, found, _ = raw.partition("://")
     got = scheme + found if found and scheme.isprintable() else "something else"
-    raise BadSetting(f"{name}: got {got}; use sqlite:///… or postgresql+psycopg://…")
+    raise ValueError(f"got {got}; use sqlite:///… or postgresql+psycopg://…")
 
+
+Database = Annotated[str, BeforeValidator(database_url)]
 
 SEVERAL_HOSTS = r"(postgresql\+psycopg://(?:[^/]*@)?)([^@/?]*,[^@/?]*)([^?]*)\??(.*)"
 """A PostgreSQL URL with several hosts: the part before the hosts, hosts, path, parameters."""
@@ -236,31 +231,6 @@ def sqlite_file(url: str) -> Path | None:
     """Return the file of a database URL; None for PostgreSQL."""
     path, _, _ = url.removeprefix("sqlite:///").partition("?")
     return None if path == url else Path(unquote(path)).absolute()
-
-
-def is_mailbox(raw: str) -> bool:
-    local, at, domain = parseaddr(raw)[1].rpartition("@")
-    return bool(local and at and domain and raw.isprintable())
-
-
-def _refused(name: str, raw: str, use: str) -> BadSetting:
-    return BadSetting(f"{name}: got {raw!r}; {use}")
-
-
-def _is_iban(text: str) -> bool:
-    """Check an IBAN (ISO 13616): with letters as 10 to 35, the number modulo 97 is 1."""
-    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", text):
-        return False
-    turned = text[4:] + text[:4]
-    return int("".join(str(int(char, 36)) for char in turned)) % 97 == 1
-
-
-def _is_routing_number(text: str) -> bool:
-    """Check an ABA routing number: its digits with weights 3, 7, 1 sum to a multiple of 10."""
-    if not re.fullmatch(r"[0-9]{9}", text):
-        return False
-    weighted = (int(digit) * weight for digit, weight in zip(text, (3, 7, 1) * 3, strict=True))
-    return sum(weighted) % 10 == 0
 
 
 def decimal(micros: int) -> str:

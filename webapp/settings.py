@@ -8,32 +8,23 @@ import hmac
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Self
 
-from webapp import private_files
-from webapp.env import MICROS, BadSetting, Environment, decimal, sqlite_file, sqlite_url
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from webapp import env, private_files
+from webapp.env import MICROS, BadSetting, decimal, sqlite_file, sqlite_url
 
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
 
 SECRET_KEYS = "sk_test_… or sk_live_… or rk_test_… or rk_live_…"
-
-SECRETS = (
-    "SECRET_KEY",
-    "DATABASE_URL",
-    "METRICS_TOKEN",
-    "MAIL_PASSWORD",
-    "STRIPE_SECRET_KEY",
-    "STRIPE_WEBHOOK_SECRET",
-    "PAYPAL_CLIENT_SECRET",
-)
-"""Variables whose value may instead be in a file, whose path is in `<NAME>_FILE`."""
 
 
 class CardProcessor(StrEnum):
@@ -70,85 +61,162 @@ PAYPAL_LIVE = "https://api-m.paypal.com"
 PAYPAL_SANDBOX = "https://api-m.sandbox.paypal.com"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The settings of one installation. Amounts are in micros."""
+def _paypal_unless_cards_are_live(given: dict[str, Any]) -> PayPalProcessor | None:
+    """With live cards the default is no PayPal: sandbox agreements would credit real balance."""
+    is_live = given["card_processor"] is CardProcessor.STRIPE and (
+        "_live_" in given["stripe_secret_key"]
+    )
+    return None if is_live else PayPalProcessor.SANDBOX
 
-    home: Path
-    database_url: str = field(repr=False)
-    secret_key: str = field(default="", repr=False)
+
+class Variables(EnvSettingsSource):
+    """Environment variables; a secret may be in the file that `<NAME>_FILE` names."""
+
+    def __init__(self, settings: type[BaseSettings], environ: Mapping[str, str]) -> None:
+        super().__init__(settings, case_sensitive=True)
+        self.env_vars = {name: text for name, raw in environ.items() if (text := raw.strip())}
+        for name in SECRETS:
+            if path := self.env_vars.get(f"{name}_FILE"):
+                if name in self.env_vars:
+                    raise BadSetting(f"{name}_FILE: {name} is set as well; remove one of them")
+                self.env_vars[name] = _read_secret(f"{name}_FILE", path)
+
+
+def _read_secret(name: str, path: str) -> str:
+    """Read a secret from its file, as container platforms provide them."""
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BadSetting(f"{name}: cannot read '{path}' ({why})") from error
+    if not secret:
+        raise BadSetting(f"{name}: '{path}' is empty")
+    return secret
+
+
+Secret = Annotated[str, Field(repr=False)]
+"""A value that may be in the file named by `<NAME>_FILE`, and that `repr()` leaves out."""
+
+
+TOGETHER = (
+    ("mail_password", ("mail_username",), "MAIL_USERNAME"),
+    ("mail_username", ("mail_password",), "MAIL_PASSWORD"),
+    ("wire_routing", ("wire_account",), "WIRE_ACCOUNT"),
+    ("wire_account", ("wire_routing",), "WIRE_ROUTING"),
+    (
+        "wire_beneficiary",
+        ("wire_address", "wire_bank", "wire_iban", "wire_bic", "wire_account"),
+        "the other WIRE_ variables",
+    ),
+    (
+        "provider_name",
+        ("provider_address", "provider_email", "provider_tax_number", "provider_tax_rate"),
+        "the other PROVIDER_ variables",
+    ),
+    ("provider_tax_number", ("provider_tax_rate",), "PROVIDER_TAX_RATE"),
+)
+"""A field that is needed with any of the others, and what the others are called."""
+
+
+class Settings(BaseSettings):
+    """The settings of one installation. Amounts are in micros.
+
+    Each field is the variable of its name in capitals, unless it has an alias.
+    """
+
+    model_config = SettingsConfigDict(
+        alias_generator=str.upper,
+        enable_decoding=False,
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=False,
+    )
+
+    home: env.Folder = Field(ROOT / "instance", alias="BALLAST_HOME")
+    database_url: Annotated[env.Database, Field(repr=False)] = Field(
+        default_factory=lambda data: sqlite_url(data["home"] / "ballast.db")
+    )
+    secret_key: Secret = ""
     """If SECRET_KEY is not set, empty until `ensure_home` fills it."""
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    public_url: str = ""
+    host: env.Host = "127.0.0.1"
+    port: env.Port = 8000
+    public_url: env.Url = ""
     """Base URL of links in emails; empty: the address that the server listens on."""
-    run_jobs: bool = True
-    demo: bool = False
+    run_jobs: env.Flag = True
 
-    trusted_proxies: int = 0
+    trusted_proxies: env.Digit = 0
     """Number of reverse proxies whose X-Forwarded headers are trusted."""
-    rate_limits: bool = True
+    rate_limits: env.Flag = True
     """Off only for load tests."""
-    metrics_token: str = field(default="", repr=False)
+    metrics_token: Secret = ""
     """Bearer token for /metrics; empty: only requests from this host are allowed."""
 
-    card_processor: CardProcessor = CardProcessor.SANDBOX
-    paypal_processor: PayPalProcessor | None = PayPalProcessor.SANDBOX
+    card_processor: Annotated[CardProcessor, env.word(CardProcessor)] = CardProcessor.SANDBOX
+    stripe_secret_key: Annotated[Secret, env.key(SECRET_KEYS)] = ""
+    stripe_publishable_key: Annotated[str, env.key("pk_test_… or pk_live_…")] = ""
+    stripe_webhook_secret: Annotated[Secret, env.key("whsec_…")] = ""
+    stripe_api_base: env.Url = "https://api.stripe.com"
+    stripe_js_url: env.Url = "https://js.stripe.com/endive/stripe.js"
+    paypal_processor: Annotated[PayPalProcessor | None, env.word(PayPalProcessor)] = Field(
+        default_factory=_paypal_unless_cards_are_live
+    )
     """None if PayPal is not offered."""
-
-    stripe_secret_key: str = field(default="", repr=False)
-    stripe_publishable_key: str = ""
-    stripe_webhook_secret: str = field(default="", repr=False)
-    stripe_api_base: str = "https://api.stripe.com"
-    stripe_js_url: str = "https://js.stripe.com/endive/stripe.js"
     paypal_client_id: str = ""
-    paypal_client_secret: str = field(default="", repr=False)
+    paypal_client_secret: Secret = ""
     paypal_webhook_id: str = ""
-    paypal_api_base: str = PAYPAL_LIVE
-    automatic_payments: AutomaticPayments = AutomaticPayments.ON
-    payment_min: int = 30 * MICROS
-    payment_max: int = 10_000 * MICROS
-    usage_max: int = 1_000 * MICROS
+    paypal_api_base: env.Url = PAYPAL_LIVE
+    demo_data: Annotated[Demo, env.word(Demo)] = Field(Demo.OFF, alias="DEMO")
+
+    automatic_payments: Annotated[AutomaticPayments, env.word(AutomaticPayments)] = (
+        AutomaticPayments.ON
+    )
+    payment_min: env.Micros = 30 * MICROS
+    payment_max: env.Micros = 10_000 * MICROS
+    usage_max: env.Micros = 1_000 * MICROS
     """Largest usage record that is accepted (L14)."""
 
-    api_requests_per_minute: int = 6_000
+    api_requests_per_minute: env.Quota = 6_000
     """Limit per API key, counted by each process separately."""
-
-    api_usage_per_minute: int = 600_000
+    api_usage_per_minute: env.Quota = 600_000
     """Separate, higher limit for usage records and holds."""
 
-    wire_beneficiary: str = ""
+    wire_beneficiary: env.Line = ""
     """Beneficiary of wire transfers; empty: wires are offered in the sandbox only."""
+    wire_address: env.Line = ""
+    wire_bank: env.Line = ""
+    wire_iban: env.Iban = ""
+    wire_bic: env.Bic = ""
+    wire_account: env.AccountNumber = ""
+    wire_routing: env.RoutingNumber = ""
 
-    wire_address: str = ""
-    wire_bank: str = ""
-    wire_iban: str = ""
-    wire_bic: str = ""
-    wire_account: str = ""
-    wire_routing: str = ""
-
-    provider_name: str = ""
+    provider_name: env.Line = ""
     """Seller's name on receipts; empty: Ballast."""
-
-    provider_address: str = ""
-    provider_email: str = ""
-    provider_tax_number: str = ""
-    provider_tax_name: str = "VAT"
-    provider_tax_rate: int = 0
+    provider_address: env.Line = ""
+    provider_email: env.Address = ""
+    provider_tax_number: env.Line = ""
+    provider_tax_name: env.Line = "VAT"
+    provider_tax_rate: env.Percent = 0
     """Thousandths of a percent."""
 
-    mail_server: str = ""
+    mail_server: env.Host = ""
     """Empty: emails are not sent and stay in the outbox."""
-
-    mail_port: int = 25
+    mail_use_tls: env.Flag = False
+    # 587 is the submission port (RFC 6409).
+    mail_port: env.Port = Field(default_factory=lambda data: 587 if data["mail_use_tls"] else 25)
     mail_username: str = ""
-    mail_password: str = field(default="", repr=False)
-    mail_use_tls: bool = False
-    mail_sender: str = "ballast@localhost"
+    mail_password: Secret = ""
+    mail_sender: env.Mailbox = "ballast@localhost"
 
-    webhook_allowed_networks: tuple[str, ...] = ()
+    webhook_allowed_networks: env.Networks = ()
     """Private networks that webhooks may reach, as CIDR."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: Any, *_: Any, **__: Any
+    ) -> tuple[Any]:
+        """Read nothing but what `from_environment` passes."""
+        return (init_settings,)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -157,80 +225,79 @@ class Settings:
         An empty variable counts as not set.
 
         Raises:
-            BadSetting: for the first invalid value.
+            BadSetting: one line for each invalid variable.
         """
-        env = Environment(environ, SECRETS)
-        home = env.folder("BALLAST_HOME", ROOT / "instance")
-        mail_use_tls = env.flag("MAIL_USE_TLS", cls.mail_use_tls)
-        cards = env.word("CARD_PROCESSOR", cls.card_processor)
-        stripe_secret_key = env.key("STRIPE_SECRET_KEY", SECRET_KEYS)
-        live_cards = cards is CardProcessor.STRIPE and "_live_" in stripe_secret_key
-        # With live cards the default is no PayPal: sandbox agreements would credit real balance.
-        paypal = env.word_or_none(
-            "PAYPAL_PROCESSOR", PayPalProcessor, None if live_cards else PayPalProcessor.SANDBOX
-        )
-        has_sandbox = cards is CardProcessor.SANDBOX or paypal is PayPalProcessor.SANDBOX
-        demo = env.word("DEMO", Demo.OFF)
-        settings = cls(
-            home=home,
-            database_url=env.database("DATABASE_URL", sqlite_url(home / "ballast.db")),
-            secret_key=env.text("SECRET_KEY"),
-            host=env.host("HOST", cls.host),
-            port=env.port("PORT", cls.port),
-            public_url=env.url("PUBLIC_URL", cls.public_url),
-            run_jobs=env.flag("RUN_JOBS", cls.run_jobs),
-            demo=demo is Demo.ON or (demo is Demo.AUTO and has_sandbox),
-            trusted_proxies=env.count("TRUSTED_PROXIES", cls.trusted_proxies, most=9),
-            rate_limits=env.flag("RATE_LIMITS", cls.rate_limits),
-            metrics_token=env.text("METRICS_TOKEN"),
-            card_processor=cards,
-            paypal_processor=paypal,
-            stripe_secret_key=stripe_secret_key,
-            stripe_publishable_key=env.key("STRIPE_PUBLISHABLE_KEY", "pk_test_… or pk_live_…"),
-            stripe_webhook_secret=env.key("STRIPE_WEBHOOK_SECRET", "whsec_…"),
-            stripe_api_base=env.url("STRIPE_API_BASE", cls.stripe_api_base),
-            stripe_js_url=env.url("STRIPE_JS_URL", cls.stripe_js_url),
-            paypal_client_id=env.text("PAYPAL_CLIENT_ID"),
-            paypal_client_secret=env.text("PAYPAL_CLIENT_SECRET"),
-            paypal_webhook_id=env.text("PAYPAL_WEBHOOK_ID"),
-            paypal_api_base=env.url("PAYPAL_API_BASE", cls.paypal_api_base),
-            automatic_payments=env.word("AUTOMATIC_PAYMENTS", cls.automatic_payments),
-            payment_min=env.money("PAYMENT_MIN", cls.payment_min),
-            payment_max=env.money("PAYMENT_MAX", cls.payment_max),
-            usage_max=env.money("USAGE_MAX", cls.usage_max),
-            api_requests_per_minute=env.quota(
-                "API_REQUESTS_PER_MINUTE", cls.api_requests_per_minute
-            ),
-            api_usage_per_minute=env.quota("API_USAGE_PER_MINUTE", cls.api_usage_per_minute),
-            wire_beneficiary=env.line("WIRE_BENEFICIARY"),
-            wire_address=env.line("WIRE_ADDRESS"),
-            wire_bank=env.line("WIRE_BANK"),
-            wire_iban=env.iban("WIRE_IBAN"),
-            wire_bic=env.bic("WIRE_BIC"),
-            wire_account=env.account_number("WIRE_ACCOUNT"),
-            wire_routing=env.routing("WIRE_ROUTING"),
-            provider_name=env.line("PROVIDER_NAME"),
-            provider_address=env.line("PROVIDER_ADDRESS"),
-            provider_email=env.address("PROVIDER_EMAIL"),
-            provider_tax_number=env.line("PROVIDER_TAX_NUMBER"),
-            provider_tax_name=env.line("PROVIDER_TAX_NAME") or cls.provider_tax_name,
-            provider_tax_rate=env.percent("PROVIDER_TAX_RATE"),
-            mail_server=env.host("MAIL_SERVER", cls.mail_server),
-            # 587 is the submission port (RFC 6409).
-            mail_port=env.port("MAIL_PORT", 587 if mail_use_tls else cls.mail_port),
-            mail_username=env.text("MAIL_USERNAME"),
-            mail_password=env.text("MAIL_PASSWORD"),
-            mail_use_tls=mail_use_tls,
-            mail_sender=env.mailbox("MAIL_SENDER", cls.mail_sender),
-            webhook_allowed_networks=env.networks("WEBHOOK_ALLOWED_NETWORKS"),
-        )
-        settings._check_pairs()
-        settings._check_demo()
-        settings._check_stripe()
-        settings._check_paypal()
-        settings._check_wires()
-        settings._check_provider()
-        return settings
+        try:
+            return cls(**Variables(cls, environ)())
+        except ValidationError as error:
+            raise BadSetting("\n".join(_lines(error))) from None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Check the variables that depend on each other. Raises `BadSetting`."""
+        for needed, others, named in TOGETHER:
+            if any(getattr(self, other) for other in others) and not getattr(self, needed):
+                raise BadSetting(f"{needed.upper()}: not set; set it, or leave {named} out too")
+        if self.wire_beneficiary and not (self.wire_iban or self.wire_account):
+            raise BadSetting("WIRE_IBAN: not set; set it, or WIRE_ACCOUNT and WIRE_ROUTING")
+        for amount in ("payment_min", "usage_max"):
+            if getattr(self, amount) == 0:
+                raise BadSetting(f"{amount.upper()}: got '0'; use an amount above zero")
+        if self.payment_min > self.payment_max:
+            raise BadSetting(
+                f"PAYMENT_MIN: {decimal(self.payment_min)} is more than "
+                f"PAYMENT_MAX, {decimal(self.payment_max)}; use at most that"
+            )
+        if self.demo and self.is_live:
+            raise BadSetting(
+                "DEMO: got '1', which creates an account with a public password; "
+                "use 0 with live keys"
+            )
+        if self.card_processor is CardProcessor.STRIPE:
+            self._check_stripe()
+        if self.paypal_processor is PayPalProcessor.PAYPAL:
+            self._check_paypal()
+        return self
+
+    def _require(self, chosen: str, *fields: str) -> None:
+        for field in fields:
+            if not getattr(self, field):
+                raise BadSetting(f"{field.upper()}: not set; {chosen} needs it")
+
+    def _check_stripe(self) -> None:
+        # Without webhooks, refunds and disputes would be missed.
+        keys = ("stripe_secret_key", "stripe_publishable_key", "stripe_webhook_secret")
+        self._require("CARD_PROCESSOR=stripe", *keys)
+        mode = "live" if self.stripe_is_live else "test"
+        if f"_{mode}_" not in self.stripe_publishable_key:
+            raise BadSetting(
+                f"STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a {mode} key; use a {mode} key here"
+            )
+        if self.paypal_processor is PayPalProcessor.SANDBOX and self.stripe_is_live:
+            raise BadSetting(
+                "PAYPAL_PROCESSOR: 'sandbox' would sell real balance for test agreements; "
+                "with live cards leave it out, or use a real processor"
+            )
+        if self.paypal_processor is PayPalProcessor.PAYPAL and (
+            self.paypal_is_live != self.stripe_is_live
+        ):
+            raise BadSetting(f"PAYPAL_API_BASE: cards are in {mode} mode; use PayPal's {mode} URL")
+
+    def _check_paypal(self) -> None:
+        self._require("PAYPAL_PROCESSOR=paypal", "paypal_client_id", "paypal_client_secret")
+        if self.paypal_is_live:
+            # Without webhooks, refunds and disputes would be missed.
+            self._require("PAYPAL_PROCESSOR=paypal", "paypal_webhook_id")
+            if self.card_processor is CardProcessor.SANDBOX:
+                raise BadSetting(
+                    "CARD_PROCESSOR: 'sandbox' would sell real balance for test cards; with live "
+                    f"PayPal use a real processor, or PAYPAL_API_BASE={PAYPAL_SANDBOX}"
+                )
+
+    @property
+    def demo(self) -> bool:
+        """Whether demo data is created."""
+        return self.demo_data is Demo.ON or (self.demo_data is Demo.AUTO and self.has_sandbox)
 
     @property
     def address(self) -> str:
@@ -299,7 +366,7 @@ class Settings:
         self.mark_file.unlink(missing_ok=True)
         if self.next_key_file.exists():
             self.next_key_file.replace(self.key_file)
-        replace(self, secret_key=key).mark()
+        self.model_copy(update={"secret_key": key}).mark()
         _sync_folder(self.home)
 
     def ensure_home(self) -> Self:
@@ -321,7 +388,8 @@ class Settings:
             marked = self.mark_file.exists()
             if marked and not self.secret_key and not self.key_file.exists():
                 raise BadSetting(f"SECRET_KEY: '{self.key_file}' is missing; {self._key_remedy}")
-            made = replace(self, secret_key=self.secret_key or _kept_key(self.key_file))
+            key = self.secret_key or _kept_key(self.key_file)
+            made = self.model_copy(update={"secret_key": key})
             if marked and self.mark_file.read_text("utf-8").strip() != _digest(made.secret_key):
                 raise BadSetting(f"SECRET_KEY: not the key used before; {self._key_remedy}")
             return made
@@ -333,21 +401,6 @@ class Settings:
     @property
     def _key_remedy(self) -> str:
         return "restore the previous key; to replace it, use flask --app wsgi keys rotate-secret"
-
-    def _check_pairs(self) -> None:
-        if self.payment_min == 0:
-            raise BadSetting("PAYMENT_MIN: got '0'; use an amount above zero")
-        if self.usage_max == 0:
-            raise BadSetting("USAGE_MAX: got '0'; use an amount above zero")
-        if self.payment_min > self.payment_max:
-            raise BadSetting(
-                f"PAYMENT_MIN: {decimal(self.payment_min)} is more than "
-                f"PAYMENT_MAX, {decimal(self.payment_max)}; use at most that"
-            )
-        if self.mail_username and not self.mail_password:
-            raise BadSetting("MAIL_PASSWORD: not set; set it, or leave MAIL_USERNAME out too")
-        if self.mail_password and not self.mail_username:
-            raise BadSetting("MAIL_USERNAME: not set; set it, or leave MAIL_PASSWORD out too")
 
     @property
     def stripe_is_live(self) -> bool:
@@ -373,40 +426,6 @@ class Settings:
         paypal = self.paypal_processor is PayPalProcessor.PAYPAL and not self.paypal_is_live
         return stripe or paypal
 
-    def _check_demo(self) -> None:
-        if self.demo and self.is_live:
-            raise BadSetting(
-                "DEMO: got '1', which creates an account with a public password; "
-                "use 0 with live keys"
-            )
-
-    def _check_stripe(self) -> None:
-        if self.card_processor is not CardProcessor.STRIPE:
-            return
-        needed = {
-            "STRIPE_SECRET_KEY": self.stripe_secret_key,
-            "STRIPE_PUBLISHABLE_KEY": self.stripe_publishable_key,
-            # Without webhooks, refunds and disputes would be missed.
-            "STRIPE_WEBHOOK_SECRET": self.stripe_webhook_secret,
-        }
-        for name, value in needed.items():
-            if not value:
-                raise BadSetting(f"{name}: not set; CARD_PROCESSOR=stripe needs it")
-        mode = "live" if self.stripe_is_live else "test"
-        if f"_{mode}_" not in self.stripe_publishable_key:
-            raise BadSetting(
-                f"STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a {mode} key; use a {mode} key here"
-            )
-        if self.paypal_processor is PayPalProcessor.SANDBOX and self.stripe_is_live:
-            raise BadSetting(
-                "PAYPAL_PROCESSOR: 'sandbox' would sell real balance for test agreements; "
-                "with live cards leave it out, or use a real processor"
-            )
-        if self.paypal_processor is PayPalProcessor.PAYPAL and (
-            self.paypal_is_live != self.stripe_is_live
-        ):
-            raise BadSetting(f"PAYPAL_API_BASE: cards are in {mode} mode; use PayPal's {mode} URL")
-
     @property
     def has_real_processor(self) -> bool:
         """Whether a processor other than the sandbox is used, in live or test mode."""
@@ -415,48 +434,18 @@ class Settings:
             or self.paypal_processor is PayPalProcessor.PAYPAL
         )
 
-    def _check_paypal(self) -> None:
-        if self.paypal_processor is not PayPalProcessor.PAYPAL:
-            return
-        needed = {
-            "PAYPAL_CLIENT_ID": self.paypal_client_id,
-            "PAYPAL_CLIENT_SECRET": self.paypal_client_secret,
-        }
-        if self.paypal_is_live:
-            # Without webhooks, refunds and disputes would be missed.
-            needed["PAYPAL_WEBHOOK_ID"] = self.paypal_webhook_id
-        for name, value in needed.items():
-            if not value:
-                raise BadSetting(f"{name}: not set; PAYPAL_PROCESSOR=paypal needs it")
-        if self.paypal_is_live and self.card_processor is CardProcessor.SANDBOX:
-            raise BadSetting(
-                "CARD_PROCESSOR: 'sandbox' would sell real balance for test cards; with live "
-                f"PayPal use a real processor, or PAYPAL_API_BASE={PAYPAL_SANDBOX}"
-            )
 
-    def _check_wires(self) -> None:
-        others = (self.wire_address, self.wire_bank, self.wire_iban, self.wire_bic)
-        if self.wire_account and not self.wire_routing:
-            raise BadSetting("WIRE_ROUTING: not set; set it, or leave WIRE_ACCOUNT out too")
-        if self.wire_routing and not self.wire_account:
-            raise BadSetting("WIRE_ACCOUNT: not set; set it, or leave WIRE_ROUTING out too")
-        if (any(others) or self.wire_account) and not self.wire_beneficiary:
-            raise BadSetting(
-                "WIRE_BENEFICIARY: not set; set it, or leave the other WIRE_ variables out too"
-            )
-        if self.wire_beneficiary and not (self.wire_iban or self.wire_account):
-            raise BadSetting("WIRE_IBAN: not set; set it, or WIRE_ACCOUNT and WIRE_ROUTING")
+VARIABLES = {str(field.validation_alias): field for field in Settings.model_fields.values()}
 
-    def _check_provider(self) -> None:
-        others = (self.provider_address, self.provider_email, self.provider_tax_number)
-        if (any(others) or self.provider_tax_rate) and not self.provider_name:
-            raise BadSetting(
-                "PROVIDER_NAME: not set; set it, or leave the other PROVIDER_ variables out too"
-            )
-        if self.provider_tax_rate and not self.provider_tax_number:
-            raise BadSetting(
-                "PROVIDER_TAX_NUMBER: not set; set it, or leave PROVIDER_TAX_RATE out too"
-            )
+SECRETS = tuple(name for name, field in VARIABLES.items() if not field.repr)
+"""Variables whose value may instead be in a file, whose path is in `<NAME>_FILE`."""
+
+
+def _lines(error: ValidationError) -> Iterator[str]:
+    """A line for each bad variable; defaults that depend on a bad one add none."""
+    for fault in error.errors(include_url=False):
+        if fault["type"] == "value_error":
+            yield f"{fault['loc'][0]}: {fault['ctx']['error']}"
 
 
 def _digest(key: str) -> str:

@@ -38,7 +38,7 @@ def test_the_client_reports_an_unknown_route(address, world):
 
 
 def test_the_client_reports_a_rate_limit(app, address, world):
-    settings = replace(app.extensions["ballast"].settings, api_requests_per_minute=1)
+    settings = app.extensions["ballast"].settings.model_copy(update={"api_requests_per_minute": 1})
     app.extensions["ballast"] = replace(app.extensions["ballast"], settings=settings)
     client = DidwwClient(api_key=world.created.api_key, base_url=f"{address}/v3")
     client.balance().find()

@@ -1,6 +1,6 @@
 """Restore a backup into an empty installation, on SQLite or PostgreSQL."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -108,7 +108,8 @@ def _put_back_files(copy: OpenedBackup, services: Services) -> None:
     settings = services.settings
     if KEY in copy.manifest.files and settings.keeps_its_key:
         _replace_key(copy.folder / KEY, settings)
-        settings = replace(settings, secret_key=settings.key_file.read_text("utf-8").strip())
+        key = settings.key_file.read_text("utf-8").strip()
+        settings = settings.model_copy(update={"secret_key": key})
     settings.mark()
 
 

@@ -15,7 +15,7 @@ from webapp.backup import back_up, move
 from webapp.backup import restore as restoring
 from webapp.backup.archive import Manifest
 from webapp.cli.shared.output import Command, as_json, print_json, print_record
-from webapp.env import BadSetting, database_url
+from webapp.env import database_url
 from webapp.extensions import db, services
 from webapp.reads.system.holdings import Holdings
 
@@ -33,12 +33,14 @@ class DatabaseUrl(click.ParamType):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         try:
-            url = database_url("URL", str(value))
+            url = database_url(str(value))
+        except ValueError as fault:
+            self.fail(f"URL: {fault}", param, ctx)
+        try:
             make_url(url)
-        except (BadSetting, ArgumentError, ValueError) as fault:
-            # Other errors may quote the URL, which can contain a password.
-            reason = str(fault) if isinstance(fault, BadSetting) else "not a database URL"
-            self.fail(reason, param, ctx)
+        except (ArgumentError, ValueError):
+            # The error may quote the URL, which can contain a password.
+            self.fail("not a database URL", param, ctx)
         return url
 
 

@@ -165,7 +165,9 @@ def test_a_refusal_fails_readiness_and_a_warning_does_not(app, world, client, si
     settings = world.services.settings
 
     def set_to(**changed):
-        app.extensions["ballast"] = replace(world.services, settings=replace(settings, **changed))
+        app.extensions["ballast"] = replace(
+            world.services, settings=settings.model_copy(update=changed)
+        )
         return client.get("/readyz", headers={"Accept": "application/json"})
 
     answer = set_to(secret_key="short")

@@ -232,7 +232,9 @@ def test_an_unconfirmed_person_can_resend_the_link_in_place(unconfirmed, headers
 def set_mail_server(app):
     def set_(server):
         it = app.extensions["ballast"]
-        app.extensions["ballast"] = replace(it, settings=replace(it.settings, mail_server=server))
+        app.extensions["ballast"] = replace(
+            it, settings=it.settings.model_copy(update={"mail_server": server})
+        )
 
     return set_
 

@@ -468,10 +468,10 @@ def test_links_work_only_if_the_outbox_is_the_mailbox(app, client, world, reset_
     smtp = SmtpMailer(TEMPLATES, "http://x", unsigned, server="x", port=25, sender="b@example.com")
     use(app, world, mailer=smtp)
     assert set(TOKEN.findall(client.get(page).text)) == {"••••"}
-    stripe = replace(own.settings, card_processor=CardProcessor.STRIPE)
+    stripe = own.settings.model_copy(update={"card_processor": CardProcessor.STRIPE})
     use(app, world, mailer=own.mailer, settings=stripe)
     assert set(TOKEN.findall(client.get(page).text)) == {"••••"}
-    paypal = replace(own.settings, paypal_processor=PayPalProcessor.PAYPAL)
+    paypal = own.settings.model_copy(update={"paypal_processor": PayPalProcessor.PAYPAL})
     use(app, world, settings=paypal)
     assert set(TOKEN.findall(client.get(page).text)) == {"••••"}
 
@@ -685,7 +685,7 @@ def test_one_of_several_concurrent_refunds_is_booked(app, client, world, sign_in
 def test_the_card_form_is_throttled(app, world):
     """The form needs no session, and each card is stored as a row."""
     app.extensions["ballast"] = replace(
-        world.services, settings=replace(world.services.settings, rate_limits=True)
+        world.services, settings=world.services.settings.model_copy(update={"rate_limits": True})
     )
     anyone = app.test_client()
     for _ in range(rate_limits.CAPTURE_FROM.times):
