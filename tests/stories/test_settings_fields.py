@@ -80,7 +80,9 @@ def cause_of(world):
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_changed_setting_reaches_every_place_t1_p2_e2(app, client, world, name):
-    """The panel, the API, the command line, the webhook, the audit log, a payment's reason."""
+    """The panel and its preview, the API, the command line, the webhook, the audit log, and a
+    payment's reason.
+    """
     world.card(VISA)
     world.webhook()
     before, after = before_and_after(name)
@@ -101,6 +103,9 @@ def test_a_changed_setting_reaches_every_place_t1_p2_e2(app, client, world, name
     assert cause_of(world)[0] != cause[0]
     assert (cause_of(world)[1:] != cause[1:]) is (name not in IN_NO_CAUSE)
 
+    preview = client.get(f"{PANEL}/preview", query_string=after | {name: "x"}).text
+    assert (f'data-of="{name}">Enter an amount' in preview) is (name in AMOUNTS)
+
     world.apply(**as_values(before))
     tag = program.get(API).headers["ETag"]
     assert program("PUT", API, expected, If_Match=tag).json == expected
@@ -113,6 +118,13 @@ def test_a_changed_setting_reaches_every_place_t1_p2_e2(app, client, world, name
     line = ["low-balance", "set", str(world.account_id), f"--{no}{option}", *value, "--json"]
     result = app.test_cli_runner().invoke(args=line)
     assert json.loads(result.stdout) == expected, result.output
+
+
+@pytest.mark.parametrize("schema", ["NewSettings", "SettingsRecord"])
+def test_the_api_reference_describes_every_setting(client, schema):
+    described = client.get("/api/v1/openapi.json").json["components"]["schemas"][schema]
+    assert described["properties"].keys() == COLUMNS.keys()
+    assert all(field["description"] for field in described["properties"].values())
 
 
 def panel_of(client):
