@@ -91,9 +91,12 @@ def settings_in(home: Path, **more: str) -> Settings:
 
 
 def migrate(settings: Settings) -> None:
-    with create_app(settings).app_context():
+    app = create_app(settings)
+    with app.app_context():
         upgrade()
         db.engine.dispose()
+    if books := app.extensions["ballast"].sandbox:
+        books.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -114,6 +117,11 @@ def compiled_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def statements() -> speedups.Statements:
+    return speedups.Statements()
+
+
+@pytest.fixture(scope="session")
+def statements_of_books() -> speedups.Statements:
     return speedups.Statements()
 
 
@@ -205,8 +213,13 @@ def app(
         on_postgres = db.engine.dialect.name == "postgresql"
         kept = request.getfixturevalue("kept" if on_postgres else "statements")
         db.engines[None] = kept.engine_like(db.engine)
+        if books := services.sandbox:
+            kept_books = request.getfixturevalue("statements_of_books")
+            books.store.bind(kept_books.engine_like(books.store.engine))
         yield app
         db.session.remove()
+        if books:
+            books.close()
         if not on_postgres:
             db.engine.dispose()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import cast
 
-from sqlalchemy import URL, Connection, create_engine, inspect, select
+from sqlalchemy import URL, Connection, Engine, create_engine, inspect, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -33,13 +33,17 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.engine = create_engine(
+        engine = create_engine(
             URL.create("sqlite", database=str(path)), max_overflow=-1, pool_use_lifo=True
         )
-        tune_sqlite(self.engine)
-        self._reads = self.engine.execution_options(**{AUTOCOMMIT: True})
+        tune_sqlite(engine)
+        self.bind(engine)
         self._await_first_connection()
         self._create_tables()
+
+    def bind(self, engine: Engine) -> None:
+        self.engine = engine
+        self._reads = engine.execution_options(**{AUTOCOMMIT: True})
 
     def connect(self) -> Connection:
         """A connection for statements that every charge runs; records cost too much there."""
