@@ -208,7 +208,7 @@ class World:
     def bank(self, address, how="complete"):
         """Answer the challenge at this address: complete, fail or cancel."""
         challenge = address.rstrip("/").rpartition("/")[2]
-        getattr(self.books.desk, how)(challenge, self.clock.now())
+        getattr(self.books.challenges, how)(challenge, self.clock.now())
 
     def begin_card(self, number, expiry=None, consent=None, account_id=None):
         """Submit the card form; the result may be a pending challenge."""
@@ -350,11 +350,11 @@ class World:
     def deliver(self, times=1):
         """Deliver the sandbox's events to the product, `times` each; returns the results."""
         receipts = []
-        for number, event in self.books.afterwards.undelivered(self.clock.now()):
+        for number, event in self.books.reversals.undelivered(self.clock.now()):
             receipts += [
                 self.receive(event.processor, event.body, event.headers) for _ in range(times)
             ]
-            self.books.afterwards.record_delivery(number, self.clock.now())
+            self.books.reversals.record_delivery(number, self.clock.now())
         return receipts
 
     def receive(self, processor, body, headers):

@@ -113,7 +113,8 @@ def held_account(world):
     world.work()
     allow_paypal(world.ctx, world.account_id, True)
     linked = world.begin_paypal()
-    world.books.desk.agree(linked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
+    challenge = linked.address.rpartition("/")[2]
+    world.books.challenges.agree(challenge, "ana@example.com", world.clock.now())
     world.finish(linked)
     return world
 
@@ -170,7 +171,7 @@ def records(app, held_account):
         "reference": agreement.processor_reference,
         "/sandbox/challenges/<challenge_id> challenge_id": bank.address.rpartition("/")[2],
         "charge": paid_key,
-        "/sandbox/taken-back/<reference> reference": world.books.afterwards.refund(
+        "/sandbox/taken-back/<reference> reference": world.books.reversals.refund(
             paid_key, MICROS, world.clock.now()
         ),
         "name": "sandbox",

@@ -159,7 +159,7 @@ class Verified:
     at: datetime
 
 
-class TakenBack(StrEnum):
+class ReversalKind(StrEnum):
     """How the processor returned a payment to the customer (L7)."""
 
     REFUND = "refund"
@@ -167,7 +167,7 @@ class TakenBack(StrEnum):
     REVERSAL = "reversal"
 
 
-class TakenBackState(StrEnum):
+class ReversalState(StrEnum):
     """Current state of a reversal's amount."""
 
     TAKEN = "taken"
@@ -194,8 +194,8 @@ class Reversed:
     """The processor's id of the refund, dispute or reversal; each is booked once."""
     key: str
     """The charge's idempotency key."""
-    kind: TakenBack
-    state: TakenBackState
+    kind: ReversalKind
+    state: ReversalState
     amount: int
     """Micros above zero."""
     currency: str
@@ -271,7 +271,7 @@ class Front:
     """Hosts to add to the content security policy, by directive."""
     token: str = "token"
     """Name of the form field or query argument that returns the card token."""
-    told: Mapping[str, object] = field(default_factory=dict)
+    variables: Mapping[str, object] = field(default_factory=dict)
     """Additional template variables."""
 
 
@@ -374,7 +374,7 @@ class Finding:
     what: str
     """Checked item, such as "keys" or "webhook"."""
     is_right: bool
-    said: str
+    result: str
     """The result and, if it is a problem, the remedy."""
 
 
@@ -465,14 +465,14 @@ class Reply:
 
     status: int | None
     """HTTP status; None if there was no response."""
-    said: str
+    text: str
     """Body of an error response; without a response, our reason, which may use `%(detail)s`."""
     took_ms: int
     detail: str = ""
 
     @property
     def trouble(self) -> str:
-        return self.said % {"detail": self.detail} if self.detail else self.said
+        return self.text % {"detail": self.detail} if self.detail else self.text
 
 
 class WebhookSender(Protocol):

@@ -11,7 +11,7 @@ from random import Random
 from tests.chaos.client import Client
 from tests.chaos.installation import Installation
 from tests.chaos.journal import Journal
-from webapp.ports import TakenBack, TakenBackState
+from webapp.ports import ReversalKind, ReversalState
 
 LISTED = "SELECT processor_reference FROM payment_method WHERE removed_at IS NULL"
 
@@ -28,7 +28,7 @@ class ProcessorEvents:
     ) -> None:
         self._installation, self._client = installation, client
         self._journal, self._random = journal, random
-        self._books = installation.books.afterwards
+        self._books = installation.books.reversals
 
     def act(self) -> None:
         actions: dict[Callable[[], None], int] = {
@@ -79,11 +79,11 @@ class ProcessorEvents:
 
     def _close(self) -> None:
         """Win or lose a dispute, or return a refund."""
-        taken = [row for row in self._books.all() if row.state is TakenBackState.TAKEN]
+        taken = [row for row in self._books.all() if row.state is ReversalState.TAKEN]
         if taken:
             row = self._random.choice(taken)
-            ends = [TakenBackState.RETURNED]
-            ends += [TakenBackState.LOST] if row.kind is TakenBack.DISPUTE else []
+            ends = [ReversalState.RETURNED]
+            ends += [ReversalState.LOST] if row.kind is ReversalKind.DISPUTE else []
             end = self._random.choice(ends)
             self._journal.count_action(f"{row.kind} {end}")
             self._books.close(row.reference, end, self._installation.now)

@@ -64,7 +64,7 @@ class Charge:
 
 
 @dataclass(frozen=True)
-class TakenBack:
+class ReversalAtProcessor:
     """Money of a charge that the processor has taken back."""
 
     reference: str
@@ -125,9 +125,9 @@ class Snapshot:
         return {attempt.key: attempt for attempt in attempts}
 
     @cached_property
-    def taken_back(self) -> list[TakenBack]:
+    def taken_back(self) -> list[ReversalAtProcessor]:
         rows = self.in_books("SELECT id, key, amount, state FROM taken_back")
-        found = [TakenBack(*row) for row in rows]
+        found = [ReversalAtProcessor(*row) for row in rows]
         return found + (self._stripe.taken_back if self._stripe else [])
 
     @cached_property

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.chaos.client import Client
 from tests.chaos.journal import Journal
-from tests.chaos.snapshot import Charge, TakenBack
+from tests.chaos.snapshot import Charge, ReversalAtProcessor
 from tests.processors.stripe_stand_in import (
     PUBLISHABLE_KEY,
     SECRET_KEY,
@@ -81,10 +81,12 @@ class StripeBooks:
         return [Charge(key, cents * CENT, code) for key, cents, code in self.stand_in.taken()]
 
     @property
-    def taken_back(self) -> list[TakenBack]:
+    def taken_back(self) -> list[ReversalAtProcessor]:
         kinds = {"refund": REFUNDS, "dispute": DISPUTES}
         return [
-            TakenBack(one["id"], self.key_of(one), one["amount"] * CENT, states[one["status"]])
+            ReversalAtProcessor(
+                one["id"], self.key_of(one), one["amount"] * CENT, states[one["status"]]
+            )
             for kind, states in kinds.items()
             for one in self.all(kind)
         ]

@@ -57,7 +57,7 @@ class Story:
         world.pay(world.card(VISA), "30.00")
         world.hold("12.00", "call-1")
         world.use("10.00", "call-1")
-        world.books.afterwards.refund(world.attempts[-1].key, 5_000_000, world.clock.now())
+        world.books.reversals.refund(world.attempts[-1].key, 5_000_000, world.clock.now())
         world.deliver(times=10)
         self.database = Database(world.app.config["SQLALCHEMY_DATABASE_URI"])
         self.change("UPDATE notice SET state = 'sent'")

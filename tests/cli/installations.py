@@ -80,7 +80,7 @@ def add_processor_events(world: World):
         next(attempt for attempt in world.attempts if attempt.state == "paid"),
         world.clock.now(),
     )
-    world.books.afterwards.refund(paid.key, micros("40.00"), now)
+    world.books.reversals.refund(paid.key, micros("40.00"), now)
     world.deliver()
     what = "A refund of a payment that nobody here has asked for"
     unmatched_events.record(
@@ -123,7 +123,8 @@ def live(world: World):
     world.begin_card(CHALLENGED_ONCE)
     allow_paypal(world.ctx, world.account_id, True)
     asked = world.begin_paypal()
-    world.books.desk.agree(asked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
+    challenge = asked.address.rpartition("/")[2]
+    world.books.challenges.agree(challenge, "ana@example.com", world.clock.now())
     world.finish(asked)
     wires.prove(world, wires.ask(world, "900.00", "EUR"), wires.PNG)
     wires.complete(world, wires.prove(world, wires.ask(world, "1000.00")))

@@ -29,7 +29,7 @@ from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import Choice
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.extensions import db
-from webapp.ports import Paid, Reversed, TakenBack, TakenBackState
+from webapp.ports import Paid, ReversalKind, ReversalState, Reversed
 from webapp.reads.ledger.ledger_check import check_ledger
 
 MANY = 8
@@ -349,11 +349,11 @@ def test_concurrent_refunds_and_disputes_take_at_most_the_payment_l7(world):
     world.pay(visa, "100.00")
     key, now = world.attempts[0].key, world.clock.now()
     reversals = [
-        Reversed(reference, key, kind, TakenBackState.TAKEN, micros(amount), "USD", now)
+        Reversed(reference, key, kind, ReversalState.TAKEN, micros(amount), "USD", now)
         for reference, kind, amount in (
-            ("re_1", TakenBack.REFUND, "40.00"),
-            ("re_2", TakenBack.REFUND, "50.00"),
-            ("dp_1", TakenBack.DISPUTE, "40.00"),
+            ("re_1", ReversalKind.REFUND, "40.00"),
+            ("re_2", ReversalKind.REFUND, "50.00"),
+            ("dp_1", ReversalKind.DISPUTE, "40.00"),
         )
     ]
 

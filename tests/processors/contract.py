@@ -32,12 +32,12 @@ from webapp.ports import (
     Paid,
     Processor,
     RequestRejected,
+    ReversalKind,
+    ReversalState,
     Reversed,
     SavedAgreement,
     SavedCard,
     Settled,
-    TakenBack,
-    TakenBackState,
     Unknown,
     Verified,
     WrongAccount,
@@ -482,8 +482,8 @@ class ProcessorContract:
         back = {one.reference: one for one in happenings if isinstance(one, Reversed)}
         assert sorted(one.amount for one in back.values()) == [20 * MICROS, 30 * MICROS]
         for one in back.values():
-            assert (one.key, one.currency, one.kind) == (request.key, "USD", TakenBack.REFUND)
-            assert one.state is TakenBackState.TAKEN
+            assert (one.key, one.currency, one.kind) == (request.key, "USD", ReversalKind.REFUND)
+            assert one.state is ReversalState.TAKEN
             assert one.at.utcoffset() == timedelta(0)
         assert Settled(request.key, paid) in happenings
 
@@ -499,10 +499,10 @@ class ProcessorContract:
         (ended,) = [one for one in new_happenings(harness) if isinstance(one, Reversed)][-1:]
 
         assert (begun.reference, begun.key) == (reference, request.key)
-        assert (begun.kind, begun.state) == (TakenBack.DISPUTE, TakenBackState.TAKEN)
+        assert (begun.kind, begun.state) == (ReversalKind.DISPUTE, ReversalState.TAKEN)
         assert begun.amount == HUNDRED
         assert ended.reference == reference
-        assert ended.state is (TakenBackState.RETURNED if won else TakenBackState.LOST)
+        assert ended.state is (ReversalState.RETURNED if won else ReversalState.LOST)
 
     def test_an_old_event_returns_the_current_state(self, harness):
         """The order of events is not trusted; the object of the event is fetched again."""
@@ -515,7 +515,7 @@ class ProcessorContract:
         happenings = [one for each in begun for one in happenings_in(harness, *each)]
 
         states = {one.state for one in happenings if isinstance(one, Reversed)}
-        assert states == {TakenBackState.RETURNED}
+        assert states == {ReversalState.RETURNED}
 
     def test_a_method_removed_at_the_processor_is_gone(self, harness):
         """M13"""

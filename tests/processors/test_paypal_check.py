@@ -20,7 +20,7 @@ def harness():
 
 def problems(adapter):
     """Return the problems found, by name."""
-    return {one.what: one.said for one in adapter.check(HERE) if not one.is_right}
+    return {one.what: one.result for one in adapter.check(HERE) if not one.is_right}
 
 
 def test_a_correct_setup_has_no_problems(harness):

@@ -18,10 +18,10 @@ from webapp.ports import (
     NeedsOperator,
     Paid,
     RequestRejected,
+    ReversalKind,
+    ReversalState,
     Reversed,
     Settled,
-    TakenBack,
-    TakenBackState,
     Unknown,
 )
 from webapp.processors.paypal import events as paypal_events
@@ -251,7 +251,7 @@ def test_a_lost_dispute_takes_the_money_once(harness, paid):
 
     happenings = all_happenings(harness)
 
-    assert reversals(happenings) == {(dispute, TakenBack.DISPUTE, TakenBackState.LOST, 100)}
+    assert reversals(happenings) == {(dispute, ReversalKind.DISPUTE, ReversalState.LOST, 100)}
 
 
 def test_a_reversal_without_a_dispute_is_reported(harness, paid):
@@ -259,18 +259,18 @@ def test_a_reversal_without_a_dispute_is_reported(harness, paid):
     made = harness.stand_in.reverse(paid[1], "100.00")
 
     assert reversals(all_happenings(harness)) == {
-        (made["id"], TakenBack.REVERSAL, TakenBackState.TAKEN, 100)
+        (made["id"], ReversalKind.REVERSAL, ReversalState.TAKEN, 100)
     }
 
 
 @pytest.mark.parametrize(
     ("outcome", "state"),
     [
-        ("RESOLVED_SELLER_FAVOUR", TakenBackState.RETURNED),
-        ("RESOLVED_WITH_PAYOUT", TakenBackState.RETURNED),
-        ("CANCELED_BY_BUYER", TakenBackState.RETURNED),
-        ("DENIED", TakenBackState.RETURNED),
-        ("ACCEPTED", TakenBackState.LOST),
+        ("RESOLVED_SELLER_FAVOUR", ReversalState.RETURNED),
+        ("RESOLVED_WITH_PAYOUT", ReversalState.RETURNED),
+        ("CANCELED_BY_BUYER", ReversalState.RETURNED),
+        ("DENIED", ReversalState.RETURNED),
+        ("ACCEPTED", ReversalState.LOST),
     ],
 )
 def test_each_outcome_of_a_dispute_has_its_state(harness, paid, outcome, state):
@@ -291,7 +291,7 @@ def test_a_dispute_outcome_without_the_moneys_location_is_reported_to_the_operat
 ):
     """L7, L9: as when another dispute about the same payment continues."""
     dispute = harness.stand_in.dispute(paid[1])
-    assert {it[2] for it in reversals(all_happenings(harness))} == {TakenBackState.TAKEN}
+    assert {it[2] for it in reversals(all_happenings(harness))} == {ReversalState.TAKEN}
     harness.stand_in.end_dispute(dispute, outcome)
 
     happenings = all_happenings(harness)
@@ -307,11 +307,11 @@ def test_an_inquiry_takes_nothing_and_a_claim_takes_the_money_once(harness, paid
     assert reversals(all_happenings(harness)) == set()
 
     harness.stand_in.escalate(dispute)
-    claim = {(dispute, TakenBack.DISPUTE, TakenBackState.TAKEN, 100)}
+    claim = {(dispute, ReversalKind.DISPUTE, ReversalState.TAKEN, 100)}
     assert reversals(all_happenings(harness)) == claim
     harness.stand_in.end_dispute(dispute, "RESOLVED_BUYER_FAVOUR")
 
-    lost = {(dispute, TakenBack.DISPUTE, TakenBackState.LOST, 100)}
+    lost = {(dispute, ReversalKind.DISPUTE, ReversalState.LOST, 100)}
     assert reversals(all_happenings(harness)) == lost
 
 
@@ -320,7 +320,7 @@ def test_every_later_stage_is_a_claim(harness, paid, stage):
     """L7"""
     harness.stand_in.dispute(paid[1], stage=stage)
 
-    assert {it[2] for it in reversals(all_happenings(harness))} == {TakenBackState.TAKEN}
+    assert {it[2] for it in reversals(all_happenings(harness))} == {ReversalState.TAKEN}
 
 
 def test_an_inquiry_with_a_debit_takes_the_money(harness, paid):
@@ -330,7 +330,7 @@ def test_an_inquiry_with_a_debit_takes_the_money(harness, paid):
     assert reversals(all_happenings(harness)) == set()
 
     harness.stand_in.move_money(dispute, "DEBIT", "100.00")
-    taken = {(dispute, TakenBack.DISPUTE, TakenBackState.TAKEN, 100)}
+    taken = {(dispute, ReversalKind.DISPUTE, ReversalState.TAKEN, 100)}
     assert reversals(all_happenings(harness)) == taken
 
     harness.stand_in.move_money(dispute, "CREDIT", "100.00")
@@ -355,7 +355,7 @@ def test_an_inquiry_does_not_hide_a_reversal(harness, paid):
     made = harness.stand_in.reverse(paid[1], "100.00")
 
     assert reversals(all_happenings(harness)) == {
-        (made["id"], TakenBack.REVERSAL, TakenBackState.TAKEN, 100)
+        (made["id"], ReversalKind.REVERSAL, ReversalState.TAKEN, 100)
     }
 
 
@@ -372,7 +372,7 @@ def test_a_reversal_is_booked_although_disputes_cannot_be_read(harness, paid, wi
 
     happenings = all_happenings(harness)
 
-    assert reversals(happenings) == {(made["id"], TakenBack.REVERSAL, TakenBackState.TAKEN, 40)}
+    assert reversals(happenings) == {(made["id"], ReversalKind.REVERSAL, ReversalState.TAKEN, 40)}
     assert "switch Disputes on" in for_operator(happenings)[f"{made['id']} (cause)"]
 
 
@@ -399,7 +399,7 @@ def test_disputes_are_read_after_the_feature_is_enabled(harness, paid, without_d
     harness.stand_in.end_dispute(dispute, "RESOLVED_BUYER_FAVOUR")
 
     assert reversals(all_happenings(harness)) == {
-        (dispute, TakenBack.DISPUTE, TakenBackState.LOST, 100)
+        (dispute, ReversalKind.DISPUTE, ReversalState.LOST, 100)
     }
 
 
@@ -409,7 +409,7 @@ def test_a_failed_refund_is_returned(harness, paid):
     made["status"] = "FAILED"
 
     assert reversals(all_happenings(harness)) == {
-        (made["id"], TakenBack.REFUND, TakenBackState.RETURNED, 40)
+        (made["id"], ReversalKind.REFUND, ReversalState.RETURNED, 40)
     }
 
 

@@ -29,8 +29,8 @@ from webapp.ports import (
     NotKnown,
     Paid,
     RequestRejected,
+    ReversalState,
     SavedCard,
-    TakenBackState,
     Unknown,
     Verified,
 )
@@ -109,10 +109,10 @@ class Sandbox:
         return self.card(WANTS_CUSTOMER)
 
     def confirm(self, address):
-        self.books.desk.complete(id_in(address), self.now())
+        self.books.challenges.complete(id_in(address), self.now())
 
     def fail(self, address):
-        self.books.desk.fail(id_in(address), self.now())
+        self.books.challenges.fail(id_in(address), self.now())
 
     def lose_next_answer(self):
         self.books.queue_answer(AnswerKind.TIMEOUT_AFTER_CHARGE)
@@ -124,30 +124,30 @@ class Sandbox:
         self.books.queue_answer(AnswerKind.REFUSE_TO_LOOK)
 
     def refund(self, key, amount):
-        self.books.afterwards.refund(key, amount, self.now())
+        self.books.reversals.refund(key, amount, self.now())
 
     def dispute(self, key):
-        return self.books.afterwards.dispute(key, self.now())
+        return self.books.reversals.dispute(key, self.now())
 
     def end_dispute(self, reference, won):
-        end = TakenBackState.RETURNED if won else TakenBackState.LOST
-        self.books.afterwards.close(reference, end, self.now())
+        end = ReversalState.RETURNED if won else ReversalState.LOST
+        self.books.reversals.close(reference, end, self.now())
 
     def remove_at_processor(self, reference):
-        self.books.afterwards.take_away(reference, self.now())
+        self.books.reversals.take_away(reference, self.now())
 
     def renew(self, reference):
-        self.books.afterwards.renew(reference, self.now())
+        self.books.reversals.renew(reference, self.now())
 
     def deliveries(self):
-        found = self.books.afterwards.undelivered(self.now())
+        found = self.books.reversals.undelivered(self.now())
         for number, _ in found:
-            self.books.afterwards.record_delivery(number, self.now())
+            self.books.reversals.record_delivery(number, self.now())
         return [(it.body, dict(it.headers)) for _, it in found]
 
     def unknown_delivery(self):
         self.deliveries()
-        self.books.afterwards.tell(self.processor.name, "weather fine", self.now())
+        self.books.reversals.tell(self.processor.name, "weather fine", self.now())
         return self.deliveries()[0]
 
     def taken(self):
@@ -174,10 +174,10 @@ class PayPal(Sandbox):
         return self.agreement("confirm@example.com")
 
     def agree(self, address, email):
-        self.books.desk.agree(id_in(address), email, self.now())
+        self.books.challenges.agree(id_in(address), email, self.now())
 
     def turn_down(self, address):
-        self.books.desk.cancel(id_in(address), self.now())
+        self.books.challenges.cancel(id_in(address), self.now())
 
     def cancel_agreement(self, reference):
         self.remove_at_processor(reference)
@@ -404,11 +404,11 @@ def test_a_challenge_can_be_answered_before_15_minutes_have_passed(harness):
 def test_an_unconfirmed_card_is_deleted(harness, end):
     """M6"""
     asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
-    subject = harness.books.desk.find(asked.reference, {ChallengeKind.CARD}).subject
+    subject = harness.books.challenges.find(asked.reference, {ChallengeKind.CARD}).subject
     assert harness.books.vault.held(subject).last4 == "3155"
     assert outcome(harness.processor.charge(charge_request(subject))) == "gone"
 
-    getattr(harness.books.desk, end)(asked.reference, harness.now())
+    getattr(harness.books.challenges, end)(asked.reference, harness.now())
 
     assert harness.books.vault.held(subject) is None
     assert harness.books.vault.card(subject) is None

@@ -16,10 +16,10 @@ from webapp.ports import (
     NeedsCustomer,
     Paid,
     RequestRejected,
+    ReversalKind,
+    ReversalState,
     Reversed,
     SavedAgreement,
-    TakenBack,
-    TakenBackState,
     Unknown,
 )
 
@@ -98,13 +98,13 @@ class Harness:
         self.processor.mishap = "refused"
 
     def refund(self, key, amount):
-        self._take_back(key, TakenBack.REFUND, amount)
+        self._take_back(key, ReversalKind.REFUND, amount)
 
     def dispute(self, key):
-        return self._take_back(key, TakenBack.DISPUTE, self.processor.ask(key).amount)
+        return self._take_back(key, ReversalKind.DISPUTE, self.processor.ask(key).amount)
 
     def end_dispute(self, reference, won):
-        state = TakenBackState.RETURNED if won else TakenBackState.LOST
+        state = ReversalState.RETURNED if won else ReversalState.LOST
         back = self.processor.taken_back
         back[reference] = replace(back[reference], state=state)
         self._tell(f"charge {back[reference].key}")
@@ -131,7 +131,7 @@ class Harness:
         return self.processor.saving(ACCOUNT, asked.reference).reference
 
     def _take_back(self, key, kind, amount):
-        reference, state = uuid4().hex, TakenBackState.TAKEN
+        reference, state = uuid4().hex, ReversalState.TAKEN
         told = Reversed(reference, key, kind, state, amount, "USD", self.time)
         self.processor.taken_back[reference] = told
         self._tell(f"charge {key}")

@@ -39,8 +39,8 @@ from webapp.ports import (
     NotKnown,
     Paid,
     RequestRejected,
+    ReversalState,
     Reversed,
-    TakenBackState,
     Unknown,
 )
 from webapp.processors.stripe.cards import Cards
@@ -334,7 +334,7 @@ def test_a_failed_refund_is_returned_l7(harness):
     )
 
     states = {it.state for it in new_happenings(harness) if isinstance(it, Reversed)}
-    assert states == {TakenBackState.RETURNED}
+    assert states == {ReversalState.RETURNED}
 
 
 def test_an_event_reports_the_outcome_of_its_charge(harness):
@@ -381,7 +381,7 @@ def test_a_card_refused_by_its_bank_is_not_saved(harness):
 
 
 def test_pages_receive_neither_secret_nor_number_m7(harness):
-    declined_with = {**harness.processor.open_form(HOLDER), **harness.processor.front.told}
+    declined_with = {**harness.processor.open_form(HOLDER), **harness.processor.front.variables}
 
     assert set(declined_with) == {"client_secret", "publishable_key", "script"}
     assert declined_with["publishable_key"] == PUBLISHABLE_KEY
@@ -411,7 +411,7 @@ def checked():
         def run(key=SECRET_KEY, clock=None):
             client = connect(key, stand_in.base)
             found = list(check(client, clock or Clock(), HERE))
-            return {one.what: one.said for one in found if not one.is_right}
+            return {one.what: one.result for one in found if not one.is_right}
 
         run.stand_in, run.endpoint = stand_in, endpoint
         yield run

@@ -21,7 +21,8 @@ def test_methods_of_an_unconfigured_processor_are_gone_and_the_next_one_is_charg
     world.cards(VISA, MASTERCARD)
     allow_paypal(world.ctx, world.account_id, True)
     asked = world.begin_paypal()
-    world.books.desk.agree(asked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
+    challenge = asked.address.rpartition("/")[2]
+    world.books.challenges.agree(challenge, "ana@example.com", world.clock.now())
     world.consent(world.finish(asked), True)
     world.refill("50.00", "100.00")
     unconfigure_sandbox(world)

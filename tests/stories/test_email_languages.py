@@ -27,7 +27,7 @@ from webapp.domain.shared.i18n import N_, Language, Translator
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.user import Role, User
 from webapp.domain.webhooks.endpoint import PATIENCE
-from webapp.ports import Reply, TakenBackState
+from webapp.ports import Reply, ReversalState
 
 pytestmark = pytest.mark.story
 
@@ -60,9 +60,9 @@ def money(world):
     world.use("60.00")
     world.work()
     key = world.attempts[-1].key
-    dispute = world.books.afterwards.dispute(key, world.clock.now())
+    dispute = world.books.reversals.dispute(key, world.clock.now())
     world.deliver()
-    world.books.afterwards.close(dispute, TakenBackState.RETURNED, world.clock.now())
+    world.books.reversals.close(dispute, ReversalState.RETURNED, world.clock.now())
     world.deliver()
     wires.reject(world, wires.prove(world, wires.ask(world)), "Storno")
     wires.cancel(world, wires.ask(world))

@@ -22,7 +22,7 @@ def row(world, index=0):
 def test_a_removed_card_is_marked_on_its_row_and_skipped(world):
     visa, _ = world.cards(VISA, MASTERCARD)
     world.refill("50.00", "100.00")
-    world.books.afterwards.take_away(visa.processor_reference, world.clock.now())
+    world.books.reversals.take_away(visa.processor_reference, world.clock.now())
 
     world.deliver(times=2)
 
@@ -46,7 +46,7 @@ def test_an_event_about_a_method_removed_here_records_nothing(world):
     reference = visa.processor_reference
     world.remove(visa)
     world.run("revoke methods")
-    world.books.afterwards.take_away(reference, world.clock.now())
+    world.books.reversals.take_away(reference, world.clock.now())
 
     world.deliver()
 
@@ -55,7 +55,7 @@ def test_an_event_about_a_method_removed_here_records_nothing(world):
 
 def test_a_card_added_again_is_valid(world):
     visa = world.card(VISA, auto_charge=True)
-    world.books.afterwards.take_away(visa.processor_reference, world.clock.now())
+    world.books.reversals.take_away(visa.processor_reference, world.clock.now())
     world.deliver()
 
     world.card(VISA)
@@ -68,7 +68,7 @@ def test_a_new_expiry_from_the_bank_is_stored(world):
     visa = world.card(VISA, expiry="12/26", auto_charge=False)
     world.clock.advance(days=60)
     assert row(world)[0].detail == "Expired 12/26"
-    world.books.afterwards.renew(visa.processor_reference, world.clock.now())
+    world.books.reversals.renew(visa.processor_reference, world.clock.now())
 
     world.deliver(times=2)
 
@@ -86,7 +86,7 @@ def test_a_renewed_card_is_charged_at_once_if_the_balance_is_low(world):
     world.work()
     assert world.charges == []
 
-    world.books.afterwards.renew(visa.processor_reference, world.clock.now())
+    world.books.reversals.renew(visa.processor_reference, world.clock.now())
     world.deliver()
     world.work()
 
@@ -96,10 +96,11 @@ def test_a_renewed_card_is_charged_at_once_if_the_balance_is_low(world):
 def test_an_agreement_cancelled_by_the_payer_is_gone(world):
     allow_paypal(world.ctx, world.account_id, True)
     asked = world.begin_paypal()
-    world.books.desk.agree(asked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
+    challenge = asked.address.rpartition("/")[2]
+    world.books.challenges.agree(challenge, "ana@example.com", world.clock.now())
     world.finish(asked)
     reference = world.methods[0].processor_reference
-    world.books.afterwards.take_away(reference, world.clock.now())
+    world.books.reversals.take_away(reference, world.clock.now())
 
     world.deliver()
 
@@ -112,7 +113,7 @@ def test_an_agreement_cancelled_by_the_payer_is_gone(world):
 def remove_at_processor(world, last4="4242"):
     """Remove the method at the processor and lose the event."""
     reference = world.method(last4).processor_reference
-    world.books.afterwards.take_away(reference, world.clock.now())
+    world.books.reversals.take_away(reference, world.clock.now())
 
 
 def test_the_next_card_is_charged_in_the_same_refill_m13(world):

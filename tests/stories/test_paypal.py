@@ -19,7 +19,7 @@ def allowed(world):
 def agree(world, email="ana@example.com"):
     asked = world.begin_paypal()
     challenge = asked.address.rstrip("/").rpartition("/")[2]
-    world.books.desk.agree(challenge, email, world.clock.now())
+    world.books.challenges.agree(challenge, email, world.clock.now())
     return world.finish(asked)
 
 

@@ -17,10 +17,10 @@ from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.payments.reversals import Reversal
 from webapp.domain.shared.money import decimal_text
-from webapp.ports import Paid, Reversed, TakenBack, TakenBackState
+from webapp.ports import Paid, ReversalKind, ReversalState, Reversed
 from webapp.reads.ledger.ledger_check import check_ledger
 
-TAKEN, LOST, RETURNED = TakenBackState.TAKEN, TakenBackState.LOST, TakenBackState.RETURNED
+TAKEN, LOST, RETURNED = ReversalState.TAKEN, ReversalState.LOST, ReversalState.RETURNED
 
 
 def paid(world, amount="100.00"):
@@ -30,7 +30,7 @@ def paid(world, amount="100.00"):
 
 
 def reversed_money(
-    world, key, amount, kind=TakenBack.REFUND, state=TAKEN, reference="re_1", currency="USD"
+    world, key, amount, kind=ReversalKind.REFUND, state=TAKEN, reference="re_1", currency="USD"
 ):
     return Reversed(reference, key, kind, state, micros(amount), currency, world.clock.now())
 
@@ -61,7 +61,7 @@ def agrees(world):
 def test_a_refund_and_a_dispute_over_the_same_money_are_debited_once(world):
     key = paid(world)
     refund = reversed_money(world, key, "40.00")
-    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    dispute = reversed_money(world, key, "100.00", ReversalKind.DISPUTE, reference="dp_1")
 
     apply_all(world, refund, dispute, refund, dispute)
 
@@ -83,8 +83,8 @@ def test_a_fully_refunded_payment_is_not_debited_again(world):
     apply_all(
         world,
         reversed_money(world, key, "100.00"),
-        reversed_money(world, key, "100.00", TakenBack.DISPUTE, LOST, "dp_1"),
-        reversed_money(world, key, "0.01", TakenBack.REVERSAL, reference="rv_1"),
+        reversed_money(world, key, "100.00", ReversalKind.DISPUTE, LOST, "dp_1"),
+        reversed_money(world, key, "0.01", ReversalKind.REVERSAL, reference="rv_1"),
     )
 
     assert moves(world) == ["-100.00"]
@@ -107,7 +107,7 @@ def test_partial_refunds_are_debited_up_to_the_payment(world):
 
 def test_a_won_dispute_credits_only_what_it_took(world):
     key = paid(world)
-    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    dispute = reversed_money(world, key, "100.00", ReversalKind.DISPUTE, reference="dp_1")
 
     apply_all(world, reversed_money(world, key, "40.00"), dispute, replace(dispute, state=RETURNED))
 
@@ -119,7 +119,7 @@ def test_a_won_dispute_credits_only_what_it_took(world):
 
 def test_a_won_dispute_that_took_nothing_credits_nothing(world):
     key = paid(world)
-    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    dispute = reversed_money(world, key, "100.00", ReversalKind.DISPUTE, reference="dp_1")
 
     apply_all(
         world, reversed_money(world, key, "100.00"), dispute, replace(dispute, state=RETURNED)
@@ -133,7 +133,7 @@ def test_a_won_dispute_that_took_nothing_credits_nothing(world):
 def test_a_refund_reported_before_a_won_dispute_is_booked_after_it(world):
     """The dispute is won before the money is refunded, but the refund is reported first."""
     key, now = paid(world), world.clock.now()
-    books = world.books.afterwards
+    books = world.books.reversals
     dispute = books.dispute(key, now)
     world.deliver()
     books.close(dispute, RETURNED, now)
@@ -155,7 +155,7 @@ def test_a_refund_reported_before_a_won_dispute_is_booked_after_it(world):
 
 def test_an_event_closed_by_the_operator_is_not_booked_as_well(world):
     key = paid(world)
-    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    dispute = reversed_money(world, key, "100.00", ReversalKind.DISPUTE, reference="dp_1")
     apply_all(world, dispute, reversed_money(world, key, "100.00"))
     (waiting,) = unmatched_events.waiting(world.session)
     close_unmatched_event(world.ctx, waiting.id, "Adjusted by hand")
@@ -169,7 +169,7 @@ def test_an_event_closed_by_the_operator_is_not_booked_as_well(world):
 def test_a_dispute_won_after_it_was_lost_and_lost_after_it_was_won(world):
     """The first is credited back; the second, as after an appeal, goes before the operator."""
     key = paid(world)
-    lost = reversed_money(world, key, "100.00", TakenBack.DISPUTE, LOST, "dp_1")
+    lost = reversed_money(world, key, "100.00", ReversalKind.DISPUTE, LOST, "dp_1")
     won = replace(lost, state=RETURNED)
 
     apply_all(world, lost, won, won, replace(lost, state=TAKEN), lost, lost)
@@ -182,7 +182,7 @@ def test_a_dispute_won_after_it_was_lost_and_lost_after_it_was_won(world):
 def test_a_dispute_lost_with_another_amount_is_reported_to_the_operator(world):
     """As if the buyer gets a part: 100 were debited here, 60 there."""
     key = paid(world)
-    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    dispute = reversed_money(world, key, "100.00", ReversalKind.DISPUTE, reference="dp_1")
     less = replace(dispute, state=LOST, amount=micros("60.00"))
 
     apply_all(world, dispute, less, less)
@@ -199,7 +199,7 @@ def test_a_dispute_over_payments_of_two_accounts_credits_the_right_one(world):
     key, mine = paid(world), world.account_id
     world.account_id = world.account().account_id
     other_key = paid(world)
-    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    dispute = reversed_money(world, key, "100.00", ReversalKind.DISPUTE, reference="dp_1")
     of_other = replace(dispute, key=other_key, state=RETURNED)
 
     apply_all(world, dispute, of_other)
@@ -218,8 +218,8 @@ def test_a_dispute_over_payments_of_two_accounts_credits_the_right_one(world):
 def test_a_dispute_after_its_reversal_is_debited_once(world):
     """L7: as if PayPal did not allow disputes to be read when the reversal arrived."""
     key = paid(world)
-    reversal = reversed_money(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
-    dispute = reversed_money(world, key, "40.00", TakenBack.DISPUTE, LOST, "dp_1")
+    reversal = reversed_money(world, key, "40.00", ReversalKind.REVERSAL, reference="rv_1")
+    dispute = reversed_money(world, key, "40.00", ReversalKind.DISPUTE, LOST, "dp_1")
 
     apply_all(world, reversal, dispute, dispute, reversal)
 
@@ -233,8 +233,8 @@ def test_a_dispute_after_its_reversal_is_debited_once(world):
 def test_a_reversal_after_its_dispute_is_debited_once(world):
     """L7: once the dispute is won, its money is credited back."""
     key = paid(world)
-    dispute = reversed_money(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1")
-    reversal = reversed_money(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
+    dispute = reversed_money(world, key, "40.00", ReversalKind.DISPUTE, reference="dp_1")
+    reversal = reversed_money(world, key, "40.00", ReversalKind.REVERSAL, reference="rv_1")
 
     apply_all(world, dispute, reversal, reversal, replace(dispute, state=RETURNED), reversal)
 
@@ -246,8 +246,8 @@ def test_a_reversal_after_its_dispute_is_debited_once(world):
 def test_a_won_dispute_whose_reversal_was_debited_is_reported_to_the_operator(world):
     """L9: the operator finds out whether the reversal was undone too."""
     key = paid(world)
-    reversal = reversed_money(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
-    dispute = reversed_money(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1")
+    reversal = reversed_money(world, key, "40.00", ReversalKind.REVERSAL, reference="rv_1")
+    dispute = reversed_money(world, key, "40.00", ReversalKind.DISPUTE, reference="dp_1")
 
     apply_all(world, reversal, dispute, replace(dispute, state=RETURNED))
 
@@ -265,7 +265,7 @@ def test_an_unreadable_dispute_that_is_read_later_is_closed(world):
     unmatched_events.record(world.ctx.at(now), "sandbox", "dp_1", "It cannot be read.", 0, "", now)
     world.session.commit()
 
-    apply_all(world, reversed_money(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1"))
+    apply_all(world, reversed_money(world, key, "40.00", ReversalKind.DISPUTE, reference="dp_1"))
 
     assert (moves(world), awaiting_operator(world)) == (["-40.00"], [])
 

@@ -15,7 +15,7 @@ from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.payment import Attempt, Payment
 from webapp.domain.payments.reversals import Reversal
 from webapp.domain.top_ups.top_up import why_not_resumable
-from webapp.ports import TakenBackState
+from webapp.ports import ReversalState
 from webapp.reads.ledger.ledger_check import check_ledger
 from webapp.reads.ledger.statement import read_statement
 from webapp.reads.payments.payment_list import read_payments
@@ -30,7 +30,7 @@ def paid(world, amount="100.00"):
 
 def check(world):
     books = world.books
-    return check_ledger(world.session, books.paid_charges, books.afterwards.all).differences
+    return check_ledger(world.session, books.paid_charges, books.reversals.all).differences
 
 
 def account(world):
@@ -40,7 +40,7 @@ def account(world):
 
 def test_a_refund_is_debited_once_and_names_its_payment(world):
     key = paid(world)
-    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    world.books.reversals.refund(key, micros("40.00"), world.clock.now())
 
     receipts = world.deliver(times=3)
 
@@ -57,8 +57,8 @@ def test_two_refunds_of_a_payment_are_two_debits(world):
     """Each is debited by its own amount, in any order of events."""
     key = paid(world)
     for amount in ("30.00", "70.00"):
-        world.books.afterwards.refund(key, micros(amount), world.clock.now())
-    first, second = world.books.afterwards.undelivered(world.clock.now())
+        world.books.reversals.refund(key, micros(amount), world.clock.now())
+    first, second = world.books.reversals.undelivered(world.clock.now())
 
     for _, it in (second, first, second):
         world.receive(it.processor, it.body, it.headers)
@@ -69,7 +69,7 @@ def test_two_refunds_of_a_payment_are_two_debits(world):
 
 def test_a_refund_is_shown_on_the_screens_and_emailed(world):
     key = paid(world)
-    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    world.books.reversals.refund(key, micros("40.00"), world.clock.now())
     world.deliver()
 
     now = world.clock.now()
@@ -97,7 +97,7 @@ def test_a_refund_below_the_threshold_starts_no_refill(world):
     world.refill("50.00", "100.00")
     key = paid(world)
     world.use("60.00")
-    world.books.afterwards.refund(key, micros("100.00"), world.clock.now())
+    world.books.reversals.refund(key, micros("100.00"), world.clock.now())
     world.deliver()
     assert world.balance == "40.00"
 
@@ -117,7 +117,7 @@ def test_a_refund_below_the_threshold_starts_no_refill(world):
 def test_a_refund_can_take_the_balance_below_zero(world):
     key = paid(world, "500.00")
     world.use("550.00")
-    world.books.afterwards.refund(key, micros("500.00"), world.clock.now())
+    world.books.reversals.refund(key, micros("500.00"), world.clock.now())
 
     world.deliver()
 
@@ -128,7 +128,7 @@ def test_a_refund_below_the_notification_threshold_is_emailed(world):
     """N2: the email moves no money."""
     key = paid(world)
     world.apply(notification_on=True, notification_threshold="150.00")
-    world.books.afterwards.refund(key, micros("100.00"), world.clock.now())
+    world.books.reversals.refund(key, micros("100.00"), world.clock.now())
 
     world.deliver()
 
@@ -137,9 +137,9 @@ def test_a_refund_below_the_notification_threshold_is_emailed(world):
 
 def test_a_failed_refund_is_credited_back(world):
     key = paid(world)
-    reference = world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    reference = world.books.reversals.refund(key, micros("40.00"), world.clock.now())
     world.deliver()
-    world.books.afterwards.close(reference, TakenBackState.RETURNED, world.clock.now())
+    world.books.reversals.close(reference, ReversalState.RETURNED, world.clock.now())
 
     world.deliver(times=2)
 
@@ -150,11 +150,11 @@ def test_a_failed_refund_is_credited_back(world):
 
 def test_a_won_dispute_is_credited_back(world):
     key = paid(world)
-    reference = world.books.afterwards.dispute(key, world.clock.now())
+    reference = world.books.reversals.dispute(key, world.clock.now())
     world.deliver()
     assert world.balance == "100.00"
 
-    world.books.afterwards.close(reference, TakenBackState.RETURNED, world.clock.now())
+    world.books.reversals.close(reference, ReversalState.RETURNED, world.clock.now())
     world.deliver(times=2)
 
     assert world.balance == "200.00"
@@ -166,11 +166,11 @@ def test_a_lost_dispute_pauses_automatic_payments_until_a_person_resumes(world):
     world.card(VISA, auto_charge=True)
     world.refill("50.00", "100.00")
     key = paid(world)
-    reference = world.books.afterwards.dispute(key, world.clock.now())
+    reference = world.books.reversals.dispute(key, world.clock.now())
     world.deliver()
     assert account(world).paused_at is None
 
-    world.books.afterwards.close(reference, TakenBackState.LOST, world.clock.now())
+    world.books.reversals.close(reference, ReversalState.LOST, world.clock.now())
     world.deliver()
     world.use("90.00")
     world.work()
@@ -184,15 +184,15 @@ def test_a_lost_dispute_pauses_automatic_payments_until_a_person_resumes(world):
 
     assert len(world.charges) == 2
     # The loss is reported again, and has no effect any more.
-    world.books.afterwards.tell("sandbox", f"taken_back {reference}", world.clock.now())
+    world.books.reversals.tell("sandbox", f"taken_back {reference}", world.clock.now())
     world.deliver()
     assert account(world).paused_at is None
 
 
 def test_a_dispute_first_reported_as_lost_counts_once(world):
     key = paid(world)
-    reference = world.books.afterwards.dispute(key, world.clock.now())
-    world.books.afterwards.close(reference, TakenBackState.LOST, world.clock.now())
+    reference = world.books.reversals.dispute(key, world.clock.now())
+    world.books.reversals.close(reference, ReversalState.LOST, world.clock.now())
 
     world.deliver()
 
@@ -202,8 +202,8 @@ def test_a_dispute_first_reported_as_lost_counts_once(world):
 
 def test_a_dispute_first_reported_as_won_moves_nothing(world):
     key = paid(world)
-    reference = world.books.afterwards.dispute(key, world.clock.now())
-    world.books.afterwards.close(reference, TakenBackState.RETURNED, world.clock.now())
+    reference = world.books.reversals.dispute(key, world.clock.now())
+    world.books.reversals.close(reference, ReversalState.RETURNED, world.clock.now())
 
     world.deliver()
 
@@ -213,7 +213,7 @@ def test_a_dispute_first_reported_as_won_moves_nothing(world):
 
 def test_a_reversal_is_booked_as_its_own_kind(world):
     key = paid(world)
-    world.books.afterwards.reverse(key, world.clock.now())
+    world.books.reversals.reverse(key, world.clock.now())
 
     world.deliver()
 
@@ -226,7 +226,7 @@ def test_a_refund_settles_its_payment_with_an_unknown_outcome_first(world):
     world.next_answer("timeout_after_charge")
     world.pay(card)
     key = world.attempts[-1].key
-    world.books.afterwards.refund(key, micros("100.00"), world.clock.now())
+    world.books.reversals.refund(key, micros("100.00"), world.clock.now())
 
     world.deliver()
 
@@ -244,7 +244,7 @@ def test_a_refund_of_an_uncredited_payment_is_reported_to_the_operator(world):
     world.session.get_one(Attempt, attempt_id).key = "attempt-of-a-backup"
     world.session.commit()
     key = world.books.paid_charges()[-1][0]
-    world.books.afterwards.refund(key, micros("100.00"), world.clock.now())
+    world.books.reversals.refund(key, micros("100.00"), world.clock.now())
 
     world.deliver(times=2)
 
@@ -259,7 +259,7 @@ def test_an_event_with_the_outcome_settles_the_attempt(world):
     card = world.card(VISA)
     world.next_answer("timeout_after_charge")
     world.pay(card)
-    world.books.afterwards.tell_of_charge(world.attempts[-1].key, world.clock.now())
+    world.books.reversals.tell_of_charge(world.attempts[-1].key, world.clock.now())
 
     world.deliver(times=2)
 
@@ -269,8 +269,8 @@ def test_an_event_with_the_outcome_settles_the_attempt(world):
 @pytest.mark.parametrize("harm", ["body", "signature", "letters", "late"])
 def test_an_event_with_a_wrong_signature_is_rejected(world, harm):
     key = paid(world)
-    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
-    ((_, it),) = world.books.afterwards.undelivered(world.clock.now())
+    world.books.reversals.refund(key, micros("40.00"), world.clock.now())
+    ((_, it),) = world.books.reversals.undelivered(world.clock.now())
     body, headers = it.body, dict(it.headers)
     if harm == "body":
         body = body.replace(b"taken_back", b"taken_Back")
@@ -286,7 +286,7 @@ def test_an_event_with_a_wrong_signature_is_rejected(world, harm):
 
 
 def test_an_event_of_an_unknown_type_is_accepted_and_ignored(world):
-    world.books.afterwards.tell("sandbox", "weather is-fine", world.clock.now())
+    world.books.reversals.tell("sandbox", "weather is-fine", world.clock.now())
 
     assert world.deliver(times=2) == [Receipt.DONE, Receipt.KNOWN]
 
@@ -294,8 +294,8 @@ def test_an_event_of_an_unknown_type_is_accepted_and_ignored(world):
 def test_a_crash_before_the_commit_applies_the_event_once_it_is_repeated(world):
     """The event's id is stored in the transaction of its effect."""
     key = paid(world)
-    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
-    ((_, it),) = world.books.afterwards.undelivered(world.clock.now())
+    world.books.reversals.refund(key, micros("40.00"), world.clock.now())
+    ((_, it),) = world.books.reversals.undelivered(world.clock.now())
     commit = world.session.commit
     world.session.commit = lambda: (_ for _ in ()).throw(SystemExit)
     with pytest.raises(SystemExit):
@@ -317,7 +317,7 @@ def test_a_refund_does_not_end_an_email_link(world):
     world.refill()
     world.use("90.00")
     world.work()
-    world.books.afterwards.refund(key, micros("10.00"), world.clock.now())
+    world.books.reversals.refund(key, micros("10.00"), world.clock.now())
     world.deliver()
 
     assert world.balance == "30.00"

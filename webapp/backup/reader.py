@@ -52,7 +52,7 @@ def require_agreement(database: Engine | Connection, books: SandboxBooks | None,
     """Raise `Refusal`, starting with `what`, if `flask ledger check` would find a difference."""
     with Session(database, join_transaction_mode="create_savepoint") as session:
         found = (
-            check_ledger(session, books.paid_charges, books.afterwards.all)
+            check_ledger(session, books.paid_charges, books.reversals.all)
             if books
             else check_ledger(session, None)
         )

@@ -21,7 +21,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     """
     books = services().sandbox
     found = (
-        check_ledger(db.session(), books.paid_charges, books.afterwards.all)
+        check_ledger(db.session(), books.paid_charges, books.reversals.all)
         if books
         else check_ledger(db.session(), None)
     )

@@ -22,7 +22,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     Exit code 1 if a check fails. It charges nothing and changes nothing.
     """
     found = [
-        {"processor": name, "what": one.what, "right": one.is_right, "said": one.said}
+        {"processor": name, "what": one.what, "right": one.is_right, "said": one.result}
         for name, processor in services().processors.items()
         for one in _findings(services(), name, processor)
     ]

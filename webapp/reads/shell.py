@@ -8,7 +8,7 @@ from webapp.domain.users.user import Role, User
 
 
 @dataclass(frozen=True)
-class Choice:
+class AccountChoice:
     """An account that the user belongs to."""
 
     id: int
@@ -19,7 +19,7 @@ class Choice:
 @dataclass(frozen=True)
 class Shell:
     account_name: str
-    accounts: tuple[Choice, ...]
+    accounts: tuple[AccountChoice, ...]
     """The user's accounts, by name (P3)."""
     user_name: str
     user_initials: str
@@ -63,7 +63,7 @@ def read_shell(
     user = ctx.session.get_one(User, user_id)
     return Shell(
         account_name=account.name,
-        accounts=tuple(Choice(a.id, a.name, a is account) for a in user.accounts),
+        accounts=tuple(AccountChoice(a.id, a.name, a is account) for a in user.accounts),
         user_name=user.name,
         user_initials=user.initials,
         user_email=user.email,

@@ -132,7 +132,7 @@ def test_a_refund_and_its_payment_link_to_each_other_l7(world):
     """L7, E2: in both directions; a refund has no receipt."""
     paid = world.pay(world.card(VISA), "100.00").id
     key = world.attempts[-1].key
-    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    world.books.reversals.refund(key, micros("40.00"), world.clock.now())
     world.deliver()
     (refund,) = page(world, paid).relatives
     assert (refund.words, refund.state) == ("Reversed by", "Refund")

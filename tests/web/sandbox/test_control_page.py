@@ -337,7 +337,7 @@ def agreement(world, session):
     """A saved method with the agreement of ana@example.com."""
     processor = world.services.processors["sandbox_paypal"]
     asked = processor.link(1, BACK)
-    world.books.desk.agree(asked.reference, "ana@example.com", world.clock.now())
+    world.books.challenges.agree(asked.reference, "ana@example.com", world.clock.now())
     saved = processor.saving(1, asked.reference)
     method = PaymentMethod(
         account_id=world.account_id,
@@ -614,7 +614,7 @@ def test_a_refund_on_the_page_is_debited_l7(client, world):
 @pytest.mark.parametrize(("end", "balance"), [("won", "200.00"), ("lost", "100.00")])
 def test_a_dispute_on_the_page_is_decided_once_l7(client, world, end, balance):
     client.post("/sandbox/taken-back", data={"charge": paid_key(world), "kind": "dispute"})
-    (row,) = world.books.afterwards.all()
+    (row,) = world.books.reversals.all()
 
     client.post(f"/sandbox/taken-back/{row.reference}", data={"end": end})
     client.post(f"/sandbox/taken-back/{row.reference}", data={"end": "won"})
@@ -675,7 +675,7 @@ def test_one_of_several_concurrent_refunds_is_booked(app, client, world, sign_in
         form = {"charge": key, "kind": "refund", "amount": "100.00"}
         answers = list(pool.map(lambda it: it.post("/sandbox/taken-back", data=form), people))
     assert {answer.status_code for answer in answers} == {303}
-    assert len(world.books.afterwards.all()) == 1
+    assert len(world.books.reversals.all()) == 1
     refused = [
         person for person in people if "exceeds what is left" in words(person.get("/sandbox"))
     ]

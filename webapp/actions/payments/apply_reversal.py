@@ -18,7 +18,7 @@ from webapp.domain.payments.reversals import Reversal
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.ports import Reversed, TakenBackState
+from webapp.ports import ReversalState, Reversed
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +62,10 @@ def _apply(ctx: Context, account: Account, attempt: Attempt, event: Reversed) ->
     if event.amount != reversal.amount:
         why = f"was first reported with an amount of {decimal_text(reversal.amount)}"
         _record_for_operator(ctx, attempt.processor, event, why, " (other amount)")
-    before, reversal.state = TakenBackState(reversal.state), _later_of(reversal, event)
-    if (before, event.state) == (TakenBackState.RETURNED, TakenBackState.LOST):
+    before, reversal.state = ReversalState(reversal.state), _later_of(reversal, event)
+    if (before, event.state) == (ReversalState.RETURNED, ReversalState.LOST):
         _record_for_operator(ctx, attempt.processor, event, "was returned before", " (lost)")
-    if reversal.state == TakenBackState.RETURNED:
+    if reversal.state == ReversalState.RETURNED:
         _give_back(ctx, account, reversal)
         other = reversals.counterpart(ctx.session, reversal) if reversal.debit_id is None else None
         if other is not None:
@@ -74,8 +74,8 @@ def _apply(ctx: Context, account: Account, attempt: Attempt, event: Reversed) ->
     for waiting in reversals.waiting(ctx.session, attempt):
         _debit_what_is_left(ctx, account, waiting)
     is_new = known is None
-    lost = reversal.state == TakenBackState.LOST
-    if lost and (is_new or before != TakenBackState.LOST):
+    lost = reversal.state == ReversalState.LOST
+    if lost and (is_new or before != ReversalState.LOST):
         pause_for_dispute(ctx, account, reversal.name)
 
 
@@ -163,14 +163,14 @@ def _record_excess_for_operator(
     decisions.record(ctx, account.id, Code.MISMATCH, line, attempt_id=reversal.attempt_id)
 
 
-def _later_of(reversal: Reversal, event: Reversed) -> TakenBackState:
+def _later_of(reversal: Reversal, event: Reversed) -> ReversalState:
     """Return the later state: an older event that arrives late does not reopen a reversal."""
-    return event.state if reversal.state == TakenBackState.TAKEN else _ended(reversal, event)
+    return event.state if reversal.state == ReversalState.TAKEN else _ended(reversal, event)
 
 
-def _ended(reversal: Reversal, event: Reversed) -> TakenBackState:
-    won_after_all = (reversal.state, event.state) == (TakenBackState.LOST, TakenBackState.RETURNED)
-    return TakenBackState.RETURNED if won_after_all else TakenBackState(reversal.state)
+def _ended(reversal: Reversal, event: Reversed) -> ReversalState:
+    won_after_all = (reversal.state, event.state) == (ReversalState.LOST, ReversalState.RETURNED)
+    return ReversalState.RETURNED if won_after_all else ReversalState(reversal.state)
 
 
 def _debit(ctx: Context, account: Account, reversal: Reversal, amount: int) -> None:

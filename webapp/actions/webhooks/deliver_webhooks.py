@@ -150,7 +150,7 @@ def _switch_off(
         "url": endpoint.url,
         "gone": why is Ended.GONE,
         "since": account.mailed(since, ctx.now),
-        "last": f"HTTP {reply.status}" if reply.status else _(reply.said, detail=reply.detail),
+        "last": f"HTTP {reply.status}" if reply.status else _(reply.text, detail=reply.detail),
     }
     about = f"webhook {endpoint.id} {ctx.now.isoformat(timespec='seconds')}"
     outbox.enqueue(ctx, account, NoticeKind.WEBHOOK_ENDED, about, facts)

@@ -191,7 +191,7 @@ class Story:
             return_to="/",
         )
         challenge = asked.address.rpartition("/")[2]
-        self.books.desk.agree(challenge, "ana@example.com", self.clock.at)
+        self.books.challenges.agree(challenge, "ana@example.com", self.clock.at)
         finish_setup(
             self._ctx(self.ana),
             account_id,

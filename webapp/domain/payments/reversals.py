@@ -18,23 +18,26 @@ from webapp.domain.payments import adjustments
 from webapp.domain.payments.payment import Attempt, Payment, PaymentKind
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.i18n import ENGLISH, N_, Translator
-from webapp.ports import Reversed, TakenBack, TakenBackState
+from webapp.ports import ReversalKind, ReversalState, Reversed
 
 NAMES = {
-    TakenBack.REFUND: N_("Refund of %(payment)s"),
-    TakenBack.DISPUTE: N_("Dispute of %(payment)s"),
-    TakenBack.REVERSAL: N_("Reversal of %(payment)s"),
+    ReversalKind.REFUND: N_("Refund of %(payment)s"),
+    ReversalKind.DISPUTE: N_("Dispute of %(payment)s"),
+    ReversalKind.REVERSAL: N_("Reversal of %(payment)s"),
 }
 KINDS = {
-    TakenBack.REFUND: (PaymentKind.REFUND, EntryKind.REFUND),
-    TakenBack.DISPUTE: (PaymentKind.DISPUTE, EntryKind.DISPUTE),
-    TakenBack.REVERSAL: (PaymentKind.REVERSAL, EntryKind.REVERSAL),
+    ReversalKind.REFUND: (PaymentKind.REFUND, EntryKind.REFUND),
+    ReversalKind.DISPUTE: (PaymentKind.DISPUTE, EntryKind.DISPUTE),
+    ReversalKind.REVERSAL: (PaymentKind.REVERSAL, EntryKind.REVERSAL),
 }
 
 EXCESS = " (excess)"
 SAME_MONEY = " (same money)"
 
-COUNTERPARTS = {TakenBack.DISPUTE: TakenBack.REVERSAL, TakenBack.REVERSAL: TakenBack.DISPUTE}
+COUNTERPARTS = {
+    ReversalKind.DISPUTE: ReversalKind.REVERSAL,
+    ReversalKind.REVERSAL: ReversalKind.DISPUTE,
+}
 """A processor may report the same money as a dispute and as the reversal that it caused."""
 
 
@@ -52,8 +55,8 @@ class Reversal(Base):
     """The attempt that was paid."""
     processor: Mapped[str] = mapped_column(String(20))
     reference: Mapped[str] = mapped_column(String(120))
-    kind: Mapped[TakenBack] = mapped_column(String(10))
-    state: Mapped[TakenBackState] = mapped_column(String(10))
+    kind: Mapped[ReversalKind] = mapped_column(String(10))
+    state: Mapped[ReversalState] = mapped_column(String(10))
     amount: Mapped[int] = mapped_column(BigInteger)
     """Micros reported by the processor. The debit is smaller if less is left of the payment."""
     currency: Mapped[str] = mapped_column(String(3))
@@ -74,7 +77,7 @@ class Reversal(Base):
 
     def name_in(self, tongue: Translator) -> str:
         reference, method = self.attempt.payment.reference, self.attempt.method
-        name = tongue.gettext(NAMES[TakenBack(self.kind)], payment=reference)
+        name = tongue.gettext(NAMES[ReversalKind(self.kind)], payment=reference)
         return f"{name}, {method.label_in(tongue)}" if method else name
 
     @property
@@ -100,7 +103,7 @@ class Reversal(Base):
 
     def _book(self, ctx: Context, account: Account, amount: int, what: str) -> int:
         """Book a debit or credit once: its key is derived from the reversal's reference."""
-        payment_kind, entry_kind = KINDS[TakenBack(self.kind)]
+        payment_kind, entry_kind = KINDS[ReversalKind(self.kind)]
         own = sha256(f"{self.processor} {self.reference}".encode()).hexdigest()[:32]
         direction = "back" if amount > 0 else "gone"
         payment = Payment(kind=payment_kind, note=what)
@@ -132,7 +135,7 @@ def waiting(session: Session, attempt: Attempt) -> list[Reversal]:
             .where(
                 Reversal.attempt_id == attempt.id,
                 Reversal.debit_id.is_(None),
-                Reversal.state != TakenBackState.RETURNED,
+                Reversal.state != ReversalState.RETURNED,
             )
             .order_by(Reversal.id)
         )
@@ -141,7 +144,7 @@ def waiting(session: Session, attempt: Attempt) -> list[Reversal]:
 
 def counterpart(session: Session, reversal: Reversal) -> Reversal | None:
     """Return a debited reversal of the payment that may be the same money under another kind."""
-    other = COUNTERPARTS.get(TakenBack(reversal.kind))
+    other = COUNTERPARTS.get(ReversalKind(reversal.kind))
     return session.scalar(
         select(Reversal)
         .where(

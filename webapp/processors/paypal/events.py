@@ -23,10 +23,10 @@ from webapp.ports import (
     NeedsOperator,
     Paid,
     RequestRejected,
+    ReversalKind,
+    ReversalState,
     Reversed,
     Settled,
-    TakenBack,
-    TakenBackState,
     Unknown,
 )
 from webapp.processors.paypal import amounts
@@ -80,12 +80,12 @@ OURS = "attempt-"
 """Prefix of our keys: the merchant's PayPal account may have other payments."""
 
 ENDINGS = {
-    "RESOLVED_BUYER_FAVOUR": TakenBackState.LOST,
-    "ACCEPTED": TakenBackState.LOST,
-    "RESOLVED_SELLER_FAVOUR": TakenBackState.RETURNED,
-    "RESOLVED_WITH_PAYOUT": TakenBackState.RETURNED,
-    "CANCELED_BY_BUYER": TakenBackState.RETURNED,
-    "DENIED": TakenBackState.RETURNED,
+    "RESOLVED_BUYER_FAVOUR": ReversalState.LOST,
+    "ACCEPTED": ReversalState.LOST,
+    "RESOLVED_SELLER_FAVOUR": ReversalState.RETURNED,
+    "RESOLVED_WITH_PAYOUT": ReversalState.RETURNED,
+    "CANCELED_BY_BUYER": ReversalState.RETURNED,
+    "DENIED": ReversalState.RETURNED,
 }
 """States by the outcome of a dispute. Any other outcome goes to the operator (L9)."""
 
@@ -215,15 +215,15 @@ class Events:
 
     def _refund(self, id_: str) -> Sequence[Happening]:
         found = self._find(f"{REFUNDS}/{quote(id_, safe='')}")
-        return () if found is None else self._given_back(found, TakenBack.REFUND)
+        return () if found is None else self._given_back(found, ReversalKind.REFUND)
 
-    def _given_back(self, found: Mapping[str, Any], kind: TakenBack) -> Sequence[Happening]:
+    def _given_back(self, found: Mapping[str, Any], kind: ReversalKind) -> Sequence[Happening]:
         key, paid = self._paid_by_link(found)
         if not key:
             return ()
         amount, currency = amounts.read(found["amount"])
         undone = found["status"] in ("CANCELLED", "FAILED")
-        state = TakenBackState.RETURNED if undone else TakenBackState.TAKEN
+        state = ReversalState.RETURNED if undone else ReversalState.TAKEN
         at = instant(found["create_time"])
         return (*paid, Reversed(str(found["id"]), key, kind, state, amount, currency, at))
 
@@ -239,12 +239,12 @@ class Events:
             claims = self._claims_about(_up(found))
         except Forbidden:
             self._client.renew_access()
-            booked = self._given_back(found, TakenBack.REVERSAL)
+            booked = self._given_back(found, ReversalKind.REVERSAL)
             return (*booked, *(_unexplained(one) for one in booked if isinstance(one, Reversed)))
         disputed = [happening for claim in claims for happening in self._disputed(claim)]
         if any(isinstance(happening, Reversed) for happening in disputed):
             return disputed
-        return self._given_back(found, TakenBack.REVERSAL)
+        return self._given_back(found, ReversalKind.REVERSAL)
 
     def _claims_about(self, capture: str) -> list[dict[str, Any]]:
         """The disputes about a payment that have taken money."""
@@ -269,8 +269,8 @@ class Events:
         id_, is_over = str(found["dispute_id"]), found["status"] == "RESOLVED"
         outcome = found.get("dispute_outcome") or {}
         ending = str(outcome.get("outcome_code") or "")
-        state = ENDINGS.get(ending) if is_over else TakenBackState.TAKEN
-        refunded = outcome.get("amount_refunded") if state is TakenBackState.LOST else None
+        state = ENDINGS.get(ending) if is_over else ReversalState.TAKEN
+        refunded = outcome.get("amount_refunded") if state is ReversalState.LOST else None
         amount, currency = amounts.read(refunded or found["dispute_amount"])
         at = instant(found["create_time"])
         happenings: list[Happening] = []
@@ -280,8 +280,8 @@ class Events:
             if not key:
                 continue
             happenings.extend(paid)
-            if state is TakenBackState.RETURNED or (state and _takes_money(found)):
-                dispute = TakenBack.DISPUTE
+            if state is ReversalState.RETURNED or (state and _takes_money(found)):
+                dispute = ReversalKind.DISPUTE
                 happenings.append(Reversed(id_, key, dispute, state, amount, currency, at))
             elif is_over:
                 what = _unclear(found, ending)

@@ -100,14 +100,14 @@ class PretendProcessor(ABC):
     @or_else(DOWN)
     def saving(self, account_id: int, reference: str) -> SavingAnswer:
         self._take(self._books.latency)
-        return self._ended(account_id, self._books.desk.find(reference, {self.saves}))
+        return self._ended(account_id, self._books.challenges.find(reference, {self.saves}))
 
     @or_else(DOWN)
     def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
         self._take(self._books.latency)
-        challenge = self._books.desk.find(reference, {self.saves})
+        challenge = self._books.challenges.find(reference, {self.saves})
         if challenge is not None and challenge.account_id == account_id:
-            challenge = self._books.desk.cancel(reference, self._clock.now())
+            challenge = self._books.challenges.cancel(reference, self._clock.now())
         return self._ended(account_id, challenge)
 
     @or_else(DOWN)
@@ -115,7 +115,7 @@ class PretendProcessor(ABC):
         objection = _objection(request)
         if objection is not None:
             return objection
-        recorded = self._books.book.find(request.key)
+        recorded = self._books.charge_book.find(request.key)
         if recorded is not None:
             self._take(self._books.latency)
             return recorded.answer_to(request)
@@ -129,7 +129,7 @@ class PretendProcessor(ABC):
         if outcome is None:
             charge = None
         else:
-            charge = self._books.book.book(request, outcome, self._clock.now())
+            charge = self._books.charge_book.book(request, outcome, self._clock.now())
         if script.kind is AnswerKind.TIMEOUT_AFTER_CHARGE:
             return ANSWER_LOST
         if charge is None:
@@ -139,16 +139,16 @@ class PretendProcessor(ABC):
     @or_else(DOWN)
     def ask(self, key: str) -> Answer | NotKnown:
         self._take(self._books.latency)
-        recorded = self._books.book.find(key)
+        recorded = self._books.charge_book.find(key)
         return NotKnown() if recorded is None else recorded.answer()
 
     @or_else(DOWN)
     def cancel(self, key: str) -> Answer | NotKnown:
         self._take(self._books.latency)
-        recorded = self._books.book.find(key)
+        recorded = self._books.charge_book.find(key)
         if recorded is not None and recorded.challenge_id:
-            self._books.desk.cancel(recorded.challenge_id, self._clock.now())
-            recorded = self._books.book.find(key)
+            self._books.challenges.cancel(recorded.challenge_id, self._clock.now())
+            recorded = self._books.charge_book.find(key)
         return NotKnown() if recorded is None else recorded.answer()
 
     @or_else(DOWN)
@@ -159,7 +159,7 @@ class PretendProcessor(ABC):
         outcome = self._bank(method_reference, customer_present=True)
         if outcome is None:
             return MethodGone(method_reference, self._clock.now())
-        booked = self._books.book.book_verification(
+        booked = self._books.charge_book.book_verification(
             key, method_reference, outcome.decline_code, self._clock.now()
         )
         if booked.method_reference != method_reference:
@@ -171,7 +171,7 @@ class PretendProcessor(ABC):
         self, body: bytes, headers: Mapping[str, str]
     ) -> Event | Forged | Unknown | RequestRejected:
         try:
-            return self._books.afterwards.open(body, headers, self._clock.now())
+            return self._books.reversals.open(body, headers, self._clock.now())
         except STORE_ERRORS:
             return DOWN
 
@@ -186,12 +186,12 @@ class PretendProcessor(ABC):
         return self._method(reference) if subject == "method" else ()
 
     def _charged(self, key: str) -> Sequence[Happening]:
-        recorded = self._books.book.find(key)
+        recorded = self._books.charge_book.find(key)
         return () if recorded is None else (Settled(key, recorded.answer()),)
 
     def _taken_back(self, reference: str) -> Sequence[Happening]:
         """The charge's outcome, then the refund or dispute: only a paid charge can have one."""
-        row = self._books.afterwards.find(reference)
+        row = self._books.reversals.find(reference)
         if row is None:
             return ()
         reversal = Reversed(

@@ -47,9 +47,9 @@ class SandboxBooks:
         self.store = Store(path)
         self.vault = Vault(self.store)
         self.agreements = Agreements(self.store)
-        self.desk = Challenges(self.store)
-        self.book = ChargeBook(self.store)
-        self.afterwards = Reversals(self.store, self.book)
+        self.challenges = Challenges(self.store)
+        self.charge_book = ChargeBook(self.store)
+        self.reversals = Reversals(self.store, self.charge_book)
 
     # The clock and the speed of answers
 
@@ -138,12 +138,12 @@ class SandboxBooks:
     ) -> list[Charge]:
         """Charges, newest first. With `keys`, only charges with these keys or methods."""
         if keys is None:
-            return self.book.last(count)
-        return self.book.last_of(count, keys, method_references)
+            return self.charge_book.last(count)
+        return self.charge_book.last_of(count, keys, method_references)
 
     def paid_charges(self) -> list[tuple[str, int, str]]:
         """Key, micros and currency of each paid charge, oldest first (L13)."""
-        return self.book.paid()
+        return self.charge_book.paid()
 
     # The file
 

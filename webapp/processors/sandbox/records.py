@@ -19,7 +19,7 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from webapp.ports import NeedsCustomer, SavedAgreement, SavedCard, TakenBack, TakenBackState
+from webapp.ports import NeedsCustomer, ReversalKind, ReversalState, SavedAgreement, SavedCard
 from webapp.processors.sandbox.cards import BEHAVIOURS, PAYERS, Behaviour, has_expired
 
 CHALLENGE_LIFE = timedelta(minutes=15)
@@ -297,11 +297,11 @@ class Reversal(Base):
     __table_args__ = (CheckConstraint("amount > 0"),)
 
     reference: Mapped[str] = mapped_column("id", primary_key=True)
-    kind: Mapped[TakenBack]
+    kind: Mapped[ReversalKind]
     key: Mapped[str] = mapped_column()
     """The charge's."""
     amount: Mapped[int]
-    state: Mapped[TakenBackState] = mapped_column(default=TakenBackState.TAKEN)
+    state: Mapped[ReversalState] = mapped_column(default=ReversalState.TAKEN)
     at: Mapped[datetime] = mapped_column("created_at")
     currency: Mapped[str] = column_property(
         select(Booking.currency).where(Booking.key == key).scalar_subquery()

@@ -14,7 +14,7 @@ from secrets import token_hex
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from webapp.ports import Event, Forged, TakenBack, TakenBackState
+from webapp.ports import Event, Forged, ReversalKind, ReversalState
 from webapp.processors.sandbox.charges import Charge, ChargeBook
 from webapp.processors.sandbox.methods import end
 from webapp.processors.sandbox.records import (
@@ -56,21 +56,21 @@ class Reversals:
 
     def refund(self, key: str, amount: int, now: datetime) -> str:
         """Refund a paid charge. Raises `ValueError` if `amount` exceeds what is left of it."""
-        return self._reverse(TakenBack.REFUND, key, amount, now)
+        return self._reverse(ReversalKind.REFUND, key, amount, now)
 
     def dispute(self, key: str, now: datetime) -> str:
         """Dispute the remaining amount of a charge. Raises `ValueError` if it is zero."""
-        return self._reverse(TakenBack.DISPUTE, key, self.left_of(key), now)
+        return self._reverse(ReversalKind.DISPUTE, key, self.left_of(key), now)
 
     def reverse(self, key: str, now: datetime) -> str:
         """Reverse the remaining amount of a charge. Raises `ValueError` if it is zero."""
-        return self._reverse(TakenBack.REVERSAL, key, self.left_of(key), now)
+        return self._reverse(ReversalKind.REVERSAL, key, self.left_of(key), now)
 
-    def close(self, reference: str, state: TakenBackState, now: datetime) -> None:
+    def close(self, reference: str, state: ReversalState, now: datetime) -> None:
         """Close a dispute as lost or returned; a second call changes nothing."""
         with self._store.writing() as session:
             reversal = session.get_one(Reversal, reference)
-            if reversal.state is TakenBackState.TAKEN:
+            if reversal.state is ReversalState.TAKEN:
                 reversal.state = state
                 _add_event(session, reversal.key, f"taken_back {reference}", now)
 
@@ -158,7 +158,7 @@ class Reversals:
         secret = self._store.setting("webhook_secret")
         return hmac.new(secret.encode(), stamp.encode() + b"." + body, sha256).hexdigest()
 
-    def _reverse(self, kind: TakenBack, key: str, amount: int, now: datetime) -> str:
+    def _reverse(self, kind: ReversalKind, key: str, amount: int, now: datetime) -> str:
         reference = f"{kind[:2]}_{token_hex(12)}"
         with self._store.writing() as session:
             # No other writer can change what is left before this transaction ends.
@@ -177,7 +177,7 @@ def left(charge: Charge, reversals: Sequence[Reversal]) -> int:
     """Micros of a paid charge that its reversals have not taken, or have returned."""
     if charge.status is not Status.PAID:
         return 0
-    taken = [one.amount for one in reversals if one.state is not TakenBackState.RETURNED]
+    taken = [one.amount for one in reversals if one.state is not ReversalState.RETURNED]
     return charge.amount - sum(taken)
 
 

@@ -17,10 +17,10 @@ from webapp.ports import (
     MethodUpdated,
     NeedsOperator,
     RequestRejected,
+    ReversalKind,
+    ReversalState,
     Reversed,
     Settled,
-    TakenBack,
-    TakenBackState,
     Unknown,
 )
 from webapp.processors.stripe import mapping
@@ -195,8 +195,8 @@ def _named(obj: StripeJson, subject: StripeJson) -> str:
 
 def _refund(obj: StripeJson, key: str) -> Reversed:
     failed = obj.get("status") in ("failed", "canceled")
-    state = TakenBackState.RETURNED if failed else TakenBackState.TAKEN
-    return _reversed(obj, key, TakenBack.REFUND, state)
+    state = ReversalState.RETURNED if failed else ReversalState.TAKEN
+    return _reversed(obj, key, ReversalKind.REFUND, state)
 
 
 def _dispute(obj: StripeJson, key: str) -> Reversed | None:
@@ -204,12 +204,12 @@ def _dispute(obj: StripeJson, key: str) -> Reversed | None:
     status = str(obj.get("status"))
     if status.startswith("warning") or status == "prevented":
         return None
-    ends = {"won": TakenBackState.RETURNED, "lost": TakenBackState.LOST}
-    state = ends.get(status, TakenBackState.TAKEN)
-    return _reversed(obj, key, TakenBack.DISPUTE, state)
+    ends = {"won": ReversalState.RETURNED, "lost": ReversalState.LOST}
+    state = ends.get(status, ReversalState.TAKEN)
+    return _reversed(obj, key, ReversalKind.DISPUTE, state)
 
 
-def _reversed(obj: StripeJson, key: str, kind: TakenBack, state: TakenBackState) -> Reversed:
+def _reversed(obj: StripeJson, key: str, kind: ReversalKind, state: ReversalState) -> Reversed:
     currency = str(obj["currency"]).upper()
     return Reversed(
         reference=str(obj["id"]),

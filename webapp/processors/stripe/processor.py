@@ -69,7 +69,7 @@ class StripeProcessor:
             question="stripe/_question.html",
             scripts=("stripe",),
             sources=sources(js_url),
-            told={"publishable_key": publishable_key, "script": js_url},
+            variables={"publishable_key": publishable_key, "script": js_url},
             token="setup_intent",
         )
 

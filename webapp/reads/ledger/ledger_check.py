@@ -20,7 +20,7 @@ from webapp.domain.payments.reversals import KINDS as REVERSAL_KINDS
 from webapp.domain.payments.unmatched_events import UnmatchedEvent
 from webapp.domain.shared.money import CENT, decimal_text
 from webapp.domain.wires.wire import WireRequest, WireState
-from webapp.ports import TakenBackState
+from webapp.ports import ReversalState
 
 PaidCharges = Callable[[], Sequence[tuple[str, int, str]]]
 """Returns idempotency key, micros and currency of each paid charge in the sandbox."""
@@ -321,7 +321,7 @@ def _reversals(session: Session) -> Iterator[Difference]:
 def _reversal_fault(
     reversal: Reversal, gone: Payment | None, back: Payment | None, excess: int
 ) -> str:
-    returned = reversal.state == TakenBackState.RETURNED
+    returned = reversal.state == ReversalState.RETURNED
     if gone is None:
         excused = (returned and back is None) or excess == reversal.amount
         return "" if excused else f"is {reversal.state}, but was not debited"

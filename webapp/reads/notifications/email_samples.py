@@ -10,7 +10,7 @@ from webapp.domain.payments.payment import KIND_NAMES, PaymentKind
 from webapp.domain.payments.reversals import NAMES
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.money import MICROS
-from webapp.ports import Letter, Mailer, TakenBack
+from webapp.ports import Letter, Mailer, ReversalKind
 
 VISA, MASTERCARD = "Visa •••• 4242", "Mastercard •••• 4444"
 
@@ -51,7 +51,7 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
             }
         case NoticeKind.TAKEN_BACK:
             return {
-                "name": f"{_(NAMES[TakenBack.REFUND], payment='P-000012')}, {VISA}",
+                "name": f"{_(NAMES[ReversalKind.REFUND], payment='P-000012')}, {VISA}",
                 "came_back": False,
                 "amount": account.show(40 * MICROS),
                 "balance_after": account.show(23_400_000),

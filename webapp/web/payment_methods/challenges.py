@@ -105,7 +105,7 @@ def question(attempt_id: int) -> ResponseReturnValue:
     if not front.question:
         return redirect(address, 303)
     conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
-    context = {**front.told, "address": address, "conclusion": conclusion}
+    context = {**front.variables, "address": address, "conclusion": conclusion}
     page = "payment_methods/challenge.html"
     return show(person, page, "payment_methods", question=front.question, **context)
 

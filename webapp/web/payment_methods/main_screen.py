@@ -90,7 +90,7 @@ def new_card() -> ResponseReturnValue:
         return refused(person, "add", refusal)
     offer = read_saving_offer(make_context(), person.account_id)
     context = {
-        **processor.front.told,
+        **processor.front.variables,
         **form,
         "form": processor.front.form,
         "return_to": url_for("payment_methods.card_captured"),

@@ -144,7 +144,7 @@ def ask_on_page(person: Person, front: Front, address: str, conclusion: str) -> 
     """Run the challenge by the processor's script, above the page."""
     if not wants_fragment():
         return go_to(return_endpoint(), Message(NEEDS_SCRIPT, "bad"))
-    context = {**front.told, "address": address, "conclusion": conclusion, "message": None}
+    context = {**front.variables, "address": address, "conclusion": conclusion, "message": None}
     page = show(person, front.question, "payment_methods", **context)
     return page, {"HX-Retarget": "#question", "HX-Reswap": "innerHTML"}
 

@@ -34,7 +34,7 @@ def challenge(challenge_id: str) -> ResponseReturnValue:
     """Complete or fail the authentication."""
     books, asked = _asked(challenge_id, BANK)
     if request.method == "POST":
-        verbs = {"complete": books.desk.complete, "fail": books.desk.fail}
+        verbs = {"complete": books.challenges.complete, "fail": books.challenges.fail}
         verb = verbs.get(request.form.get("answer", "")) or abort(400)
         asked = verb(challenge_id, services().clock.now()) or abort(404)
     if asked.can_be_answered(services().clock.now()):
@@ -55,11 +55,11 @@ def agreement(challenge_id: str) -> ResponseReturnValue:
         now = services().clock.now()
         answer = request.form.get("answer")
         if answer == "cancel":
-            asked = books.desk.cancel(challenge_id, now) or abort(404)
+            asked = books.challenges.cancel(challenge_id, now) or abort(404)
         elif answer != "agree":
             abort(400)
         elif is_address(email):
-            asked = books.desk.agree(challenge_id, email, now) or abort(404)
+            asked = books.challenges.agree(challenge_id, email, now) or abort(404)
         else:
             error = "Enter an email address such as ana@example.com"
     if asked.can_be_answered(services().clock.now()):
@@ -72,7 +72,7 @@ def agreement(challenge_id: str) -> ResponseReturnValue:
 
 def _asked(challenge_id: str, kinds: Container[ChallengeKind]) -> tuple[SandboxBooks, Challenge]:
     books = services().sandbox or abort(404)
-    return books, books.desk.find(challenge_id, kinds) or abort(404)
+    return books, books.challenges.find(challenge_id, kinds) or abort(404)
 
 
 def _facts(books: SandboxBooks, asked: Challenge) -> dict[str, object]:
@@ -84,7 +84,7 @@ def _facts(books: SandboxBooks, asked: Challenge) -> dict[str, object]:
     if asked.kind is ChallengeKind.CARD:
         held = books.vault.held(asked.subject) or abort(404)
         return facts | {"card": _card(held.brand, held.last4)}
-    charge = books.book.find(asked.subject) or abort(404)
+    charge = books.charge_book.find(asked.subject) or abort(404)
     facts["amount"] = money.show(charge.amount, charge.currency, LOCALE)
     if charge.payer_email:
         return facts | {"payer": charge.payer_email}

@@ -120,7 +120,7 @@ def cancel_agreement(reference: str) -> ResponseReturnValue:
     agreement = next((one for one in own if one.id == reference), None)
     if agreement is None:
         abort(404)
-    books().afterwards.take_away(reference, services().clock.now())
+    books().reversals.take_away(reference, services().clock.now())
     refunds_and_disputes.deliver()
     payer = agreement.payer_email
     return go_to("sandbox.index", Message(f"The agreement of {payer} is cancelled."))

@@ -17,7 +17,7 @@ from webapp.domain.payments.reversals import NAMES
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.email_address import is_address
 from webapp.extensions import make_context
-from webapp.ports import DeclineClass, Mailer, TakenBack, TakenBackState
+from webapp.ports import DeclineClass, Mailer, ReversalKind, ReversalState
 from webapp.processors.sandbox.books import NextAnswer, SandboxBooks
 from webapp.processors.sandbox.charges import Charge
 from webapp.processors.sandbox.records import Agreement, AnswerKind, Reversal, Status
@@ -73,9 +73,9 @@ TONES = {
 DISPUTE_ENDS = (("won", "Won"), ("lost", "Lost"))
 OTHER_ENDS = (("won", "Failed"),)
 STATES = {
-    TakenBackState.TAKEN: "",
-    TakenBackState.LOST: "Lost",
-    TakenBackState.RETURNED: "Returned",
+    ReversalState.TAKEN: "",
+    ReversalState.LOST: "Lost",
+    ReversalState.RETURNED: "Returned",
 }
 
 
@@ -143,7 +143,7 @@ def read_screen(
 ) -> SandboxScreen:
     account, account_id = reader.account, reader.account.id
     charges = _charges(session, account_id, books)
-    reversals = _by_charge(books.afterwards.of_charges([charge.key for charge in charges]))
+    reversals = _by_charge(books.reversals.of_charges([charge.key for charge in charges]))
     methods = [(_bound_to(m), m.label) for m in listed(session, account_id)]
     return SandboxScreen(
         now=f"{datetimes.when(now, account.time_zone, now)} {_zone(now, account.time_zone)}",
@@ -187,8 +187,8 @@ def _taken_back(
     lines = []
     for charge in charges:
         for one in reversals[charge.key]:
-            is_open = one.state is TakenBackState.TAKEN
-            ends = DISPUTE_ENDS if one.kind is TakenBack.DISPUTE else OTHER_ENDS
+            is_open = one.state is ReversalState.TAKEN
+            ends = DISPUTE_ENDS if one.kind is ReversalKind.DISPUTE else OTHER_ENDS
             amount = money.show(one.amount, one.currency, account.locale)
             lines.append(
                 TakenBackLine(

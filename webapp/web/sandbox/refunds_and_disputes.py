@@ -15,7 +15,7 @@ from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.field_tables import read_amount
 from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context, services
-from webapp.ports import TakenBack, TakenBackState
+from webapp.ports import ReversalKind, ReversalState
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads.message import Message
 from webapp.web.http import forms
@@ -23,7 +23,7 @@ from webapp.web.http.access import permit
 from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to
 
-ENDS = {"won": TakenBackState.RETURNED, "lost": TakenBackState.LOST}
+ENDS = {"won": ReversalState.RETURNED, "lost": ReversalState.LOST}
 
 NOT_DELIVERED = (
     "Recorded at the processor, but the webhook failed; it will be sent again next time."
@@ -34,20 +34,20 @@ def take_back() -> ResponseReturnValue:
     """Refund, dispute or reverse a charge."""
     person, books = permit(Right.BILLING), _books()
     key, kind = request.form.get("charge", ""), request.form.get("kind", "")
-    if key not in _own_keys(person, [key]) or kind not in set(TakenBack):
+    if key not in _own_keys(person, [key]) or kind not in set(ReversalKind):
         abort(404)
     errors: dict[str, str] = {}
-    left, now = books.afterwards.left_of(key), services().clock.now()
+    left, now = books.reversals.left_of(key), services().clock.now()
     amount = read_amount(request.form, "amount", errors) or left
     if errors or not 0 < amount <= left:
         return _not_left()
     try:
-        if kind == TakenBack.REFUND:
-            books.afterwards.refund(key, amount, now)
-        elif kind == TakenBack.DISPUTE:
-            books.afterwards.dispute(key, now)
+        if kind == ReversalKind.REFUND:
+            books.reversals.refund(key, amount, now)
+        elif kind == ReversalKind.DISPUTE:
+            books.reversals.dispute(key, now)
         else:
-            books.afterwards.reverse(key, now)
+            books.reversals.reverse(key, now)
     except ValueError:  # a concurrent request has taken it back
         return _not_left()
     return _delivered("The charge was taken back.")
@@ -61,13 +61,13 @@ def close(reference: str) -> ResponseReturnValue:
     """Close a dispute as won or lost, or return a refund."""
     person, books = permit(Right.BILLING), _books()
     end = ENDS.get(request.form.get("end", "")) or abort(400)
-    row = books.afterwards.find(reference)
+    row = books.reversals.find(reference)
     if row is None or row.key not in _own_keys(person, [row.key]):
         abort(404)
-    if row.kind is not TakenBack.DISPUTE and end is TakenBackState.LOST:
+    if row.kind is not ReversalKind.DISPUTE and end is ReversalState.LOST:
         abort(400)
-    books.afterwards.close(reference, end, services().clock.now())
-    return _delivered("The money came back." if end is TakenBackState.RETURNED else "It is lost.")
+    books.reversals.close(reference, end, services().clock.now())
+    return _delivered("The money came back." if end is ReversalState.RETURNED else "It is lost.")
 
 
 def change_method() -> ResponseReturnValue:
@@ -76,22 +76,22 @@ def change_method() -> ResponseReturnValue:
     method = payment_methods.find(db.session(), person.account_id, forms.whole_number("method"))
     reference, now = method.processor_reference, services().clock.now()
     if request.form.get("change") == "renew":
-        books.afterwards.renew(reference, now)
+        books.reversals.renew(reference, now)
         return _delivered("The bank has renewed the card.")
-    books.afterwards.take_away(reference, now)
+    books.reversals.take_away(reference, now)
     return _delivered("The method is removed at the processor.")
 
 
 def deliver() -> bool:
     """Send pending webhooks as a real processor does. False if one was not accepted."""
     books = _books()
-    for number, delivery in books.afterwards.undelivered(services().clock.now()):
+    for number, delivery in books.reversals.undelivered(services().clock.now()):
         processor = services().processors.get(delivery.processor)
         if processor is not None:
             receipt = receive_event(make_context(), processor, delivery.body, delivery.headers)
             if receipt not in (Receipt.DONE, Receipt.KNOWN):
                 return False
-        books.afterwards.record_delivery(number, services().clock.now())
+        books.reversals.record_delivery(number, services().clock.now())
     services().wake()
     return True
 
