@@ -7,7 +7,7 @@ A test that uses the database runs twice: on SQLite and, where a server is avail
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,9 @@ from flask_migrate import upgrade
 from hypothesis import settings as hypothesis_settings
 
 from tests import speedups
-from tests.factories import MovableClock, World, signed_in_cookie
+from tests.factories import START, MovableClock, World, signed_in_cookie
 from tests.postgres.server import KeptDatabase, NoServer, Server, serve
+from webapp.actions.accounts.create_account import NewAccount
 from webapp.app import create_app
 from webapp.domain.users import passwords
 from webapp.env import sqlite_url
@@ -90,6 +91,10 @@ def settings_in(home: Path, **more: str) -> Settings:
     return Settings.from_environment(environ).ensure_home()
 
 
+def copy_home(home: Path, to: Path) -> Path:
+    return shutil.copytree(home, to, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+
+
 def migrate(settings: Settings) -> None:
     app = create_app(settings)
     with app.app_context():
@@ -134,6 +139,25 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@dataclass(frozen=True)
+class WithAccount:
+    """A SQLite file with the tables and `World`'s account, which most tests begin with."""
+
+    file: Path
+    account: NewAccount
+
+
+@pytest.fixture(scope="session")
+def with_account(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> WithAccount:
+    home = tmp_path_factory.mktemp("with_account") / "home"
+    app = create_app(settings_in(copy_home(migrated, home)), clock=MovableClock())
+    with app.app_context():
+        account = World(app, db.session()).created
+        db.session.remove()
+        db.engine.dispose()
+    return WithAccount(home / "ballast.db", account)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     try:
@@ -153,15 +177,29 @@ def kept(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def home(migrated: Path, tmp_path: Path) -> Path:
-    home = tmp_path / "home"
-    shutil.copytree(migrated, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
-    return home
+    return copy_home(migrated, tmp_path / "home")
+
+
+@pytest.fixture
+def first_account(request: pytest.FixtureRequest, clock: MovableClock) -> NewAccount | None:
+    """The account that the database contains from the start, if any.
+
+    Only for `World`, on SQLite, and at the time when the account was created.
+    """
+    is_sqlite = request.node.callspec.params["database"] == "sqlite"
+    if is_sqlite and clock.at == START and "world" in request.fixturenames:
+        return request.getfixturevalue("with_account").account
+    return None
 
 
 @pytest.fixture(params=[SQLITE, POSTGRES])
-def database(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
+def database(
+    request: pytest.FixtureRequest, home: Path, first_account: NewAccount | None
+) -> Iterator[str]:
     """Database URL of this test's own database."""
     if request.param == "sqlite":
+        if first_account:
+            shutil.copyfile(request.getfixturevalue("with_account").file, home / "ballast.db")
         yield sqlite_url(home / "ballast.db")
         return
     (home / "ballast.db").unlink()  # the application must not fall back to SQLite
@@ -232,8 +270,8 @@ def session(app):
 
 
 @pytest.fixture
-def world(app, session) -> World:
-    return World(app, session)
+def world(app, session, first_account: NewAccount | None) -> World:
+    return World(app, session, first_account)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from secrets import token_hex
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.accounts.create_account import create_account
+from webapp.actions.accounts.create_account import NewAccount, create_account
 from webapp.actions.api_keys.create_key import create_key
 from webapp.actions.payment_methods.add_method import Asked, add_card, link_paypal
 from webapp.actions.payment_methods.finish_setup import finish_setup
@@ -158,7 +158,8 @@ def context(session: Session, now: datetime = START, **its: object) -> Context:
 class World:
     """One account and the actions on it."""
 
-    def __init__(self, app, session: Session) -> None:
+    def __init__(self, app, session: Session, created: NewAccount | None = None) -> None:
+        """`created`: an account that the database already contains, as `account()` returns it."""
         self.app = app
         self.session = session
         self.services = app.extensions["ballast"]
@@ -167,7 +168,7 @@ class World:
         self.policy: Policy = self.services.policy
         self.references = count(1)
         self.owner = Actor(name="Test")
-        self.created = self.account()
+        self.created = created or self.account()
         self.account_id = self.created.account_id
         self.owner = Actor(self.created.user_id, "Ana Ruiz", "127.0.0.1")
 
