@@ -17,7 +17,7 @@ from flask_migrate import upgrade
 from hypothesis import settings as hypothesis_settings
 
 from tests import speedups
-from tests.factories import START, MovableClock, World, signed_in_cookie
+from tests.factories import MASTERCARD, START, VISA, MovableClock, World, signed_in_cookie
 from tests.postgres.server import KeptDatabase, NoServer, Server, serve
 from webapp.actions.accounts.create_account import NewAccount
 from webapp.app import create_app
@@ -272,6 +272,14 @@ def session(app):
 @pytest.fixture
 def world(app, session, first_account: NewAccount | None) -> World:
     return World(app, session, first_account)
+
+
+@pytest.fixture
+def covered(world) -> World:
+    """Visa first, Mastercard second, and a refill of 100.00 below 50.00."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    return world
 
 
 @pytest.fixture

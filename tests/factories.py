@@ -179,6 +179,10 @@ class World:
         now = self.clock.now()
         return Context(self.session, now, self.owner, self.policy, self.clock, its.processors)
 
+    def on(self, session: Session) -> Context:
+        """Return the owner's context in another session."""
+        return replace(self.ctx, session=session)
+
     # Factories
 
     def account(self, balance="100.00", email=None, name="Harbour Voice"):

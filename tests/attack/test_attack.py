@@ -24,9 +24,9 @@ from tests.attack.payloads import IMAGE, NAMES, SCRIPT
 from tests.conftest import on_sqlite
 from tests.factories import PASSWORD, resume_token
 from tests.roles import address_of, form_of
+from tests.smtp import smtp_mailer
 from tests.web import matrix
 from webapp.actions.accounts.create_account import create_account
-from webapp.delivery.mailer import SmtpMailer
 from webapp.delivery.webhook_sender import PRIVATE, HttpWebhookSender
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import Notice
@@ -156,9 +156,7 @@ def test_no_post_without_a_csrf_token(app, records, visitor, rewind, tally):
 
 def test_line_breaks_inject_no_email_header(tmp_path, tally):
     """Line breaks in the subject, text and HTML of an email."""
-    mailer = SmtpMailer(
-        ROOT / "templates", "http://x", lambda attempt_id: "t", server="x", port=25, sender="a@b.c"
-    )
+    mailer = smtp_mailer(25)
     tried = 0
     for breaks in ("\r\n", "\n", "\r", "\x0b", "\u2028", "\r\n ", "=0A", "%0d%0a"):
         evil = f"Calls{breaks}Bcc: victim@evil.example{breaks}{breaks}<script>"

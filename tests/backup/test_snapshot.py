@@ -7,7 +7,6 @@ from threading import Thread
 
 from sqlalchemy.orm import Session
 
-from tests.factories import context
 from webapp.actions.payments.pay import pay_now
 from webapp.backup.back_up import _copy_databases
 from webapp.backup.reader import require_agreement
@@ -38,19 +37,7 @@ def test_a_snapshot_contains_no_half_of_a_charge(world, tmp_path):
 
     def pay():
         with Session(engine) as session:
-            pay_now(
-                context(
-                    session,
-                    actor=world.owner,
-                    processors=world.services.processors,
-                    clock=world.clock,
-                    policy=world.policy,
-                ),
-                world.account_id,
-                method,
-                30_000_000,
-                token_hex(16),
-            )
+            pay_now(world.on(session), world.account_id, method, 30_000_000, token_hex(16))
 
     books = SlowBooks(world.services.settings.home / "sandbox.db")
     books.await_first(Thread(target=pay))

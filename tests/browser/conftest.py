@@ -8,7 +8,6 @@ home.
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -27,7 +26,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from tests import host
 from tests.browser.screen import MAIN
-from tests.conftest import settings_in
+from tests.conftest import copy_home, settings_in
 from tests.factories import World, signed_in_cookie
 from webapp.app import create_app
 from webapp.extensions import db
@@ -73,8 +72,7 @@ def browser_type_launch_args() -> dict:
 
 @pytest.fixture(scope="session")
 def home(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("served") / "home"
-    return shutil.copytree(migrated, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+    return copy_home(migrated, tmp_path_factory.mktemp("served") / "home")
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +84,7 @@ def server(home: Path) -> Iterator[Server]:
 @contextmanager
 def serve(home: Path, **options: str) -> Iterator[Server]:
     """Serve the application as `make run` does, with these settings, and stop it afterwards."""
-    port, log = free_port(), home.with_name("server.log")
+    port, log = host.free_port(), home.with_name("server.log")
     environ = {
         **host.environ(),
         "PORT": str(port),
@@ -115,12 +113,6 @@ def serve(home: Path, **options: str) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
 
 
 def wait_until_ready(url: str, process: subprocess.Popen, log: Path) -> None:

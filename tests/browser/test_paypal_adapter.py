@@ -1,7 +1,6 @@
 """Main tasks with the real PayPal adapter, against a stand-in of PayPal."""
 
 import re
-import shutil
 
 import pytest
 from playwright.sync_api import expect
@@ -9,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import serve
 from tests.browser.screen import more, press, row, said, until
 from tests.browser.test_paypal import NAME, NOT_GIVEN, agree, choose
-from tests.conftest import settings_in
+from tests.conftest import copy_home, settings_in
 from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, StandIn
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.app import create_app
@@ -38,8 +37,7 @@ def keys(stand_in):
 
 @pytest.fixture(scope="module")
 def home(migrated, tmp_path_factory):
-    home = tmp_path_factory.mktemp("paypal") / "home"
-    return shutil.copytree(migrated, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+    return copy_home(migrated, tmp_path_factory.mktemp("paypal") / "home")
 
 
 @pytest.fixture(scope="module")

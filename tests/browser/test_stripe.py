@@ -1,13 +1,11 @@
 """Main tasks with the real Stripe adapter, against a stand-in of Stripe and its script."""
 
-import shutil
-
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import serve
 from tests.browser.screen import dialog, more, press, row, said, until
-from tests.conftest import settings_in
+from tests.conftest import copy_home, settings_in
 from tests.processors.stripe_stand_in import (
     ASKS_ALWAYS,
     PAYS,
@@ -43,8 +41,7 @@ def keys(stand_in):
 
 @pytest.fixture(scope="module")
 def home(migrated, tmp_path_factory):
-    home = tmp_path_factory.mktemp("stripe") / "home"
-    return shutil.copytree(migrated, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+    return copy_home(migrated, tmp_path_factory.mktemp("stripe") / "home")
 
 
 @pytest.fixture(scope="module")

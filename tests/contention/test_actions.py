@@ -83,20 +83,7 @@ def test_retry_pressed_eight_times_charges_once_f4(failed, same_form):
 
     def press(number):
         key = "a" * 32 if same_form else f"{number:032d}"
-        return lambda session: (
-            retry(
-                context(
-                    session,
-                    actor=failed.owner,
-                    processors=failed.services.processors,
-                    clock=failed.clock,
-                    policy=failed.policy,
-                ),
-                failed.account_id,
-                failed_id,
-                key,
-            ).id
-        )
+        return lambda session: retry(failed.on(session), failed.account_id, failed_id, key).id
 
     results = at_once(failed, *[press(n) for n in range(MANY)])
     payments = {r for r in results if not isinstance(r, Refusal)}
@@ -114,9 +101,7 @@ def test_the_same_usage_eight_times_debits_once_l12(world):
     usages = [Usage(micros("0.50"), f"call-{n}", START) for n in range(10)]
 
     def post(session):
-        return post_usage(
-            context(session, now=START, policy=world.policy), world.account_id, usages
-        ).verdicts
+        return post_usage(world.on(session), world.account_id, usages).verdicts
 
     results = at_once(world, *[post] * MANY)
     assert results.count((Verdict.POSTED,) * 10) == 1
@@ -133,15 +118,7 @@ def test_eight_workers_on_one_top_up_charge_once_t8(world):
     open_id = top_ups.open_top_up(world.session, world.account_id).id
 
     def work(session):
-        top_up(
-            context(
-                session,
-                processors=world.services.processors,
-                clock=world.clock,
-                policy=world.policy,
-            ),
-            open_id,
-        )
+        top_up(world.on(session), open_id)
 
     at_once(world, *[work] * MANY)
     assert world.tries == [("4242", "100.00", "declined"), ("4444", "100.00", "paid")]
@@ -156,9 +133,7 @@ def test_eight_debits_open_one_top_up_t8(world):
 
     def use(number):
         usage = Usage(micros("60.00"), f"call-{number}", START)
-        return lambda session: post_usage(
-            context(session, now=START, policy=world.policy), world.account_id, [usage]
-        )
+        return lambda session: post_usage(world.on(session), world.account_id, [usage])
 
     results = at_once(world, *[use(n) for n in range(MANY)])
     assert {r.verdicts for r in results} == {(Verdict.POSTED,)}
@@ -174,33 +149,10 @@ def test_add_funds_pressed_eight_times_charges_once_l4(world):
     amount = micros("75.00")
 
     def instantly(session):
-        return pay_now(
-            context(
-                session,
-                actor=world.owner,
-                processors=world.services.processors,
-                clock=world.clock,
-                policy=world.policy,
-            ),
-            world.account_id,
-            visa_id,
-            amount,
-            "i" * 32,
-        ).id
+        return pay_now(world.on(session), world.account_id, visa_id, amount, "i" * 32).id
 
     def by_chain(session):
-        return pay_by_auto_charge(
-            context(
-                session,
-                actor=world.owner,
-                processors=world.services.processors,
-                clock=world.clock,
-                policy=world.policy,
-            ),
-            world.account_id,
-            amount,
-            "c" * 32,
-        ).id
+        return pay_by_auto_charge(world.on(session), world.account_id, amount, "c" * 32).id
 
     results = at_once(world, *[instantly] * MANY)
     assert len(set(results)) == 1
@@ -216,15 +168,7 @@ def test_concurrent_reorders_and_a_removal_keep_a_valid_list_m5(world):
     ids = [m.id for m in methods]
 
     def order(wished):
-        return lambda s: (
-            reorder_methods(
-                context(s, actor=world.owner, now=START, policy=world.policy),
-                world.account_id,
-                wished,
-                ids,
-            )
-            and None
-        )
+        return lambda s: reorder_methods(world.on(s), world.account_id, wished, ids) and None
 
     results = at_once(
         world,
@@ -256,32 +200,14 @@ def test_a_withdrawal_during_a_top_up_charges_at_most_once_t14(world, withdrawal
 
     def withdraw(session):
         if withdrawal == "consent":
-            set_auto_charge(
-                context(session, actor=world.owner, now=START, policy=world.policy),
-                world.account_id,
-                visa_id,
-                False,
-            )
+            set_auto_charge(world.on(session), world.account_id, visa_id, False)
         elif withdrawal == "removal":
             world.remove_by_id(visa_id, session)
         else:
-            apply_settings(
-                context(session, actor=world.owner, now=START, policy=world.policy),
-                world.account_id,
-                Choice(),
-                1,
-            )
+            apply_settings(world.on(session), world.account_id, Choice(), 1)
 
     def work(session):
-        top_up(
-            context(
-                session,
-                processors=world.services.processors,
-                clock=world.clock,
-                policy=world.policy,
-            ),
-            open_id,
-        )
+        top_up(world.on(session), open_id)
 
     _, _, refused = at_once(world, work, work, withdraw)
     assert refused is None or refused.code == "payment_open"
@@ -297,14 +223,7 @@ def test_eight_concurrent_applies_save_one_version_t1(world):
 
     def apply(number):
         choice = Choice(refill_on=True, threshold=micros(50 + number), refill_amount=micros("100"))
-        return lambda s: (
-            apply_settings(
-                context(s, actor=world.owner, now=START, policy=world.policy),
-                world.account_id,
-                choice,
-                0,
-            ).version
-        )
+        return lambda s: apply_settings(world.on(s), world.account_id, choice, 0).version
 
     results = at_once(world, *[apply(n) for n in range(MANY)])
     assert [r for r in results if not isinstance(r, Stale)] == [1]
@@ -326,16 +245,7 @@ def test_a_settlement_that_arrives_eight_times_credits_once_l3(world):
         )
 
     def ask(session):
-        return bool(
-            reconcile(
-                context(
-                    session,
-                    processors=world.services.processors,
-                    clock=world.clock,
-                    policy=world.policy,
-                )
-            )
-        )
+        return bool(reconcile(world.on(session)))
 
     results = at_once(world, *[arrive] * MANY, *[ask] * 2)
     assert results.count(True) == 1
@@ -378,7 +288,7 @@ def test_eight_concurrent_sweeps_open_one_top_up_t8(world):
     world.refill()
     world.session.execute(db.text("UPDATE low_balance_settings SET threshold = 200000000"))
     world.session.commit()
-    results = at_once(world, *[lambda s: sweep(context(s, now=START, policy=world.policy))] * MANY)
+    results = at_once(world, *[lambda s: sweep(world.on(s))] * MANY)
     assert sum(results) >= 1
     world.work()
     assert len(world.tries) == 1

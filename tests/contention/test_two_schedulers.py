@@ -86,14 +86,7 @@ def test_each_setup_is_expired_once_f9(world, calls):
     made = calls()
     at_once(
         world,
-        *[
-            lambda s: expire_setups(
-                context(
-                    s, processors=world.services.processors, clock=world.clock, policy=world.policy
-                )
-            )
-        ]
-        * 2,
+        *[lambda s: expire_setups(world.on(s))] * 2,
     )
     assert len(made) == 4
     assert len(set(made)) == 2
@@ -156,9 +149,7 @@ def test_an_account_under_constant_debits_is_refilled_t4(world):
         with world.app.app_context():
             for number in range(10_000):
                 usage = Usage(micros("0.01"), f"{name}-{number}", START)
-                post_usage(
-                    context(db.session(), now=START, policy=world.policy), world.account_id, [usage]
-                )
+                post_usage(world.on(db.session()), world.account_id, [usage])
                 if charged.is_set():
                     return
 

@@ -7,11 +7,12 @@ from email import message_from_bytes, policy
 from html.parser import HTMLParser
 
 import pytest
-from aiosmtpd.controller import Controller
 from jinja2 import TemplateNotFound, UndefinedError
 
+from tests.host import free_port
+from tests.smtp import serving, smtp_mailer
 from webapp.clock import Clock
-from webapp.delivery.mailer import OutboxMailer, SmtpMailer
+from webapp.delivery.mailer import OutboxMailer
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.ports import Letter, MailRefused
 from webapp.settings import ROOT
@@ -400,12 +401,6 @@ class Inbox:
         return message_from_bytes(envelope.content, policy=policy.default)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def inbox():
     return Inbox()
@@ -413,15 +408,13 @@ def inbox():
 
 @pytest.fixture
 def port(inbox):
-    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    yield controller.port
-    controller.stop()
+    port = free_port()
+    with serving(port, inbox):
+        yield port
 
 
 def smtp(port, **options):
-    given = {"server": "127.0.0.1", "port": port, "sender": "billing@example.com", "timeout": 0.5}
-    return SmtpMailer(TEMPLATES, URL, sign, **given | options)
+    return smtp_mailer(port, sign=sign, public_url=URL, **{"timeout": 0.5} | options)
 
 
 def send(mailer, letter, recipients, message_id, **options):

@@ -1,7 +1,6 @@
 """Fault injection with real faults: behaviour during the fault, and no loss afterwards."""
 
 import shlex
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -30,12 +29,6 @@ def wait_until(condition, patience=PATIENCE):
         assert time.monotonic() < deadline, "not within the time limit"
         time.sleep(0.05)
     return found
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def in_order(world):
@@ -174,7 +167,7 @@ class Process:
 @contextmanager
 def new_process(home, log):
     """Yield a process to be started; it is killed at the end."""
-    port = free_port()
+    port = host.free_port()
     environ = {
         **host.environ(),
         "BALLAST_HOME": str(home),

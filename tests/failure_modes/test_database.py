@@ -11,7 +11,6 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.factories import MASTERCARD, VISA
 from tests.failure_modes.conftest import full, in_order, locked, read_only
 from webapp.extensions import db
 from webapp.processors.sandbox.processor import SandboxProcessor
@@ -24,13 +23,6 @@ HTMX = {"HX-Request": "true"}
 def fault(request, absent):
     """The fault's code at /readyz and its context manager."""
     return request.param, {"read_only": read_only, "busy": locked, "absent": absent}[request.param]
-
-
-@pytest.fixture
-def covered(world):
-    world.cards(VISA, MASTERCARD)
-    world.refill()
-    return world
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
-from tests.factories import VISA, unsigned
-from tests.failure_modes.conftest import free_port, wait_until
+from tests.factories import VISA
+from tests.failure_modes.conftest import wait_until
+from tests.host import free_port
+from tests.smtp import serving, smtp_mailer
 from webapp.actions.notifications.send_emails import send_emails
 from webapp.background.worker import Worker
-from webapp.delivery.mailer import SmtpMailer
 from webapp.domain.notifications.outbox import CLAIM, GIVE_UP
 from webapp.ports import MailServerUnavailable
 from webapp.settings import ROOT
@@ -49,26 +50,11 @@ def port():
 
 @pytest.fixture
 def mailer(port):
-    return SmtpMailer(
-        ROOT / "templates",
-        "http://127.0.0.1:8000",
-        unsigned,
-        server="127.0.0.1",
-        port=port,
-        sender="billing@example.com",
-        timeout=1,
-    )
+    return smtp_mailer(port)
 
 
-@contextmanager
 def mail_server(port, *slow):
-    inbox = Inbox(*slow)
-    server = Controller(inbox, hostname="127.0.0.1", port=port)
-    server.start()
-    try:
-        yield inbox
-    finally:
-        server.stop()
+    return serving(port, Inbox(*slow))
 
 
 @contextmanager
@@ -147,13 +133,9 @@ def closing_server(port, close, after):
         def factory(self):
             return Closing(inbox)
 
-    server = Server(inbox, hostname="127.0.0.1", port=port)
-    server.start()
-    Closing.connections = 0
-    try:
+    with serving(port, inbox, Server):
+        Closing.connections = 0
         yield inbox, Closing
-    finally:
-        server.stop()
 
 
 async def never(smtp):
@@ -193,7 +175,7 @@ def test_a_closed_connection_loses_and_repeats_no_email(owing, mailer, port, clo
 
 KILLED = """
 import os, signal, sys
-from tests.factories import MovableClock
+from tests.factories import context
 from webapp.actions.notifications.send_emails import send_emails
 from webapp.app import create_app
 from webapp.extensions import (db, services,)
@@ -210,7 +192,7 @@ def fatal(*args, **more):
 
 SmtpConnection.send = fatal
 with create_app(Settings.from_environment(os.environ).ensure_home()).app_context():
-    send_emails(db.session(), services().mailer, MovableClock())
+    send_emails(context(db.session()), services().mailer)
 """
 """A process that is killed after the server accepts its third email, before the commit."""
 

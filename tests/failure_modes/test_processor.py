@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from tests.factories import AMEX, MASTERCARD, VISA, card_form
+from tests.factories import AMEX, card_form
 from tests.failure_modes.conftest import in_order, read_only
 from webapp.actions.payment_methods.add_method import NOT_SAVED
 from webapp.domain.payments import unmatched_events
@@ -30,13 +30,6 @@ def message(answer):
     strip = re.search(r'<div class="message" role="status">(.*?)</div>', answer.text, re.DOTALL)[1]
     text = unescape(re.search(r"<p>(.*?)</p>", strip)[1])
     return re.search(r"svg#([\w-]+)", strip)[1], " ".join(text.split())
-
-
-@pytest.fixture
-def covered(world):
-    world.cards(VISA, MASTERCARD)
-    world.refill()
-    return world
 
 
 def add_funds(client, method, amount="50.00"):

@@ -4,7 +4,6 @@ Real processes, because most faults occur before a command's own code runs.
 """
 
 import os
-import shutil
 import socket
 import sqlite3
 from contextlib import closing
@@ -14,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from flask.cli import FlaskGroup
 
-from tests.conftest import migrate, settings_in
+from tests.conftest import copy_home, migrate, settings_in
 from tests.failure_modes.conftest import PATIENCE, new_process
 from webapp.app import create_app
 from webapp.cli import COMMANDS, GROUPS
@@ -35,7 +34,7 @@ def used(tmp_path_factory):
 
 @pytest.fixture
 def process(used, tmp_path):
-    shutil.copytree(used, tmp_path / "home", ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+    copy_home(used, tmp_path / "home")
     with new_process(tmp_path / "home", tmp_path / "process.log") as process:
         del process.environ["SECRET_KEY"]
         yield process
@@ -195,7 +194,7 @@ def required_arguments(command, file):
 def test_every_command_reports_a_damaged_database_in_one_line(used, tmp_path):
     """All of Ballast's commands, and those of Flask-Migrate that use the database."""
     home, file = tmp_path / "home", tmp_path / "file.csv"
-    shutil.copytree(used, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+    copy_home(used, home)
     garbage(home)
     file.write_text("account,amount,reference\n1,1.00,a\n")
     app = create_app(settings_in(home, SECRET_KEY=""))

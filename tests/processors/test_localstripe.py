@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from tests.browser.conftest import free_port
+from tests.host import free_port
 from tests.processors.contract import ACCOUNT, charge_request
 from webapp.clock import Clock
 from webapp.domain.shared.money import CENT

@@ -11,14 +11,6 @@ from webapp.domain.payment_methods.payment_method import MethodStatus
 pytestmark = pytest.mark.story
 
 
-@pytest.fixture
-def covered(world):
-    """Visa first, Mastercard second, refill of 100 below 50."""
-    world.cards(VISA, MASTERCARD)
-    world.refill()
-    return world
-
-
 def test_a_decline_falls_back_at_once_and_credits_once(covered):
     """T7, F1, F2, L2: the next method pays the full amount; the declined one is suspended."""
     covered.next_answer("decline", decline_code="insufficient_funds")

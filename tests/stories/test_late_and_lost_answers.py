@@ -25,13 +25,6 @@ from webapp.reads.ledger.ledger_check import check_ledger
 pytestmark = pytest.mark.story
 
 
-@pytest.fixture
-def covered(world):
-    world.cards(VISA, MASTERCARD)
-    world.refill()
-    return world
-
-
 def test_a_payment_is_settled_after_refill_was_switched_off(covered):
     """L3, T7: the payment stays open, and is paid once the processor was queried."""
     covered.next_answer("timeout_after_charge")

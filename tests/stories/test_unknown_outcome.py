@@ -3,18 +3,11 @@
 import pytest
 from sqlalchemy.orm import Session
 
-from tests.factories import MASTERCARD, VISA, context
+from tests.factories import VISA
 from webapp.actions.payments.reconcile import reconcile
 from webapp.extensions import db
 
 pytestmark = pytest.mark.story
-
-
-@pytest.fixture
-def covered(world):
-    world.cards(VISA, MASTERCARD)
-    world.refill()
-    return world
 
 
 def test_no_second_method_is_charged_while_the_outcome_is_unknown(covered):
@@ -78,14 +71,7 @@ def test_a_repeat_in_progress_is_not_overtaken(world, by_hand):
             world.clock.advance(seconds=seconds)
             world.apply(refill_on=False)  # nor is it abandoned as no longer wanted
             with Session(db.engine) as other:
-                reconcile(
-                    context(
-                        other,
-                        processors=world.services.processors,
-                        clock=world.clock,
-                        policy=world.policy,
-                    )
-                )
+                reconcile(world.on(other))
 
     world.services.processors["sandbox"]._sleep = think
     world.run("reconcile")

@@ -1,21 +1,20 @@
 """The outbox: each email is sent once, retried on failure, and never lost silently."""
 
-import socket
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from threading import Barrier, Thread
 
 import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy import event, insert
 
 from tests.conftest import on_sqlite
-from tests.factories import START, VISA, context, unsigned
+from tests.factories import START, VISA, context
+from tests.host import free_port
+from tests.smtp import serving, smtp_mailer
 from webapp.actions.notifications.resend_email import resend_email
 from webapp.actions.notifications.send_emails import send_emails
 from webapp.actions.users.passwords import forget_password
-from webapp.delivery.mailer import SmtpMailer
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import (
     BACK_OFF,
@@ -33,7 +32,6 @@ from webapp.domain.shared.i18n import Language
 from webapp.domain.users.user import User
 from webapp.extensions import db
 from webapp.ports import MailServerUnavailable
-from webapp.settings import ROOT
 
 
 class Inbox:
@@ -50,31 +48,18 @@ class Inbox:
 
 @pytest.fixture
 def port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture
 def mailer(port):
-    return SmtpMailer(
-        ROOT / "templates",
-        "http://127.0.0.1:8000",
-        unsigned,
-        server="127.0.0.1",
-        port=port,
-        sender="billing@example.com",
-        timeout=5,
-    )
+    return smtp_mailer(port, timeout=5)
 
 
 @pytest.fixture
 def inbox(port):
-    inbox = Inbox()
-    server = Controller(inbox, hostname="127.0.0.1", port=port)
-    server.start()
-    yield inbox
-    server.stop()
+    with serving(port, Inbox()) as inbox:
+        yield inbox
 
 
 @pytest.fixture
@@ -85,10 +70,8 @@ def refusing(port):
         async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
             return "450 Try again later"
 
-    server = Controller(Refusing(), hostname="127.0.0.1", port=port)
-    server.start()
-    yield
-    server.stop()
+    with serving(port, Refusing()):
+        yield
 
 
 @pytest.fixture
@@ -204,13 +187,8 @@ def test_a_password_reset_during_a_round_is_sent_next(owing, mailer, port):
     enqueue_receipts(owing, 4)
     email = owner(owing).email
     owing.session.rollback()
-    inbox = Slow()
-    server = Controller(inbox, hostname="127.0.0.1", port=port)
-    server.start()
-    try:
+    with serving(port, Slow()) as inbox:
         assert send(owing, mailer) == 6
-    finally:
-        server.stop()
     assert [mail["Subject"] for _, mail in inbox.mails].index("Choose a new password") == 1
 
 
@@ -269,13 +247,8 @@ def test_an_email_is_sent_when_the_server_is_back_f11(owing, mailer, port):
         send(owing, mailer)
     promised = owing.notices[0].message_id
     owing.clock.advance(seconds=REST.total_seconds())
-    inbox = Inbox()
-    server = Controller(inbox, hostname="127.0.0.1", port=port)
-    server.start()
-    try:
+    with serving(port, Inbox()) as inbox:
         assert send(owing, mailer) == 1
-    finally:
-        server.stop()
     ((_, mail),) = inbox.mails
     assert mail["Message-ID"] == f"<{promised}>"
     assert owing.notices[0].state == NoticeState.SENT
