@@ -144,6 +144,8 @@ class SmtpMailer(OutboxMailer):
     def _compose(
         self, letter: Letter, addresses: list[str], message_id: str, stop_link: str
     ) -> bytes:
+        # Not by EmailMessage: it encodes a long URL in List-Unsubscribe, which mail programs then
+        # do not recognize, and it takes five times as long.
         headers = {
             "Message-ID": f"<{message_id}>",
             "Date": format_datetime(Clock().wall()),
