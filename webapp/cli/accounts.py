@@ -1,6 +1,5 @@
 """`flask accounts`: create, show, export and adjust accounts."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -12,13 +11,13 @@ from webapp.actions.payments.adjust_balance import adjust_balance
 from webapp.actions.users.second_factor import reset_second_factor
 from webapp.cli.shared.arguments import CENTS, AmountOf
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
-from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.cli.shared.output import Commands, lines, prints
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import money
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.extensions import db, make_context, services
 from webapp.reads.accounts.export import export as read_export
-from webapp.reads.accounts.overview import read_account, read_accounts
+from webapp.reads.accounts.overview import AccountCard, AccountRow, read_account, read_accounts
 
 commands = Commands("accounts", help="Create, show, export and adjust customers' accounts.")
 
@@ -52,7 +51,7 @@ OPENING_BALANCE = AmountOrZero(money.PAYMENT_PLACES)
     show_default=True,
     help="The account's time zone, such as Europe/Dublin.",
 )
-@as_json
+@prints()
 def create(
     name: str,
     email: str,
@@ -60,8 +59,7 @@ def create(
     balance: int,
     owner: str,
     time_zone: str,
-    as_json: bool,
-) -> None:
+) -> dict[str, object]:
     """Create an account with its owner and an API key. The key is shown only once."""
     if password is None:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
@@ -74,38 +72,29 @@ def create(
         balance=balance,
         time_zone=time_zone,
     )
-    record = {"account": made.account_id, "user": made.user_id, "api_key": made.api_key}
-    print_json(record) if as_json else print_record(record)
+    return {"account": made.account_id, "user": made.user_id, "api_key": made.api_key}
 
 
 @commands.command("list")
-@as_json
-def list_(as_json: bool) -> None:
+@prints(lines("{id:>6}  {balance:>16} {currency}  {name} ({owner})", "No accounts yet."))
+def list_() -> list[AccountRow]:
     """List all accounts with their balances."""
-    rows = read_accounts(make_context())
-    if as_json:
-        print_json([asdict(row) for row in rows])
-        return
-    for row in rows:
-        click.echo(f"{row.id:>6}  {row.balance:>16} {row.currency}  {row.name} ({row.owner})")
-    if not rows:
-        click.echo("No accounts yet.")
+    return read_accounts(make_context())
 
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
-@as_json
-def show(account: int, as_json: bool) -> None:
+@prints()
+def show(account: int) -> AccountCard:
     """Show the balance and payment methods of ACCOUNT and its next automatic charge."""
-    card = asdict(read_account(make_context(), account))
-    print_json(card) if as_json else print_record(card)
+    return read_account(make_context(), account)
 
 
 @commands.command("export")
 @click.argument("account", type=ANY_ID)
 @click.argument("file", type=click.Path(exists=False, dir_okay=False, path_type=Path))
-@as_json
-def export(account: int, file: Path, as_json: bool) -> None:
+@prints()
+def export(account: int, file: Path) -> dict[str, object]:
     """Export all data of ACCOUNT to the new zip FILE, as CSV and JSON."""
     session, now = db.session(), services().clock.now()
     pieces = read_export(make_context().at(now), account, for_operator=True)
@@ -117,8 +106,7 @@ def export(account: int, file: Path, as_json: bool) -> None:
         raise click.ClickException(f"{file}: already exists") from None
     session.rollback()
     record_export(make_context(COMMAND_LINE).at(now), account)
-    record = {"account": account, "file": str(file), "size": file.stat().st_size}
-    print_json(record) if as_json else print_record(record)
+    return {"account": account, "file": str(file), "size": file.stat().st_size}
 
 
 @commands.command("paypal")

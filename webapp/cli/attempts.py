@@ -4,7 +4,7 @@ import click
 
 from webapp.actions.payments.decide_attempt import decide_attempt
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
-from webapp.cli.shared.output import Commands, as_json, print_json
+from webapp.cli.shared.output import Commands, lines, prints
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.context import COMMAND_LINE
@@ -13,12 +13,18 @@ from webapp.extensions import db, make_context, services
 
 commands = Commands("attempts", help="Settle unresolved charges.")
 
+LINE = "{attempt:>6}  {amount:>12} {currency}  account {account}: {why}"
+
 
 @commands.command("list")
-@as_json
-def list_(as_json: bool) -> None:
+@prints(
+    lines(
+        "{attempt:>6}  {amount:>12} {currency}  account {account}: {why}", "No unresolved charges."
+    )
+)
+def list_() -> list[dict[str, object]]:
     """List the unresolved charges that need a decision, with the reason for each."""
-    waiting = [
+    return [
         {
             "attempt": attempt.id,
             "account": attempt.account_id,
@@ -32,13 +38,6 @@ def list_(as_json: bool) -> None:
         }
         for attempt in queries.awaiting_operator(db.session())
     ]
-    if as_json:
-        print_json(waiting)
-        return
-    for row in waiting:
-        click.echo("{attempt:>6}  {amount:>12} {currency}  account {account}: {why}".format(**row))
-    if not waiting:
-        click.echo("No unresolved charges.")
 
 
 @commands.command()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from flask.cli import with_appcontext
@@ -14,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from webapp.backup import back_up, move
 from webapp.backup import restore as restoring
 from webapp.backup.archive import Manifest
-from webapp.cli.shared.output import Command, as_json, print_json, print_record
+from webapp.cli.shared.output import Command, print_record, prints
 from webapp.env import database_url
 from webapp.extensions import db, services
 from webapp.reads.system.holdings import Holdings
@@ -44,11 +45,34 @@ class DatabaseUrl(click.ParamType):
         return url
 
 
+def _print_backup(made: dict[str, Any]) -> None:
+    del made["lost_proofs"]
+    print_record({**made, "size": f"{made['size']:,} bytes"})
+    click.echo(VERIFIED)
+
+
+def _print_restored(found: dict[str, Any]) -> None:
+    is_restored = found.pop("restored")
+    print_record(found)
+    click.echo(VERIFIED)
+    if is_restored:
+        click.echo(
+            f"The backup contains nothing after {found['made_at']}. Have your meter send all usage "
+            "since then again; records that are already posted are not counted twice."
+        )
+
+
+def _print_moved(record: dict[str, Any]) -> None:
+    print_record(record)
+    click.echo("Both databases have the same rows, and the ledger check passed.")
+    click.echo("Now set DATABASE_URL to that URL and start Ballast. The SQLite file is closed.")
+
+
 @click.command(cls=Command)
 @click.argument("file", type=FILE)
-@as_json
+@prints(_print_backup)
 @with_appcontext
-def backup(file: Path, as_json: bool) -> None:
+def backup(file: Path) -> dict[str, Any]:
     """Write a backup to the new FILE, or to a new file in an existing folder.
 
     The server can keep running. The backup contains the database, the sandbox's data, the proofs
@@ -59,20 +83,20 @@ def backup(file: Path, as_json: bool) -> None:
         made = back_up.back_up(file, db.engine, services(), progress("Copying"))
     for wire in made.lost_proofs:
         click.echo(f"{wire}: a proof of payment is missing or was changed.", err=True)
-    record = {"file": str(made.file), "size": made.size, **described(made.manifest, made.holdings)}
-    if as_json:
-        print_json({**record, "lost_proofs": made.lost_proofs})
-        return
-    print_record({**record, "size": f"{made.size:,} bytes"})
-    click.echo(VERIFIED)
+    return {
+        "file": str(made.file),
+        "size": made.size,
+        **described(made.manifest, made.holdings),
+        "lost_proofs": made.lost_proofs,
+    }
 
 
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--check", is_flag=True, help="Verify FILE without restoring it.")
-@as_json
+@prints(_print_restored)
 @with_appcontext
-def restore(file: Path, check: bool, as_json: bool) -> None:
+def restore(file: Path, check: bool) -> dict[str, Any]:
     """Restore the backup FILE into this installation, which must be empty.
 
     BALLAST_HOME and DATABASE_URL set the target, which can be a different kind of database than
@@ -84,24 +108,14 @@ def restore(file: Path, check: bool, as_json: bool) -> None:
             found = restoring.check(file, services())
         else:
             found = restoring.restore(file, db.engine, services(), progress("Restoring"))
-    record = described(found.manifest, found.holdings)
-    if as_json:
-        print_json({**record, "restored": not check})
-        return
-    print_record(record)
-    click.echo(VERIFIED)
-    if not check:
-        click.echo(
-            f"The backup contains nothing after {found.manifest.made_at}. Have your meter send all "
-            "usage since then again; records that are already posted are not counted twice."
-        )
+    return {**described(found.manifest, found.holdings), "restored": not check}
 
 
 @click.command("move-to", cls=Command)
 @click.argument("url", type=DatabaseUrl(), metavar="URL")
-@as_json
+@prints(_print_moved)
 @with_appcontext
-def move_to(url: str, as_json: bool) -> None:
+def move_to(url: str) -> dict[str, Any]:
     """Move all data from SQLite to the empty PostgreSQL database at URL.
 
     Example: postgresql+psycopg://ballast@localhost/ballast. If the URL has no password, PGPASSWORD
@@ -109,13 +123,7 @@ def move_to(url: str, as_json: bool) -> None:
     the SQLite file is kept, closed to writes.
     """
     moved = move.move_to(url, db.engine, services(), progress("Moving"))
-    record = {"to": moved.to, **asdict(moved.holdings)}
-    if as_json:
-        print_json(record)
-        return
-    print_record(record)
-    click.echo("Both databases have the same rows, and the ledger check passed.")
-    click.echo("Now set DATABASE_URL to that URL and start Ballast. The SQLite file is closed.")
+    return {"to": moved.to, **asdict(moved.holdings)}
 
 
 def described(manifest: Manifest, holdings: Holdings) -> dict[str, object]:

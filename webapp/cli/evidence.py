@@ -3,7 +3,7 @@
 import click
 
 from webapp.actions.payments.close_unmatched_event import close_unmatched_event
-from webapp.cli.shared.output import Commands, as_json, print_json
+from webapp.cli.shared.output import Commands, lines, prints
 from webapp.domain.payments import unmatched_events
 from webapp.domain.shared.money import decimal_text
 from webapp.extensions import db, make_context
@@ -11,11 +11,16 @@ from webapp.extensions import db, make_context
 commands = Commands("evidence", help="Processor events that match no payment.")
 
 
+def _line(row: dict[str, object]) -> str:
+    amount = f"{row['amount']} {row['currency']}" if row["currency"] else "no amount"
+    return "{evidence:>6}  {0:>16}  {processor} {reference}: {what}".format(amount, **row)
+
+
 @commands.command("list")
-@as_json
-def list_(as_json: bool) -> None:
+@prints(lines(_line, "No unmatched events to review."))
+def list_() -> list[dict[str, object]]:
     """List unmatched events to review: unknown payments, refunds and disputes."""
-    waiting = [
+    return [
         {
             "evidence": one.id,
             "processor": one.processor,
@@ -27,14 +32,6 @@ def list_(as_json: bool) -> None:
         }
         for one in unmatched_events.waiting(db.session())
     ]
-    if as_json:
-        print_json(waiting)
-        return
-    for row in waiting:
-        shown = f"{row['amount']} {row['currency']}" if row["currency"] else "no amount"
-        click.echo("{evidence:>6}  {0:>16}  {processor} {reference}: {what}".format(shown, **row))
-    if not waiting:
-        click.echo("No unmatched events to review.")
 
 
 @commands.command()

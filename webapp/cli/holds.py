@@ -8,7 +8,7 @@ from webapp.actions.usage.change_hold import change_hold
 from webapp.actions.usage.open_hold import open_hold
 from webapp.actions.usage.release_hold import release_hold
 from webapp.cli.shared.arguments import ACCOUNT, MICROS, require
-from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.cli.shared.output import Commands, lines, prints
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage.holds import LIFE, Hold, find
 from webapp.extensions import db, make_context, services
@@ -23,28 +23,20 @@ SECONDS = click.IntRange(1, LONGEST)
 
 @commands.command("list")
 @ACCOUNT
-@as_json
-def list_(account: int, as_json: bool) -> None:
+@prints(lines("{amount:>14}  {reference}  until {expires_at:%Y-%m-%d %H:%M} UTC", "No open holds."))
+def list_(account: int) -> list[dict[str, object]]:
     """List the open holds of ACCOUNT, oldest first."""
     require(account)
-    records = [_record(hold) for hold in read_open_holds(make_context().at(_now()), account)]
-    if as_json:
-        print_json(records)
-        return
-    for record in records:
-        line = "{amount:>14}  {reference}  until {expires_at:%Y-%m-%d %H:%M} UTC"
-        click.echo(line.format(**record))
-    if not records:
-        click.echo("No open holds.")
+    return [_record(hold) for hold in read_open_holds(make_context().at(_now()), account)]
 
 
 @commands.command()
 @ACCOUNT
 @REFERENCE
-@as_json
-def show(account: int, reference: str, as_json: bool) -> None:
+@prints()
+def show(account: int, reference: str) -> dict[str, object]:
     """Show the hold with REFERENCE."""
-    _print_hold(find(db.session(), account, reference), as_json)
+    return _record(find(db.session(), account, reference))
 
 
 @commands.command("open")
@@ -58,13 +50,11 @@ def show(account: int, reference: str, as_json: bool) -> None:
     show_default=True,
     help="Seconds until the hold expires.",
 )
-@as_json
-def open_(account: int, reference: str, amount: int, expires_in: int, as_json: bool) -> None:
+@prints()
+def open_(account: int, reference: str, amount: int, expires_in: int) -> dict[str, object]:
     """Hold AMOUNT under REFERENCE. Repeating the command changes nothing."""
     lasts = timedelta(seconds=expires_in)
-    _print_hold(
-        open_hold(make_context().at(_now()), account, reference, amount, lasts).hold, as_json
-    )
+    return _record(open_hold(make_context().at(_now()), account, reference, amount, lasts).hold)
 
 
 @commands.command()
@@ -72,24 +62,24 @@ def open_(account: int, reference: str, amount: int, expires_in: int, as_json: b
 @REFERENCE
 @click.option("--amount", type=MICROS, help="The new estimated cost.")
 @click.option("--expires-in", type=SECONDS, help="Seconds from now until the hold expires.")
-@as_json
+@prints()
 def change(
-    account: int, reference: str, amount: int | None, expires_in: int | None, as_json: bool
-) -> None:
+    account: int, reference: str, amount: int | None, expires_in: int | None
+) -> dict[str, object]:
     """Change the amount, the expiry, or both of the hold with REFERENCE."""
     if amount is None and expires_in is None:
         raise click.UsageError("Give --amount or --expires-in.")
     lasts = timedelta(seconds=expires_in) if expires_in is not None else None
-    _print_hold(change_hold(make_context().at(_now()), account, reference, amount, lasts), as_json)
+    return _record(change_hold(make_context().at(_now()), account, reference, amount, lasts))
 
 
 @commands.command()
 @ACCOUNT
 @REFERENCE
-@as_json
-def release(account: int, reference: str, as_json: bool) -> None:
+@prints()
+def release(account: int, reference: str) -> dict[str, object]:
     """Release the hold with REFERENCE without usage."""
-    _print_hold(release_hold(make_context().at(_now()), account, reference), as_json)
+    return _record(release_hold(make_context().at(_now()), account, reference))
 
 
 def _now() -> datetime:
@@ -105,8 +95,3 @@ def _record(hold: Hold) -> dict[str, object]:
         "expires_at": hold.expires_at,
         "ended_at": hold.ended_at,
     }
-
-
-def _print_hold(hold: Hold, as_json: bool) -> None:
-    record = _record(hold)
-    print_json(record) if as_json else print_record(record)

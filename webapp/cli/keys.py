@@ -1,6 +1,6 @@
 """`flask keys`: an account's API keys, and the installation's secret key."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.actions.api_keys.rotate_key import LONGEST_OVERLAP, rotate_key
 from webapp.actions.rotate_secret import rotate_secret
 from webapp.cli.accounts import ANY_ID
-from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.cli.shared.output import Commands, as_json, lines, print_json, prints, sentence
 from webapp.domain.api_keys.api_key import ALL, KeyChoice, Scope
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
 from webapp.extensions import make_context, services
-from webapp.reads.api_keys import read_key_records
+from webapp.reads.api_keys import KeyRecord, read_key_records
 from webapp.reads.system.installation import SHORTEST_KEY
 
 commands = Commands(
@@ -45,36 +45,32 @@ MOST_HOURS = int(LONGEST_OVERLAP / timedelta(hours=1))
     help="An allowed network; can be repeated. Default: any.",
 )
 @click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires. Default: never.")
-@as_json
+@prints()
 def create(
     account: int,
     name: str,
     scopes: tuple[str, ...],
     networks: tuple[str, ...],
     days: int | None,
-    as_json: bool,
-) -> None:
+) -> dict[str, object]:
     """Create a key for ACCOUNT. It is shown only once."""
     choice = KeyChoice(name, scopes or ALL, networks, timedelta(days=days) if days else None)
     ctx = make_context(COMMAND_LINE)
     made = create_key(ctx, account, choice, frozenset(Right))
-    show_new(account, made, as_json)
+    return _shown_once(account, made)
+
+
+def _line(row: KeyRecord) -> str:
+    used = f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used"
+    return f"{row.id:>6}  {row.prefix}…  {row.state:<8} {used:<16}  {row.name}"
 
 
 @commands.command("list")
 @click.argument("account", type=ANY_ID)
-@as_json
-def list_(account: int, as_json: bool) -> None:
+@prints(lines(_line, "No API keys."))
+def list_(account: int) -> Sequence[KeyRecord]:
     """List the keys of ACCOUNT, newest first. The secret part is not stored."""
-    rows = read_key_records(make_context(), account)
-    if as_json:
-        print_json([asdict(row) for row in rows])
-        return
-    for row in rows:
-        used = f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used"
-        click.echo(f"{row.id:>6}  {row.prefix}…  {row.state:<8} {used:<16}  {row.name}")
-    if not rows:
-        click.echo("No API keys.")
+    return read_key_records(make_context(), account)
 
 
 @commands.command()
@@ -87,27 +83,23 @@ def list_(account: int, as_json: bool) -> None:
     show_default=True,
     help="Hours for which the old key still works.",
 )
-@as_json
-def rotate(account: int, key: int, overlap: int, as_json: bool) -> None:
+@prints()
+def rotate(account: int, key: int, overlap: int) -> dict[str, object]:
     """Replace KEY, an id from `flask keys list`, with a new key."""
     made = rotate_key(
         make_context(COMMAND_LINE), account, key, timedelta(hours=overlap), frozenset(Right)
     )
-    show_new(account, made, as_json)
+    return _shown_once(account, made)
 
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
 @click.argument("key", type=ANY_ID)
-@as_json
-def revoke(account: int, key: int, as_json: bool) -> None:
+@prints(sentence("Key {id} of account {account} is revoked."))
+def revoke(account: int, key: int) -> dict[str, object]:
     """Revoke KEY immediately and permanently."""
-    ctx = make_context(COMMAND_LINE)
-    revoked_at = revoke_key(ctx, account, key).revoked_at
-    if as_json:
-        print_json({"account": account, "id": key, "revoked_at": revoked_at})
-        return
-    click.echo(f"Key {key} of account {account} is revoked.")
+    revoked = revoke_key(make_context(COMMAND_LINE), account, key)
+    return {"account": account, "id": key, "revoked_at": revoked.revoked_at}
 
 
 @commands.command("rotate-secret")
@@ -148,6 +140,5 @@ def rotate_secret_key(new_key_file: Path | None, as_json: bool) -> None:
     )
 
 
-def show_new(account: int, made: NewKey, as_json: bool) -> None:
-    record = {"account": account, "id": made.id, "name": made.name, "api_key": made.key}
-    print_json(record) if as_json else print_record(record)
+def _shown_once(account: int, made: NewKey) -> dict[str, object]:
+    return {"account": account, "id": made.id, "name": made.name, "api_key": made.key}

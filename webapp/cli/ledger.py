@@ -1,20 +1,31 @@
 """`flask ledger`: verify the ledger (L13)."""
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
-from webapp.cli.shared.output import Commands, as_json, print_json
+from webapp.cli.shared.output import Commands, prints
 from webapp.extensions import db, services
-from webapp.reads.ledger.ledger_check import LedgerCheck, check_ledger
+from webapp.reads.ledger.ledger_check import check_ledger
 
 commands = Commands("ledger", help="Verify the ledger.")
 
 
+def _print(found: dict[str, Any]) -> None:
+    for difference in found["differences"]:
+        click.echo("{code}: {sentence}".format(**difference))
+    click.echo(
+        "Accounts: {accounts:,}. Ledger entries: {entries:,}. Payments: {payments:,}. "
+        "Sandbox charges: {charges:,}.".format(**found)
+    )
+    count = len(found["differences"])
+    click.echo(f"Differences: {count:,}." if count else "No differences.")
+
+
 @commands.command()
-@as_json
-@click.pass_context
-def check(ctx: click.Context, as_json: bool) -> None:
+@prints(_print, code=lambda found: 0 if found["agrees"] else 1)
+def check() -> dict[str, Any]:
     """Verify all balances and credits, and the sandbox's charges. Exit code 1 on a difference.
 
     It changes nothing and can run while the server is in use.
@@ -25,19 +36,4 @@ def check(ctx: click.Context, as_json: bool) -> None:
         if books
         else check_ledger(db.session(), None)
     )
-    if as_json:
-        print_json({"agrees": found.agrees, **asdict(found)})
-    else:
-        print_check(found)
-    ctx.exit(0 if found.agrees else 1)
-
-
-def print_check(found: LedgerCheck) -> None:
-    for difference in found.differences:
-        click.echo(f"{difference.code}: {difference.sentence}")
-    click.echo(
-        f"Accounts: {found.accounts:,}. Ledger entries: {found.entries:,}. "
-        f"Payments: {found.payments:,}. Sandbox charges: {found.charges:,}."
-    )
-    count = len(found.differences)
-    click.echo("No differences." if found.agrees else f"Differences: {count:,}.")
+    return {"agrees": found.agrees, **asdict(found)}

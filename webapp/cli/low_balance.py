@@ -9,7 +9,7 @@ import click
 from webapp.actions.top_ups.apply_settings import apply_settings
 from webapp.cli.shared.arguments import ACCOUNT, CENTS, require
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
-from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.cli.shared.output import Commands, prints
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.field_tables import Amount, Option, Setting, Switch
 from webapp.domain.top_ups.settings import FIELDS, LowBalanceSettings
@@ -52,19 +52,19 @@ def _option(field: Setting) -> Callable[[Command], Command]:
 
 @commands.command()
 @ACCOUNT
-@as_json
-def show(account: int, as_json: bool) -> None:
+@prints()
+def show(account: int) -> object:
     """Show the settings of ACCOUNT."""
     require(account)
-    _print_settings(account, as_json)
+    return read_settings(make_context(), account)[0]
 
 
 @commands.command("set")
 @ACCOUNT
 @setting_options
 @CHARGE
-@as_json
-def set_(account: int, empty: tuple[str, ...], charge: bool, as_json: bool, **given: Any) -> None:
+@prints()
+def set_(account: int, empty: tuple[str, ...], charge: bool, **given: Any) -> object:
     """Change the given settings of ACCOUNT, either all of them or none."""
     require(account)
     session = db.session()
@@ -89,9 +89,4 @@ def set_(account: int, empty: tuple[str, ...], charge: bool, as_json: bool, **gi
     )
     services().wake()
     print_outcome(account, since)
-    _print_settings(account, as_json)
-
-
-def _print_settings(account: int, as_json: bool) -> None:
-    record, _ = read_settings(make_context(), account)
-    print_json(record) if as_json else print_record(record)
+    return read_settings(make_context(), account)[0]

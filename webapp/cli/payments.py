@@ -12,13 +12,14 @@ import click
 from webapp.actions.payments.pay import retry as retry_payment
 from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
 from webapp.cli.shared.arguments import ACCOUNT, CENTS, CURSOR, LIMIT, SINCE, UNTIL, require
-from webapp.cli.shared.output import Commands, as_json, print_json, print_record
-from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.cli.shared.output import Commands, page, print_record, prints
+from webapp.domain.payments.payment import PaymentKind, PaymentState
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.errors import Conflict
 from webapp.extensions import make_context, services
 from webapp.reads.records.payments import (
     PaymentFilter,
+    PaymentPage,
     PaymentRecord,
     declined,
     find_payment,
@@ -32,7 +33,20 @@ PAYMENT = click.argument("payment", type=click.IntRange(1, 999_999_999))
 KEY = click.option(
     "--key", default="", help="Idempotency key: the same command again makes no second payment."
 )
+LINE = "{id:>6}  {created_at:%Y-%m-%d %H:%M}  {amount:>12} {currency}  {state:<9}  {kind}"
 EXIT_CODES = {PaymentState.PAID: 0, PaymentState.OPEN: 3}
+
+
+def _exit_code(record: PaymentRecord) -> int:
+    return EXIT_CODES.get(PaymentState(record.state), 1)
+
+
+def _print(record: PaymentRecord) -> None:
+    attempts = tuple(
+        f"{item.id}: {', '.join(filter(None, (item.method_name, item.state, item.reason)))}"
+        for item in record.attempts
+    )
+    print_record({**asdict(record), "attempts": attempts})
 
 
 @commands.command("list")
@@ -43,7 +57,7 @@ EXIT_CODES = {PaymentState.PAID: 0, PaymentState.OPEN: 3}
 @UNTIL
 @LIMIT
 @CURSOR
-@as_json
+@prints(page(LINE, "payments", "End of list."))
 def list_(
     account: int,
     state: str | None,
@@ -52,59 +66,49 @@ def list_(
     until: datetime | None,
     limit: int,
     cursor: int | None,
-    as_json: bool,
-) -> None:
+) -> PaymentPage:
     """List the payments of ACCOUNT, newest first."""
     require(account)
     only = PaymentFilter(
         PaymentState(state) if state else None, PaymentKind(kind) if kind else None, since, until
     )
-    page = read_payments(make_context(), account, only, cursor, limit)
-    if as_json:
-        print_json(asdict(page))
-        return
-    for item in page.payments:
-        click.echo(
-            f"{item.id:>6}  {item.created_at:%Y-%m-%d %H:%M}  {item.amount:>12} {item.currency}  "
-            f"{item.state:<9}  {item.kind}"
-        )
-    click.echo(f"More: --cursor {page.next_cursor}" if page.next_cursor else "End of list.")
+    return read_payments(make_context(), account, only, cursor, limit)
 
 
 @commands.command()
 @ACCOUNT
 @PAYMENT
-@as_json
-def show(account: int, payment: int, as_json: bool) -> None:
+@prints(_print)
+def show(account: int, payment: int) -> PaymentRecord:
     """Show PAYMENT of ACCOUNT with its attempts."""
-    _print(payment_record(find_payment(make_context(), account, payment)), as_json)
+    return payment_record(find_payment(make_context(), account, payment))
 
 
 @commands.command()
 @ACCOUNT
 @click.argument("amount", type=CENTS)
 @KEY
-@as_json
-@click.pass_context
-def add(ctx: click.Context, account: int, amount: int, key: str, as_json: bool) -> None:
+@prints(_print, code=_exit_code)
+def add(account: int, amount: int, key: str) -> PaymentRecord:
     """Charge AMOUNT to the first of ACCOUNT's auto-charge methods that succeeds."""
     made = pay_by_auto_charge(make_context(COMMAND_LINE), account, amount, _request_key(key))
-    _conclude(ctx, made, as_json)
+    services().wake()
+    return payment_record(made)
 
 
 @commands.command()
 @ACCOUNT
 @PAYMENT
 @KEY
-@as_json
-@click.pass_context
-def retry(ctx: click.Context, account: int, payment: int, key: str, as_json: bool) -> None:
+@prints(_print, code=_exit_code)
+def retry(account: int, payment: int, key: str) -> PaymentRecord:
     """Retry the last declined attempt of PAYMENT with the same method."""
     failed = declined(find_payment(make_context(), account, payment))
     if not failed:
         raise Conflict("Only a failed payment can be retried.", code="not_failed")
     made = retry_payment(make_context(COMMAND_LINE), account, failed[-1].id, _request_key(key))
-    _conclude(ctx, made, as_json)
+    services().wake()
+    return payment_record(made)
 
 
 def _request_key(key: str) -> str:
@@ -113,21 +117,3 @@ def _request_key(key: str) -> str:
     if not (len(key) <= 60 and key.isascii() and key.isprintable()):
         raise click.UsageError("--key: use at most 60 printable ASCII characters.")
     return f"cli {key}"
-
-
-def _conclude(ctx: click.Context, made: Payment, as_json: bool) -> None:
-    services().wake()
-    _print(payment_record(made), as_json)
-    ctx.exit(EXIT_CODES.get(PaymentState(made.state), 1))
-
-
-def _print(record: PaymentRecord, as_json: bool) -> None:
-    if as_json:
-        print_json(asdict(record))
-        return
-    result = asdict(record)
-    result["attempts"] = tuple(
-        f"{item.id}: {', '.join(filter(None, (item.method_name, item.state, item.reason)))}"
-        for item in record.attempts
-    )
-    print_record(result)

@@ -7,7 +7,7 @@ import click
 from webapp.actions.usage.post_usage import post_usage
 from webapp.cli import usage as group
 from webapp.cli.shared.arguments import ACCOUNT, Instant
-from webapp.cli.shared.output import as_json, print_json, print_record
+from webapp.cli.shared.output import prints
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.errors import NotFound
@@ -27,17 +27,14 @@ from webapp.extensions import make_context, services
     metavar="INSTANT",
     help="When the usage occurred. Default: now.",
 )
-@as_json
-@click.pass_context
+@prints(code=lambda result: 1 if result["status"] in usage.REFUSED else 0)
 def post(
-    ctx: click.Context,
     account: int,
     amount: str,
     reference: str,
     description: str,
     occurred_at: datetime | None,
-    as_json: bool,
-) -> None:
+) -> dict[str, object]:
     """Debit AMOUNT from ACCOUNT, once per REFERENCE.
 
     The exit code is 1 if REFERENCE was posted with another amount or AMOUNT is above USAGE_MAX.
@@ -53,10 +50,8 @@ def post(
     receipt = post_usage(context, account, [record])
     services().wake()
     [verdict] = receipt.verdicts
-    result = {
+    return {
         "status": str(verdict),
         "balance": decimal_text(receipt.balance),
         **usage.refusal(verdict, record, services().policy.usage_max),
     }
-    print_json(result) if as_json else print_record(result)
-    ctx.exit(1 if verdict in usage.REFUSED else 0)

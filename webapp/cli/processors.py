@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-import click
-
-from webapp.cli.shared.output import Commands, as_json, print_json
+from webapp.cli.shared.output import Commands, lines, prints
 from webapp.extensions import Services, make_context, services
 from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor, RequestRejected
 from webapp.reads.payments.processor_events import read_event_status
@@ -13,28 +11,26 @@ from webapp.reads.payments.processor_events import read_event_status
 commands = Commands("processors", help="Payment processors.")
 
 
+def _line(row: dict[str, object]) -> str:
+    mark = "ok" if row["right"] else "FAILED"
+    return f"{row['processor']}, {row['what']}: {mark}. {row['said']}"
+
+
 @commands.command()
-@as_json
-@click.pass_context
-def check(ctx: click.Context, as_json: bool) -> None:
+@prints(
+    lines(_line, "Nothing to check: no real processor is configured."),
+    code=lambda found: 0 if all(row["right"] for row in found) else 1,
+)
+def check() -> list[dict[str, object]]:
     """Check keys, features, version, webhook, clock and events at each processor.
 
     Exit code 1 if a check fails. It charges nothing and changes nothing.
     """
-    found = [
+    return [
         {"processor": name, "what": one.what, "right": one.is_right, "said": one.result}
         for name, processor in services().processors.items()
         for one in _findings(services(), name, processor)
     ]
-    if as_json:
-        print_json(found)
-    else:
-        for row in found:
-            mark = "ok" if row["right"] else "FAILED"
-            click.echo(f"{row['processor']}, {row['what']}: {mark}. {row['said']}")
-        if not found:
-            click.echo("Nothing to check: no real processor is configured.")
-    ctx.exit(0 if all(row["right"] for row in found) else 1)
 
 
 def _findings(services: Services, name: str, processor: Processor) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from io import SEEK_END
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.actions.usage.post_usage import UsageReceipt, post_usage_of_many
-from webapp.cli.shared.output import Commands, as_json, in_words, print_json
+from webapp.cli.shared.output import Commands, in_words, prints, sentence
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.errors import Invalid, Refusal
@@ -44,9 +44,11 @@ class BadFile(click.ClickException):
 
 @commands.command("import")
 @click.argument("file", type=click.File("rb"))
-@as_json
-@click.pass_context
-def import_(ctx: click.Context, file: BinaryIO, as_json: bool) -> None:
+@prints(
+    sentence("{posted:,} posted, {duplicate:,} duplicates, {bad:,} errors."),
+    code=lambda counts: 1 if counts.bad else 0,
+)
+def import_(file: BinaryIO) -> "Counts":
     """Post usage from the CSV FILE, or from standard input (-).
 
     Columns, in any order: account, amount, reference; optional: occurred_at, description, currency.
@@ -64,9 +66,7 @@ def import_(ctx: click.Context, file: BinaryIO, as_json: bool) -> None:
     except csv_reader.BadHeader as bad:
         raise BadFile(str(bad)) from bad
     run.post_all()
-    counts = asdict(run.counts)
-    print_json(counts) if as_json else click.echo(run.counts.sentence)
-    ctx.exit(1 if run.counts.bad else 0)
+    return run.counts
 
 
 @dataclass
@@ -76,10 +76,6 @@ class Counts:
     posted: int = 0
     duplicate: int = 0
     bad: int = 0
-
-    @property
-    def sentence(self) -> str:
-        return f"{self.posted:,} posted, {self.duplicate:,} duplicates, {self.bad:,} errors."
 
 
 @dataclass

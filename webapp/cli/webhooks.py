@@ -1,13 +1,13 @@
 """`flask webhooks`: an account's webhook endpoints and their deliveries."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 
 import click
 
 from webapp.actions.webhooks import endpoints as actions
 from webapp.actions.webhooks.endpoints import NewSecret
 from webapp.cli.accounts import ANY_ID
-from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.cli.shared.output import Commands, lines, prints
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
@@ -23,20 +23,17 @@ STAFF = frozenset(Right)
 ALL = [str(kind) for kind in CHOICES]
 
 
+def _endpoint_line(row: records.EndpointRecord) -> str:
+    state = "on" if row.on else str(row.ended)
+    return f"{row.id:>6}  {state:<8} {row.url}  {row.name}"
+
+
 @commands.command("list")
 @click.argument("account", type=ANY_ID)
-@as_json
-def list_(account: int, as_json: bool) -> None:
+@prints(lines(_endpoint_line, "No webhook endpoints."))
+def list_(account: int) -> Sequence[records.EndpointRecord]:
     """List the endpoints of ACCOUNT."""
-    rows = records.read_endpoints(make_context(), account).webhook_endpoints
-    if as_json:
-        print_json([asdict(row) for row in rows])
-        return
-    for row in rows:
-        state = "on" if row.on else str(row.ended)
-        click.echo(f"{row.id:>6}  {state:<8} {row.url}  {row.name}")
-    if not rows:
-        click.echo("No webhook endpoints.")
+    return records.read_endpoints(make_context(), account).webhook_endpoints
 
 
 @commands.command()
@@ -50,8 +47,8 @@ def list_(account: int, as_json: bool) -> None:
     type=click.Choice(ALL),
     help="An event to send; can be repeated. Default: all.",
 )
-@as_json
-def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: bool) -> None:
+@prints()
+def add(account: int, url: str, name: str, events: tuple[str, ...]) -> dict[str, object]:
     """Send the events of ACCOUNT to URL. The signing secret is shown only once."""
     made = actions.add_endpoint(
         make_context(COMMAND_LINE),
@@ -60,30 +57,29 @@ def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: boo
         STAFF,
         plain_http=bool(services().settings.webhook_allowed_networks),
     )
-    show_secret(account, made, as_json)
+    return _shown_once(account, made)
 
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
 @click.argument("endpoint", type=ANY_ID)
-@as_json
-def rotate(account: int, endpoint: int, as_json: bool) -> None:
+@prints()
+def rotate(account: int, endpoint: int) -> dict[str, object]:
     """Create a new secret for ENDPOINT. Both secrets sign for 24 hours."""
     made = actions.rotate_secret(make_context(COMMAND_LINE), account, endpoint, STAFF)
-    show_secret(account, made, as_json)
+    return _shown_once(account, made)
 
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
 @click.argument("endpoint", type=ANY_ID)
 @click.argument("state", type=click.Choice(["on", "off"]))
-@as_json
-def switch(account: int, endpoint: int, state: str, as_json: bool) -> None:
+@prints()
+def switch(account: int, endpoint: int, state: str) -> records.EndpointRecord:
     """Switch ENDPOINT on or off. Pending deliveries are sent when it is on again."""
     actions.switch_endpoint(make_context(COMMAND_LINE), account, endpoint, state == "on", STAFF)
     services().wake()
-    record = asdict(records.read_endpoint(make_context(), account, endpoint))
-    print_json(record) if as_json else print_record(record)
+    return records.read_endpoint(make_context(), account, endpoint)
 
 
 @commands.command()
@@ -95,47 +91,41 @@ def remove(account: int, endpoint: int) -> None:
     click.echo(f"Webhook endpoint {endpoint} of account {account} was removed.")
 
 
+def _delivery_line(row: records.DeliveryRecord) -> str:
+    result = row.status or row.trouble or ""
+    return f"{row.id:>6}  {row.message_id}  {row.state:<9} {row.event:<24} {result}"
+
+
 @commands.command()
 @click.argument("account", type=ANY_ID)
 @click.argument("endpoint", type=ANY_ID)
-@as_json
-def deliveries(account: int, endpoint: int, as_json: bool) -> None:
+@prints(lines(_delivery_line, "No deliveries yet."))
+def deliveries(account: int, endpoint: int) -> Sequence[records.DeliveryRecord]:
     """List the newest deliveries to ENDPOINT."""
-    rows = records.read_deliveries(make_context(), account, endpoint, None, SHOWN).deliveries
-    if as_json:
-        print_json([asdict(row) for row in rows])
-        return
-    for row in rows:
-        result = row.status or row.trouble or ""
-        click.echo(f"{row.id:>6}  {row.message_id}  {row.state:<9} {row.event:<24} {result}")
-    if not rows:
-        click.echo("No deliveries yet.")
+    return records.read_deliveries(make_context(), account, endpoint, None, SHOWN).deliveries
 
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
 @click.argument("endpoint", type=ANY_ID)
-@as_json
-def test(account: int, endpoint: int, as_json: bool) -> None:
+@prints()
+def test(account: int, endpoint: int) -> records.DeliveryRecord:
     """Send a test event to ENDPOINT."""
     sent = actions.send_test(make_context(), account, endpoint)
     services().wake()
-    record = asdict(records.delivery_record(sent))
-    print_json(record) if as_json else print_record(record)
+    return records.delivery_record(sent)
 
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
 @click.argument("delivery", type=ANY_ID)
-@as_json
-def resend(account: int, delivery: int, as_json: bool) -> None:
+@prints()
+def resend(account: int, delivery: int) -> records.DeliveryRecord:
     """Send DELIVERY again with the same id."""
     sent = actions.send_again(make_context(), account, delivery)
     services().wake()
-    record = asdict(records.delivery_record(sent))
-    print_json(record) if as_json else print_record(record)
+    return records.delivery_record(sent)
 
 
-def show_secret(account: int, made: NewSecret, as_json: bool) -> None:
-    record = {"account": account, "id": made.endpoint_id, "url": made.url, "secret": made.secret}
-    print_json(record) if as_json else print_record(record)
+def _shown_once(account: int, made: NewSecret) -> dict[str, object]:
+    return {"account": account, "id": made.endpoint_id, "url": made.url, "secret": made.secret}

@@ -9,13 +9,19 @@ import click
 from webapp.actions.wires.complete_wire import complete_wire
 from webapp.actions.wires.reject_wire import reject_wire
 from webapp.cli.shared.arguments import CENTS
-from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.cli.shared.output import Commands, lines, print_record, prints
 from webapp.domain.shared import money
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.wires import wire as domain
 from webapp.domain.wires.wire import WireState
 from webapp.extensions import make_context, services
-from webapp.reads.wires import read_numbered_proof, read_record, read_records, wire_called
+from webapp.reads.wires import (
+    WireRecord,
+    read_numbered_proof,
+    read_record,
+    read_records,
+    wire_called,
+)
 
 commands = Commands("wires", help="List, complete and reject wire transfer requests.")
 
@@ -38,33 +44,41 @@ class Rate(click.ParamType):
             self.fail(f"{value!r}: {fault}", param, ctx)
 
 
+def _line(record: WireRecord) -> str:
+    return (
+        f"{record.id:>6}  {record.reference}  {record.amount:>12} {record.currency}  "
+        f"{domain.STATE_NAMES[WireState(record.state)]:<14}  "
+        f"{record.requested_at:%Y-%m-%d}  {record.account_name}"
+    )
+
+
+def _changed(wire: str, changed: bool) -> dict[str, object]:
+    record = read_record(make_context(), wire_called(make_context(), wire))
+    return {**asdict(record), "changed": changed}
+
+
+def _print_changed(record: dict[str, object]) -> None:
+    if not record.pop("changed"):
+        click.echo("Already done; nothing was changed.", err=True)
+    print_record(record)
+
+
 @commands.command("list")
 @click.option(
     "--state", type=click.Choice([str(state) for state in WireState]), help="Only this state."
 )
-@as_json
-def list_(state: str | None, as_json: bool) -> None:
+@prints(lines(_line, "No wire transfers."))
+def list_(state: str | None) -> list[WireRecord]:
     """List requests, oldest first."""
-    records = read_records(make_context(), WireState(state) if state else None)
-    if as_json:
-        print_json([asdict(record) for record in records])
-        return
-    for record in records:
-        click.echo(
-            f"{record.id:>6}  {record.reference}  {record.amount:>12} {record.currency}  "
-            f"{domain.STATE_NAMES[WireState(record.state)]:<14}  "
-            f"{record.requested_at:%Y-%m-%d}  {record.account_name}"
-        )
-    if not records:
-        click.echo("No wire transfers.")
+    return read_records(make_context(), WireState(state) if state else None)
 
 
 @commands.command()
 @WIRE
-@as_json
-def show(wire: str, as_json: bool) -> None:
+@prints()
+def show(wire: str) -> WireRecord:
     """Show a request. ID is its number or its reference, in any spelling."""
-    print_wire(wire, as_json)
+    return read_record(make_context(), wire_called(make_context(), wire))
 
 
 @commands.command()
@@ -105,10 +119,10 @@ def proof(wire: str, file: Path, number: int | None) -> None:
     metavar="1.0842",
     help="Units of the account's currency per unit of the wire's currency, if they differ.",
 )
-@as_json
+@prints(_print_changed)
 def complete(
-    wire: str, amount: int, received: int | None, rate: Decimal | None, as_json: bool
-) -> None:
+    wire: str, amount: int, received: int | None, rate: Decimal | None
+) -> dict[str, object]:
     """Credit a received wire. Repeating the command changes nothing."""
     credited = complete_wire(
         make_context(COMMAND_LINE),
@@ -118,29 +132,16 @@ def complete(
         rate=rate,
     )
     services().wake()
-    print_wire(wire, as_json, changed=credited)
+    return _changed(wire, credited)
 
 
 @commands.command()
 @WIRE
 @click.option("--reason", required=True, help="Shown to the customer.")
-@as_json
-def reject(wire: str, reason: str, as_json: bool) -> None:
+@prints(_print_changed)
+def reject(wire: str, reason: str) -> dict[str, object]:
     """Close a request without a credit."""
     wire_id = wire_called(make_context(), wire).id
     rejected = reject_wire(make_context(COMMAND_LINE), wire_id, reason)
     services().wake()
-    print_wire(wire, as_json, changed=rejected)
-
-
-def print_wire(wire: str, as_json: bool, *, changed: bool | None = None) -> None:
-    record = asdict(read_record(make_context(), wire_called(make_context(), wire)))
-    if changed is not None:
-        record["changed"] = changed
-    if as_json:
-        print_json(record)
-        return
-    if changed is False:
-        click.echo("Already done; nothing was changed.", err=True)
-    record.pop("changed", None)
-    print_record(record)
+    return _changed(wire, rejected)

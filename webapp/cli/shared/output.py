@@ -2,9 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
 import click
@@ -23,6 +25,73 @@ from webapp.ports import MailServerUnavailable
 from webapp.supervisor import sentence_of
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
+
+Show = Callable[[Any], None]
+"""Prints what a command returns, for people."""
+
+Line = str | Callable[[Any], str]
+"""Makes an item's line: a function, or a template with the item's fields in braces."""
+
+
+def prints(
+    show: Show | None = None, code: Callable[[Any], int] | None = None
+) -> Callable[[Callable[..., object]], Callable[..., None]]:
+    """Add `--json`, and print what the command returns: as JSON, or by `show`.
+
+    Without `show`, a record is printed as one line per field. `code`: the exit code, from what the
+    command returns.
+    """
+
+    def decorate(command: Callable[..., object]) -> Callable[..., None]:
+        @as_json
+        @wraps(command)
+        def run(*args: object, as_json: bool, **given: object) -> None:
+            result = command(*args, **given)
+            print_json(result) if as_json else (show or print_record)(result)
+            if code:
+                click.get_current_context().exit(code(result))
+
+        return run
+
+    return decorate
+
+
+def lines(line: Line, none: str, of: str = "") -> Show:
+    """Print a line for each item, or the sentence `none` if there are none.
+
+    `of`: the attribute with the items, if the command does not return them themselves.
+    """
+
+    def show(result: Any) -> None:
+        items = getattr(result, of) if of else result
+        for item in items:
+            sentence(line)(item)
+        if not items:
+            click.echo(none)
+
+    return show
+
+
+def page(line: Line, of: str, end: str) -> Show:
+    """Print a line for each item in the attribute `of`, and how to continue, or `end`."""
+
+    def show(result: Any) -> None:
+        for item in getattr(result, of):
+            sentence(line)(item)
+        click.echo(f"More: --cursor {result.next_cursor}" if result.next_cursor else end)
+
+    return show
+
+
+def sentence(line: Line) -> Show:
+    """Print a record in one line."""
+    return lambda record: click.echo(
+        line.format(**_fields(record)) if isinstance(line, str) else line(record)
+    )
+
+
+def _fields(record: Any) -> Mapping[str, Any]:
+    return asdict(record) if is_dataclass(record) else record  # type: ignore[arg-type]
 
 
 REMEDIES = {
@@ -108,12 +177,13 @@ def in_words(invalid: Invalid) -> str:
 
 
 def print_json(value: object) -> None:
-    """Print JSON on one line; datetimes as UTC text."""
-    click.echo(json.dumps(value, default=_instant, ensure_ascii=False))
+    """Print JSON on one line; dataclasses as objects, datetimes as UTC text."""
+    click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
-def print_record(record: Mapping[str, object]) -> None:
-    """Print one line per field, with aligned values."""
+def print_record(record: Any) -> None:
+    """Print one line per field of a mapping or dataclass, with aligned values."""
+    record = _fields(record)
     width = max(map(len, record)) + 2
     for name, value in record.items():
         lines = value if isinstance(value, tuple) else (value,)
@@ -124,7 +194,9 @@ def print_record(record: Mapping[str, object]) -> None:
             click.echo(f"{label.replace('_', ' '):<{width}}{text}")
 
 
-def _instant(value: object) -> str:
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return _fields(value)
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds").replace("+00:00", "Z")
     raise TypeError(f"{value!r} cannot be written as JSON")
