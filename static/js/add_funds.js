@@ -1,4 +1,4 @@
-/* Add Funds: tabs, preset amounts, and the balance after the payment. */
+/* Add Funds: tabs, preset amounts, the balance after the payment, and the amount on the button. */
 
 const dialog = () => document.querySelector("[data-add-funds]");
 
@@ -29,14 +29,14 @@ const show = () => {
         ? null
         : written(Math.floor((Number(balance) + Number(form.dataset.open)) / 10_000) + amount, symbol);
     form.querySelector("[data-after-open]").textContent = more ?? "…";
-    form.querySelector(".dialog-foot button").textContent = amount
-      ? `Pay another ${written(amount, symbol)}`
-      : "Pay again";
   }
-  // If auto-charge cannot charge any method, there is nothing to confirm.
+  const pay = form.querySelector(".dialog-foot button");
+  const [named, plain] = form.dataset.open ? ["Pay another", "Pay again"] : ["Pay", "Pay"];
+  pay.textContent = amount ? `${named} ${written(amount, symbol)}` : plain;
+  // If auto-charge cannot charge any method, there is nothing to pay.
   const blocked = Boolean(form.querySelector(".panel:not([hidden]) [data-barred]"));
   form.querySelector(".before-after").hidden = blocked;
-  form.querySelector(".dialog-foot button").disabled = blocked;
+  pay.disabled = blocked;
 };
 
 // Clear the amount's error once the amount is within bounds; the server validates again.

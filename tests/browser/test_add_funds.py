@@ -50,7 +50,7 @@ def test_an_instant_payment_uses_the_chosen_method(open_page, world):
     funds.get_by_role("button", name="$250", exact=True).click()
     after(page, r"\$100\.00\s*\$350\.00")
     funds.get_by_role("radio", name=re.compile(re.escape(MASTERCARD_NAME))).check(force=True)
-    press(page, "Confirm")
+    press(page, "Pay $250.00")
 
     expect(funds).to_have_count(0)
     expect(balance(page)).to_contain_text("$350.00")
@@ -64,14 +64,14 @@ def test_a_bad_amount_is_reported_beside_the_field(open_page, world):
     page = open_page()
     open_dialog(page)
     # Consecutive messages differ, so that none is mistaken for the previous one.
-    for typed, message in [
-        ("5", r"At least \$30\.00"),
-        ("ten", "Enter an amount"),
-        ("100000", r"At most \$10,000\.00"),
-        ("", "Enter an amount"),
+    for typed, button, message in [
+        ("5", "Pay $5.00", r"At least \$30\.00"),
+        ("ten", "Pay", "Enter an amount"),
+        ("100000", "Pay $100,000.00", r"At most \$10,000\.00"),
+        ("", "Pay", "Enter an amount"),
     ]:
         amount(page).fill(typed)
-        press(page, "Confirm")
+        press(page, button)
         expect(amount(page)).to_have_accessible_description(re.compile(message))
         expect(amount(page)).to_have_attribute("aria-invalid", "true")
         expect(amount(page)).to_have_value(typed)
@@ -82,7 +82,7 @@ def test_a_bad_amount_is_reported_beside_the_field(open_page, world):
     amount(page).fill("30")
     expect(amount(page)).not_to_have_attribute("aria-invalid", "true")
     expect(dialog(page).get_by_text("Enter an amount")).to_have_count(0)
-    press(page, "Confirm")
+    press(page, "Pay $30.00")
     expect(balance(page)).to_contain_text("$130.00")
 
 
@@ -92,7 +92,7 @@ def test_a_decline_suspends_the_method_without_fallback(open_page, world):
     world.next_answer("decline", decline_code="insufficient_funds", last4="4242")
     page = open_page()
     open_dialog(page)
-    press(page, "Confirm")
+    press(page, "Pay $100.00")
 
     expect(said(page, f"{VISA_NAME} was declined: Insufficient funds.")).to_be_visible()
     expect(row(page, VISA_NAME)).to_contain_text("Suspended until")
@@ -112,7 +112,7 @@ def test_auto_charge_continues_down_the_chain(open_page, world):
     chain = funds.get_by_role("list", name="Charged in order").get_by_role("listitem")
     expect(chain).to_contain_text([VISA_NAME, MASTERCARD_NAME])
     expect(funds).to_contain_text(f"{AMEX_NAME} is not used: its auto-charge is off.")
-    press(page, "Confirm")
+    press(page, "Pay $100.00")
 
     expect(balance(page)).to_contain_text("$200.00")
     expect(row(page, VISA_NAME)).to_contain_text("Suspended until")
@@ -144,12 +144,12 @@ def test_auto_charge_explains_why_it_is_unavailable(open_page, world):
     funds = open_dialog(page)
     funds.get_by_role("tab", name="Auto-charge").click()
     expect(funds).to_contain_text("No payment method has auto-charge on.")
-    expect(funds.get_by_role("button", name="Confirm")).to_be_disabled()
+    expect(funds.get_by_role("button", name="Pay $100.00")).to_be_disabled()
     expect(funds.get_by_text("Balance after this payment")).to_be_hidden()
     amount(page).press("Enter")
 
     funds.get_by_role("tab", name="Instant payment").click()
-    expect(funds.get_by_role("button", name="Confirm")).to_be_enabled()
+    expect(funds.get_by_role("button", name="Pay $100.00")).to_be_enabled()
     after(page, r"\$100\.00\s*\$200\.00")
     assert world.attempts == []
 
@@ -163,7 +163,7 @@ def test_a_rows_add_funds_preselects_its_method_and_restores_it(open_page, world
     chosen = dialog(page).get_by_role("radio", name=re.compile(re.escape(MASTERCARD_NAME)))
     expect(chosen).to_be_checked()
     expect(dialog(page)).to_contain_text("Suspended. Paying with it restores it.")
-    press(page, "Confirm")
+    press(page, "Pay $100.00")
     expect(row(page, MASTERCARD_NAME)).not_to_contain_text("Suspended until")
     expect(balance(page)).to_contain_text("$200.00")
 
@@ -172,7 +172,7 @@ def test_a_double_click_charges_once(open_page, world):
     world.cards(VISA)
     page = open_page()
     open_dialog(page)
-    dialog(page).get_by_role("button", name="Confirm").dblclick()
+    dialog(page).get_by_role("button", name="Pay $100.00").dblclick()
     expect(balance(page)).to_contain_text("$200.00")
     assert world.charges == [("4242", "100.00")]
 
@@ -182,11 +182,11 @@ def test_a_form_without_a_response_can_be_sent_again(open_page, world):
     page = open_page()
     funds = open_dialog(page)
     page.route("**/billing/funds", lambda route: route.abort())
-    press(page, "Confirm")
+    press(page, "Pay $100.00")
     expect(page.get_by_text("The server did not respond.")).to_have_count(1)
     expect(funds).to_be_visible()
     page.unroute("**/billing/funds")
-    press(page, "Confirm")
+    press(page, "Pay $100.00")
     expect(balance(page)).to_contain_text("$200.00")
     assert world.charges == [("4242", "100.00")]
 
@@ -194,5 +194,5 @@ def test_a_form_without_a_response_can_be_sent_again(open_page, world):
 def test_add_funds_without_a_method_asks_for_one(open_page, world):
     page = open_page()
     funds = open_dialog(page)
-    press(page, "Confirm")
+    press(page, "Pay $100.00")
     expect(funds).to_contain_text("Choose a payment method")

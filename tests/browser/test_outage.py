@@ -59,10 +59,10 @@ def test_an_open_dialog_shows_the_error_and_can_be_sent_again(world, open_page, 
     dialog = page.get_by_role("dialog")
     outage(page)
     for _ in range(2):
-        dialog.get_by_role("button", name="Confirm").click()
+        dialog.get_by_role("button", name="Pay $100.00").click()
         expect(dialog.get_by_role("alert").filter(has_text=NOTHING_DONE)).to_have_count(1)
     page.unroute_all()
-    dialog.get_by_role("button", name="Confirm").click()
+    dialog.get_by_role("button", name="Pay $100.00").click()
     expect(said(page, f"$100.00 paid with {VISA_NAME}")).to_be_visible()
     assert world.charges == [("4242", "100.00")]
 

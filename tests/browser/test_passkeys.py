@@ -97,6 +97,19 @@ def test_a_removed_passkey_cannot_sign_in(added, world):
     expect(added.get_by_role("alert").first).to_contain_text("not registered")
 
 
+def test_signing_in_again_with_a_passkey_repeats_the_request(added, here, world):
+    """P5: the dialog over the page offers a passkey like the sign-in page, and the input stays."""
+    added.goto(f"{here}/billing/details")
+    added.get_by_label("Name").first.fill("Harbour Voice GmbH")
+    added.context.clear_cookies()
+    added.get_by_role("button", name="Save").click()
+    dialog = added.get_by_role("dialog", name="You were signed out")
+    dialog.get_by_role("button", name="Sign in with a passkey").click()
+    expect(said(added, "Saved. New receipts will use these details.")).to_be_visible()
+    added.goto(f"{here}/billing/details")
+    expect(added.get_by_label("Name").first).to_have_value("Harbour Voice GmbH")
+
+
 def test_confirming_with_a_passkey(added, world):
     """The last authentication is too old; the request continues after the passkey is used."""
     world.session.rollback()

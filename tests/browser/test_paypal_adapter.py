@@ -83,7 +83,7 @@ def test_a_manual_payment_and_a_refill_are_charged_once_m11_l4_t4(page, world):
     link(page)
 
     more(page, NAME, "Add Funds")
-    press(page, "Confirm")
+    press(page, "Pay $100.00")
     expect(said(page, "paid with PayPal ana@example.com")).to_be_attached()
     assert world.balance == "200.00"
 

@@ -76,7 +76,7 @@ def answer(page, name):
 
 def add_funds(page, name):
     more(page, name, "Add Funds")
-    press(page, "Confirm")
+    press(page, "Pay $100.00")
 
 
 def test_a_card_is_entered_in_stripes_form_and_listed_m7(open_page, world):

@@ -190,20 +190,20 @@ def test_adding_funds_works_both_ways(open_plain, world):
     page = open_plain()
     main_button(page, "Add Funds").click()
     page.get_by_label("Amount", exact=True).fill("5")
-    main_button(page, "Confirm").click()
+    main_button(page, "Pay").click()
     expect(page.get_by_label("Amount", exact=True)).to_have_accessible_description(
         re.compile(r"At least \$30\.00")
     )
     page.get_by_label("Amount", exact=True).fill("40")
     page.get_by_role("radio", name=re.compile(re.escape(MASTERCARD_NAME))).check(force=True)
-    main_button(page, "Confirm").click()
+    main_button(page, "Pay").click()
     message(page, f"$40.00 paid with {MASTERCARD_NAME}.")
     expect(balance(page)).to_contain_text("$140.00")
 
     main_button(page, "Add Funds").click()
     page.get_by_role("tab", name="Auto-charge").click()
     expect(page.get_by_role("list", name="Charged in order")).to_be_visible()
-    main_button(page, "Confirm").click()
+    main_button(page, "Pay").click()
     message(page, f"$100.00 paid with {VISA_NAME}.")
     assert world.charges == [("4444", "40.00"), ("4242", "100.00")]
 

@@ -68,8 +68,6 @@ class FundsDialog:
     """Balance plus the entered amount and all open payments; empty while it is invalid."""
     open_micros: int
     """Sum of open payments."""
-    button: str
-    """ "Confirm", or "Pay another $100.00" while a payment is open."""
     balance_micros: int
     """For the script that updates the preview while the user types."""
     request_key: str
@@ -99,9 +97,6 @@ def read_funds(
         paid: int | None = money.parse(amount)
     except money.BadAmount:
         paid = None
-    button = "Confirm"
-    if open_attempts:
-        button = f"Pay another {account.show(paid)}" if paid else "Pay again"
     return FundsDialog(
         kind=kind,
         amount=amount,
@@ -118,7 +113,6 @@ def read_funds(
         open_payments=tuple(_open(account, attempt, ctx.now) for attempt in open_attempts),
         balance_if_open="" if paid is None else account.show(account.balance + paid + open_sum),
         open_micros=open_sum,
-        button=button,
         balance_micros=account.balance,
         request_key=request_key,
         errors=errors or {},
