@@ -11,6 +11,7 @@ from tests.browser.screen import (
     MAIN,
     MASTERCARD_NAME,
     VISA_NAME,
+    Held,
     apply,
     come_to_rest,
     dialog,
@@ -106,8 +107,7 @@ def test_axe_on_every_dialog_and_menu(open_calm, full):
 
     page.get_by_role("main").get_by_role("button", name="Add Funds").click()
     page.get_by_role("dialog").get_by_label("Amount", exact=True).fill("1")
-    # While a refill is still open, the button says "Pay another $1.00" (T15).
-    page.get_by_role("dialog").get_by_role("button", name=re.compile("Confirm|Pay")).click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Pay")).click()
     expect(page.get_by_role("dialog")).to_contain_text("At least $30.00")
     expect_no_violations(page, "Add Funds, Instant payment, refused")
     page.get_by_role("tab", name="Auto-charge").click()
@@ -180,6 +180,32 @@ def test_forced_colours_keep_the_border_of_switches(open_page, full):
         for is_on in (True, False)
     )
     assert on != off
+
+
+def test_forced_colours_keep_the_mark_of_a_box(open_page, full):
+    page = open_page(forced_colors="active")
+    box = page.get_by_label("No daily limit")
+    clear = box.screenshot()
+    box.check()
+    page.mouse.move(0, 0)
+    come_to_rest(page)
+    assert box.screenshot() != clear
+
+
+def test_reduced_motion_keeps_the_spinner(open_page, full):
+    page = open_page(reduced_motion="reduce")
+    field(page, "Threshold amount").fill("60")
+    held = Held(page, "**/low-balance-settings")
+    apply(page).click()
+    held.arrived()
+    spinner = apply(page).evaluate(
+        """(it) => {
+          const style = getComputedStyle(it, "::before");
+          return [style.width, style.borderTopColor, style.animationName, style.animationDuration];
+        }"""
+    )
+    assert spinner == ["14px", "rgb(255, 255, 255)", "turn, appear", "0.7s, 0s"]
+    held.let_go()
 
 
 def moving(page):

@@ -182,6 +182,7 @@ def test_common_responses_have_the_security_headers(client):
         headers = client.get(path).headers
         policy = headers["Content-Security-Policy"]
         assert "unsafe" not in policy
+        assert "data:" not in policy
         assert "frame-ancestors 'none'" in policy
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"

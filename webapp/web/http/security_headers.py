@@ -10,10 +10,9 @@ from webapp.ports import Front
 HOLDS_FRONT = "ballast.holds_front"
 """Key in the request's environment: the page embeds the front ends of processors."""
 
-# Pico's form icons are data: URLs.
 POLICY = (
-    "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'; object-src 'none'"
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "object-src 'none'"
 )
 
 NOT_USED = ", ".join(

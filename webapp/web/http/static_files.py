@@ -19,10 +19,8 @@ from whitenoise.responders import StaticFile
 
 from webapp.web.http.security_headers import HSTS, POLICY
 
-IMPORT = re.compile(r'@import url\("(?P<path>[^"]+)"\)(?: layer\((?P<layer>[\w.]+)\))?;')
-CHARSET = '@charset "UTF-8";'
-COMMENT = re.compile(r"\n?/\*(?!!).*?\*/", re.DOTALL)
-"""Not "/*!", which marks a licence."""
+IMPORT = re.compile(r'@import url\("(?P<path>[^"]+)"\);')
+COMMENT = re.compile(r"\n?/\*.*?\*/", re.DOTALL)
 
 
 @lru_cache
@@ -101,8 +99,6 @@ def bundle(sheet: Path) -> str:
     """
 
     def imported(match: re.Match[str]) -> str:
-        text = bundle(sheet.parent / match["path"])
-        return f"@layer {match['layer']} {{\n{text}\n}}" if match["layer"] else text
+        return bundle(sheet.parent / match["path"])
 
-    text = sheet.read_text(encoding="utf-8").removeprefix(CHARSET)
-    return IMPORT.sub(imported, COMMENT.sub("", text))
+    return IMPORT.sub(imported, COMMENT.sub("", sheet.read_text(encoding="utf-8")))
