@@ -41,7 +41,7 @@ def test_usage_is_posted_and_counted(load, world):
     done = load(file + line(account, "2.00", "b"))
 
     assert done.exit_code == 0
-    assert done.stdout == "2 posted, 0 duplicates, 0 errors.\n"
+    assert done.stdout == "2 imported, 0 duplicates, 0 errors.\n"
     assert world.balance == "97.999877"
 
 
@@ -73,7 +73,7 @@ def test_bad_lines_are_reported_by_number_and_reason_and_stop_nothing(load, worl
     )
 
     assert done.exit_code == 1
-    assert done.stdout == "2 posted, 0 duplicates, 8 errors.\n"
+    assert done.stdout == "2 imported, 0 duplicates, 8 errors.\n"
     reasons = dict(fault.removeprefix("line ").split(": ", 1) for fault in faults(done))
     assert set(reasons) == {"3", "4", "5", "6", "7", "9", "10", "lines 11–12"}
     assert "6 decimals" in reasons["3"]
@@ -90,7 +90,7 @@ def test_a_record_above_usage_max_is_refused_l14(load, world):
     account = world.account_id
     done = load(HEADER + line(account, "215000", "a") + line(account, "1000.00", "b"))
 
-    assert (done.exit_code, done.stdout) == (1, "1 posted, 0 duplicates, 1 errors.\n")
+    assert (done.exit_code, done.stdout) == (1, "1 imported, 0 duplicates, 1 error.\n")
     assert faults(done) == ["line 2: amount: At most 1000.00 in one usage record"]
     assert world.balance == "-900.00"
 
@@ -166,7 +166,7 @@ def content_of(accounts):
 
 def test_l15_usage_is_read_from_standard_input(flask, world):
     done = flask("usage import -", input=content_of(world.account_id))
-    assert (done.exit_code, done.stdout) == (0, "350 posted, 0 duplicates, 0 errors.\n")
+    assert (done.exit_code, done.stdout) == (0, "350 imported, 0 duplicates, 0 errors.\n")
     assert world.balance == "96.50"
 
 
@@ -183,7 +183,7 @@ def test_l15_usage_is_read_from_a_pipe(flask, world):
     done = flask(["usage", "import", f"/dev/fd/{begin}"])
     os.close(begin)
     writer.join()
-    assert (done.exit_code, done.stdout) == (0, "350 posted, 0 duplicates, 0 errors.\n")
+    assert (done.exit_code, done.stdout) == (0, "350 imported, 0 duplicates, 0 errors.\n")
     assert world.balance == "96.50"
 
 
@@ -194,7 +194,7 @@ def test_l15_imports_accept_the_same_formats_as_the_api(load, world):
         f"account;amount;reference;description;currency\r\n{account};0,0215000000;a;München;USD\r\n"
     )
     done = load(file.encode("cp1252"))
-    assert (done.exit_code, done.stdout) == (0, "1 posted, 0 duplicates, 0 errors.\n")
+    assert (done.exit_code, done.stdout) == (0, "1 imported, 0 duplicates, 0 errors.\n")
     assert world.balance == "99.9785"
     other = load(f"account,amount,reference,currency\n{account},1.00,b,EUR\n")
     assert faults(other) == ["line 2: currency: This account's currency is USD"]
@@ -236,7 +236,7 @@ def test_large_files_are_posted_in_batches_per_account(load, world):
     ]
     done = load(HEADER + "".join(rows))
 
-    assert done.stdout == "5,000 posted, 0 duplicates, 0 errors.\n"
+    assert done.stdout == "5,000 imported, 0 duplicates, 0 errors.\n"
     assert world.balance == "75.00"
 
 
@@ -251,10 +251,10 @@ def test_an_account_at_its_balance_limit_does_not_stop_others(load, world):
     done = load(file)
 
     assert done.exit_code == 1
-    assert done.stdout == "2 posted, 0 duplicates, 1 errors.\n"
+    assert done.stdout == "2 imported, 0 duplicates, 1 error.\n"
     assert faults(done) == ["line 3: account: That is more than a balance can hold."]
     assert world.balance == "98.00"
-    assert load(file).stdout == "0 posted, 2 duplicates, 1 errors.\n"
+    assert load(file).stdout == "0 imported, 2 duplicates, 1 error.\n"
 
 
 def test_imported_usage_opens_a_top_up(load, world):

@@ -21,6 +21,7 @@ from webapp.domain.usage import record as usage
 from webapp.domain.usage.csv_reader import Line
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.extensions import Services, db, make_context, services
+from webapp.reads.usage.imports import count_words
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -45,7 +46,7 @@ class BadFile(click.ClickException):
 @commands.command("import")
 @click.argument("file", type=click.File("rb"))
 @prints(
-    sentence("{posted:,} posted, {duplicate:,} duplicates, {bad:,} errors."),
+    sentence(lambda counts: f"{count_words(counts.posted, counts.duplicate, counts.bad)}."),
     code=lambda counts: 1 if counts.bad else 0,
 )
 def import_(file: BinaryIO) -> "Counts":
@@ -55,8 +56,8 @@ def import_(file: BinaryIO) -> "Counts":
     The separator is a comma, semicolon, tab or |; unless it is a comma, amounts may have a decimal
     comma. The encoding is UTF-8, UTF-16 or Windows-1252.
 
-    Records with errors are listed with line and reason; the others are posted, and the exit code is
-    1. The reference is the idempotency key, so it is safe to import the same file again.
+    Records with errors are listed with line and reason; the others are imported, and the exit code
+    is 1. The reference is the idempotency key, so it is safe to import the same file again.
     """
     run = Import(db.session(), services())
     try:

@@ -17,7 +17,7 @@ from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import permit
 from webapp.web.http.person import Person
-from webapp.web.http.responses import go_to, show, wants_fragment
+from webapp.web.http.responses import go_to, show, show_dialog
 from webapp.web.payment_methods.responses import fields_of, status_of
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
@@ -151,5 +151,4 @@ def shown_once(person: Person, made: NewKey) -> ResponseReturnValue:
 
 
 def dialog(person: Person, name: str, **context: object) -> str:
-    template = f"_{name}_dialog" if wants_fragment() else "dialog"
-    return show(person, f"api_keys/{template}.html", "api_keys", dialog=name, **context)
+    return show_dialog(person, f"api_keys/_{name}_dialog.html", "api_keys", "API keys", **context)

@@ -15,7 +15,7 @@ from webapp.reads.webhooks import WORDS, read_deliveries, read_endpoint, read_en
 from webapp.web.http import forms
 from webapp.web.http.access import permit
 from webapp.web.http.person import Person
-from webapp.web.http.responses import go_to, say, show, wants_fragment
+from webapp.web.http.responses import go_to, say, show, show_dialog, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of
 
 blueprint = Blueprint("webhook_endpoints", __name__, url_prefix="/settings/webhooks")
@@ -198,8 +198,7 @@ def shown_once(person: Person, made: NewSecret) -> ResponseReturnValue:
 
 
 def dialog(person: Person, part: str, **context: object) -> str:
-    template = f"_{part}_dialog" if wants_fragment() else "dialog"
-    return show(person, f"webhooks/{template}.html", "webhooks", dialog=part, **context)
+    return show_dialog(person, f"webhooks/_{part}_dialog.html", "webhooks", "Webhooks", **context)
 
 
 def back_to(endpoint_id: int, words: str, tone: str = "ok") -> ResponseReturnValue:

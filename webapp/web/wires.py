@@ -29,7 +29,7 @@ from webapp.reads.wires import (
 from webapp.web.http import errors, forms
 from webapp.web.http.access import permit
 from webapp.web.http.person import Person
-from webapp.web.http.responses import say, show, wants_fragment
+from webapp.web.http.responses import say, show, show_dialog, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of
 
 blueprint = Blueprint("wires", __name__, url_prefix="/billing/wire-transfers")
@@ -236,9 +236,9 @@ def refused(
 
 
 def dialog(person: Person, wire_id: int, name: str, **context: str) -> str:
-    template = f"_{name}_dialog" if wants_fragment() else name
-    found = card(person, wire_id)
-    return show(person, f"wires/{template}.html", "payment_methods", card=found, **context)
+    title = {"cancel": "Cancel request", "proof": "Upload proof of payment"}[name]
+    part, found = f"wires/_{name}_dialog.html", card(person, wire_id)
+    return show_dialog(person, part, "payment_methods", title, card=found, **context)
 
 
 def to_details(wire_id: int, words: str) -> ResponseReturnValue:

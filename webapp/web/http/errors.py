@@ -14,7 +14,7 @@ from webapp.reads.system.outage import Outage
 from webapp.reads.users.missing_right import read_no_right
 from webapp.web.http.access import NoRight, Unconfirmed, ask_to_sign_in, link_location
 from webapp.web.http.menu import first_entry
-from webapp.web.http.responses import Question, ask_first, show, wants_fragment
+from webapp.web.http.responses import OPENS_DIALOG, Question, ask_first, show, wants_fragment
 
 WORDS = {
     400: ("We couldn’t process that request", "Go back, reload the page and try again."),
@@ -123,8 +123,7 @@ def ask_to_confirm(refusal: Unconfirmed) -> ResponseReturnValue:
         back_url=url_for("session.home"),
         cancel="Close",
     )
-    headers = {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
-    return ask_first(refusal.person, "", question), 422, headers
+    return ask_first(refusal.person, "", question), 422, OPENS_DIALOG
 
 
 def inline_message(code: int, sentence: str) -> ResponseReturnValue:

@@ -19,6 +19,9 @@ from webapp.web.http.menu import menu_of
 from webapp.web.http.person import Person
 from webapp.web.http.security_headers import open_for_processors
 
+OPENS_DIALOG = {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
+"""Headers of a fragment that opens in the dialog, whatever the target of the request."""
+
 
 def wants_fragment() -> bool:
     return request.headers.get("HX-Request") == "true"
@@ -52,6 +55,13 @@ def show(person: Person, template: str, page: str, **context: object) -> str:
         return html
     own = (url_for("operator.views.end"), url_for("session.sign_out"))
     return turn_off(html, VIEW_ONLY, but=own)
+
+
+def show_dialog(person: Person, part: str, page: str, title: str, **context: object) -> str:
+    """Render the dialog `part`, or without scripts the page that holds it."""
+    if wants_fragment():
+        return show(person, part, page, **context)
+    return show(person, "shared/dialog_page.html", page, part=part, title=title, **context)
 
 
 def is_partial(template: str) -> bool:
@@ -107,8 +117,8 @@ class Question:
 
 def ask_first(person: Person, page: str, question: Question) -> str:
     """Show the question in a dialog, or on its own page without scripts."""
-    template = "shared/_question_dialog.html" if wants_fragment() else "shared/question.html"
-    return show(person, template, page, question=question)
+    part = "shared/_question_dialog.html"
+    return show_dialog(person, part, page, question.title, question=question)
 
 
 def say(message: Message) -> None:

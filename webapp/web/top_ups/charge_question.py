@@ -12,7 +12,7 @@ from webapp.extensions import db, make_context
 from webapp.reads.top_ups.charge_question import read_charge_question
 from webapp.web.http.access import signed_in
 from webapp.web.http.reauthentication import PROOF
-from webapp.web.http.responses import show, wants_fragment
+from webapp.web.http.responses import OPENS_DIALOG, show_dialog
 
 PRESSES = {
     "payment_methods.reorder": "Save order",
@@ -41,11 +41,10 @@ def ask(unconfirmed: ChargeUnconfirmed) -> ResponseReturnValue:
         "fields": fields,
         "message": None,
     }
-    if wants_fragment():
-        page = show(person, "top_ups/_charge_question.html", "", **context)
-        return page, 409, {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
     page_of = "operator_accounts" if person.is_operator else "payment_methods"
-    return show(person, "top_ups/charge_question.html", page_of, **context), 409
+    part = "top_ups/_charge_question.html"
+    html = show_dialog(person, part, page_of, question.title, **context)
+    return html, 409, OPENS_DIALOG
 
 
 def _press() -> str:

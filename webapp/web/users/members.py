@@ -13,7 +13,7 @@ from webapp.reads.users.members import read_person, read_users
 from webapp.web.http import forms, rate_limits
 from webapp.web.http.access import link_location, permit
 from webapp.web.http.person import Person
-from webapp.web.http.responses import Question, ask_first, go_to, show, wants_fragment
+from webapp.web.http.responses import Question, ask_first, go_to, show, show_dialog
 from webapp.web.payment_methods.responses import fields_of, status_of
 
 blueprint = Blueprint("users", __name__, url_prefix="/settings/users")
@@ -171,10 +171,8 @@ def dialog(person: Person, user_id: int, about: str, refusal: Refusal | None = N
     row = read_person(make_context(), person.account_id, user_id, person.id)
     errors = fields_of(refusal) if refusal else {}
     words = "" if errors or refusal is None else refusal.sentence
-    part = f"users/_{about}_dialog.html"
-    template = part if wants_fragment() else "users/dialog.html"
-    context = {"row": row, "part": part, "errors": errors, "refusal": words}
-    return show(person, template, "users", **context)
+    context = {"row": row, "errors": errors, "refusal": words}
+    return show_dialog(person, f"users/_{about}_dialog.html", "users", row.name, **context)
 
 
 def refused(person: Person, user_id: int, about: str, refusal: Refusal) -> ResponseReturnValue:

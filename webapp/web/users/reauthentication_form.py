@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.extensions import db
 from webapp.web.http.reauthentication import PASSKEY_PROOF, PROOF, ReauthenticationNeeded
-from webapp.web.http.responses import show, wants_fragment
+from webapp.web.http.responses import OPENS_DIALOG, show_dialog
 
 
 def init_app(app: Flask) -> None:
@@ -26,8 +26,6 @@ def ask(needed: ReauthenticationNeeded) -> ResponseReturnValue:
         "error": needed.error,
         "message": None,
     }
-    if wants_fragment():
-        page = show(needed.person, "users/session/_proof_dialog.html", "", **context)
-        # The form opens in the dialog, whatever the request's target was.
-        return page, 401, {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
-    return show(needed.person, "users/session/proof.html", "", **context), 401
+    part = "users/session/_proof_dialog.html"
+    html = show_dialog(needed.person, part, "", "Confirm it’s you", **context)
+    return html, 401, OPENS_DIALOG
