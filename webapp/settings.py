@@ -50,7 +50,7 @@ class Demo(StrEnum):
 
 
 class AutomaticPayments(StrEnum):
-    """Whether automatic payments are made; `dry-run` only records what would be charged."""
+    """Whether automatic refills are made; `dry-run` only records what would be charged."""
 
     ON = "on"
     OFF = "off"

@@ -1,6 +1,6 @@
 """The sweep: find accounts below their threshold and open a top-up for each.
 
-They fell below while the installation's automatic payments were off, so no top-up is open.
+They fell below while the installation's automatic refills were off, so no top-up is open.
 """
 
 import sqlite3

@@ -130,7 +130,7 @@ def test_axe_on_every_dialog_and_menu(open_calm, full):
 
 def test_axe_on_the_empty_screen_a_warning_and_refused_settings(open_calm, world):
     page = open_calm()
-    expect(page.get_by_role("heading", name="Set up automatic payments")).to_be_visible()
+    expect(page.get_by_role("heading", name="Set up automatic refills")).to_be_visible()
     expect_no_violations(page, "without a method")
 
     world.cards(VISA, MASTERCARD)

@@ -65,7 +65,7 @@ def test_axe_on_consent_in_the_card_dialog(open_calm, world):
     world.use("60.00")
     page = open_calm()
     open_form(page)
-    box = dialog(page).get_by_role("checkbox", name="Use it for automatic payments")
+    box = dialog(page).get_by_role("checkbox", name="Use it for automatic refills")
     expect(box).to_have_accessible_description("Ticking this charges $100.00 now.")
     expect_no_violations(page, "consent in the card dialog")
 

@@ -141,9 +141,9 @@ def test_the_remove_dialog_names_the_consequences_and_cancel_changes_nothing(ope
     expect(said(page, f"{VISA_NAME} was removed.")).to_be_visible()
 
     more(page, MASTERCARD_NAME, "Remove")
-    expect(page.get_by_role("dialog")).to_contain_text("Automatic payments stop.")
+    expect(page.get_by_role("dialog")).to_contain_text("Automatic refills stop.")
     press(page, "Remove")
-    expect(page.get_by_role("heading", name="Set up automatic payments")).to_be_visible()
+    expect(page.get_by_role("heading", name="Set up automatic refills")).to_be_visible()
     assert world.methods == []
 
 

@@ -201,7 +201,7 @@ def test_the_card_form_names_its_charge(open_page, stuck):
     """M12, T18: the button follows the checkbox."""
     page = open_page(f"{MAIN}/cards/new")
     expect(page.get_by_role("button", name="Add card", exact=True)).to_be_visible()
-    page.get_by_label("Use it for automatic payments").check()
+    page.get_by_label("Use it for automatic refills").check()
     expect(page.get_by_text("Saving this card charges $100.00 now.")).to_be_visible()
     expect(page.get_by_role("button", name="Add card and charge $100.00")).to_be_visible()
     expect(page.get_by_role("button", name="Add card", exact=True)).to_have_count(0)

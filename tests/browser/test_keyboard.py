@@ -224,8 +224,8 @@ def test_after_resuming_the_focus_is_in_the_first_row(open_page, world):
     world.session.get_one(Account, world.account_id).pause(world.services.clock.now())
     world.session.commit()
     page = open_page()
-    page.get_by_role("button", name="Resume automatic payments").press("Enter")
-    expect(page.get_by_role("button", name="Resume automatic payments")).to_have_count(0)
+    page.get_by_role("button", name="Resume automatic refills").press("Enter")
+    expect(page.get_by_role("button", name="Resume automatic refills")).to_have_count(0)
     expect(switch(page, VISA_NAME)).to_be_focused()
 
 

@@ -1,4 +1,4 @@
-"""The email about an automatic payment that needs authentication, and its link (F7, F10)."""
+"""The email about an automatic refill that needs authentication, and its link (F7, F10)."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""An open page updates itself: usage, automatic payments, and changes made elsewhere."""
+"""An open page updates itself: usage, automatic refills, and changes made elsewhere."""
 
 import re
 

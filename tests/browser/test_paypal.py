@@ -130,7 +130,7 @@ def test_consent_is_asked_for_where_nothing_can_be_charged(open_page, allowed):
     allowed.consent(visa, False)
     page = open_page()
     choose(page)
-    box = dialog(page).get_by_role("checkbox", name="Use it for automatic payments")
+    box = dialog(page).get_by_role("checkbox", name="Use it for automatic refills")
     expect(box).not_to_be_checked()
     expect(box).to_have_accessible_description(re.compile(re.escape(VISA_NAME)))
     box.check()

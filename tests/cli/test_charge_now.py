@@ -38,7 +38,7 @@ def test_a_debit_that_charges_needs_the_option_t18(flask, world):
 
 
 def test_a_debit_can_hold_the_refill_t18(flask, world):
-    """T18: nothing is charged until an operator resumes automatic payments."""
+    """T18: nothing is charged until an operator resumes automatic refills."""
     world.cards(VISA)
     world.refill()
     line = f"accounts adjust {world.account_id} 60.00 --debit --reason fee --hold"

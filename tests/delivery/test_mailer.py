@@ -66,7 +66,7 @@ FACTS = {
     },
     NoticeKind.LIMIT_REACHED: {
         "account_name": ACCOUNT,
-        "sentence": "A refill of $100.00 would bring today’s automatic payments to $350.00.",
+        "sentence": "A refill of $100.00 would bring today’s automatic refills to $350.00.",
         "limit": "$300.00 a day",
         "until": "Mon 23 Nov, 00:00",
     },
@@ -222,8 +222,8 @@ SUBJECTS = {
         "Visa •••• 4242 was declined and is suspended until Tue 24 Nov, 10:02"
     ),
     NoticeKind.ALL_FAILED: "No payment method could be charged",
-    NoticeKind.LIMIT_REACHED: "Automatic payments have reached your limit of $300.00 a day",
-    NoticeKind.PAUSED: "Automatic payments are paused",
+    NoticeKind.LIMIT_REACHED: "Automatic refills have reached your limit of $300.00 a day",
+    NoticeKind.PAUSED: "Automatic refills are paused",
     NoticeKind.REFILL_BLOCKED: (
         "Your balance is $12.30 and your automatic refill can’t be charged"
     ),

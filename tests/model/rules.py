@@ -69,7 +69,7 @@ class Company:
         return s.refill_on and s.threshold is not None and self.balance < s.threshold
 
     def taken_since(self, start: datetime, without: Attempt | None = None) -> int:
-        """Automatic payments since `start` that were taken or may still be taken (T10)."""
+        """Automatic refills since `start` that were taken or may still be taken (T10)."""
         return sum(
             attempt.amount
             for attempt in self.attempts
@@ -226,7 +226,7 @@ class Company:
         self.check()
 
     def note_withdrawal(self) -> None:
-        """T14: a withdrawal during an automatic payment lets that payment finish."""
+        """T14: a withdrawal during an automatic refill lets that payment finish."""
         if any(a.automatic and a.state == "open" for a in self.attempts):
             self.lines.append({"withdrawn_after_start"})
             self.reached["withdrawn too late"] += 1

@@ -1,4 +1,4 @@
-"""Automatic payments that need authentication: the email's link resumes them (F7, F10)."""
+"""Automatic refills that need authentication: the email's link resumes them (F7, F10)."""
 
 import pytest
 

@@ -34,7 +34,7 @@ USUAL = dict.fromkeys(AMOUNTS, "400.00") | {
 }  # fmt: skip
 """The submitted form: every amount is filled in, and unchecked boxes are missing."""
 IN_NO_CAUSE = {"refill_on", "notification_on", "notification_threshold"}
-"""An automatic payment implies the first; the others move no money (N1)."""
+"""An automatic refill implies the first; the others move no money (N1)."""
 HARMLESS = {"refill_on", "threshold", "notification_on", "notification_threshold"}
 """No change of these lets more money be taken. Any new field must ask for re-authentication until
 it is listed here."""

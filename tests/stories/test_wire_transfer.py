@@ -124,7 +124,7 @@ def test_a_wire_restores_no_method(world):
 
 
 def test_a_wire_counts_towards_no_limit(world):
-    """T10: limits apply to automatic payments."""
+    """T10: limits apply to automatic refills."""
     world.cards(VISA)
     world.refill("50.00", "100.00", day_limit="100.00")
     wires.complete(world, wires.ask(world))

@@ -112,7 +112,7 @@ CASES = {
         LESS_NEXT,
         [("4444", "60.00", "paid")],
     ),
-    pause: ("Automatic payments were paused", NOTHING, []),
+    pause: ("Automatic refills were paused", NOTHING, []),
     reverse: ("The order of methods was changed", AMEX_NEXT, AMEX_PAID),
 }
 

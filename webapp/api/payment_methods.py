@@ -106,7 +106,7 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
 )
 def remove_payment_method(method_id: int) -> ResponseReturnValue:
     """The method is removed from the list and revoked at the processor. If it was the primary, the
-    next one in the order becomes the primary. Automatic payments stop if no other method can be
+    next one in the order becomes the primary. Automatic refills stop if no other method can be
     charged.
     """
     client = permit(Scope.BILLING_WRITE)

@@ -79,7 +79,7 @@ def _seal_for(key: str, copy: OpenedBackup, settings: Settings) -> None:
 
 
 def _require_processors(named: frozenset[str], made_at: str, services: Services) -> None:
-    """Require that the methods' processors are configured, and automatic payments off for real
+    """Require that the methods' processors are configured, and automatic refills off for real
     ones.
 
     A real processor has continued since the backup. Balances that were refilled after the backup

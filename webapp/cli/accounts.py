@@ -125,7 +125,7 @@ def paypal(account: int, state: str) -> None:
 @click.option("--debit", is_flag=True, help="Debit AMOUNT instead of crediting it.")
 @click.option("--reason", required=True, help="Shown on the statement and in the audit log.")
 @CHARGE
-@click.option("--hold", is_flag=True, help="Pause automatic payments instead of starting a refill.")
+@click.option("--hold", is_flag=True, help="Pause automatic refills instead of starting a refill.")
 def adjust(account: int, amount: int, debit: bool, reason: str, charge: bool, hold: bool) -> None:
     """Credit AMOUNT to the balance of ACCOUNT, or debit it.
 

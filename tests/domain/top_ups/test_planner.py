@@ -195,7 +195,7 @@ def test_a_balance_at_the_threshold_is_not_below_it_t3(at, more):
 
 @given(plan_inputs())
 def test_without_the_primarys_consent_nothing_is_charged_t5(at):
-    """T5, M2: no automatic payment is made while the primary's auto-charge is off."""
+    """T5, M2: no automatic refill is made while the primary's auto-charge is off."""
     backup = (method(8), method(9))
     with_consent = replace(at, methods=(method(7), *at.methods, *backup))
     without = replace(at, methods=(method(7, auto_charge=False), *at.methods, *backup))
@@ -354,10 +354,10 @@ def test_the_paused_sentence_names_the_burst_limit_t10(at):
 
 @given(plan_inputs(paused=False, recent_top_ups=3))
 def test_the_sentence_announces_the_pause_before_a_fourth_refill_t13(at):
-    """T13, T10: automatic payments are not paused yet."""
+    """T13, T10: automatic refills are not paused yet."""
     if plan(at.just_below()).code is Code.PAUSED:
         sentence = plain(what_happens_next(at, dollars))
-        assert "Instead of a fourth, automatic payments pause" in sentence
+        assert "Instead of a fourth, automatic refills pause" in sentence
 
 
 OUT = st.builds(

@@ -200,7 +200,7 @@ def test_consent_is_offered_in_the_card_form(client, world):
     """M12: unticked, if refill is on and nothing is chargeable."""
     world.card(VISA)
     world.refill()
-    assert "Use it for automatic payments" not in words(
+    assert "Use it for automatic refills" not in words(
         client.get("/billing/payment-methods/cards/new")
     )
     world.next_answer("decline", decline_code="stolen_card")

@@ -195,7 +195,7 @@ def test_an_operators_resume_that_charges_asks(pat, low):
     assert pat.post(address, data=fields).status_code == 303
     assert low.tries == [("4242", "100.00", "paid")]
     content = words(pat.get(f"/operator/accounts/{low.account_id}"))
-    assert "Automatic payments are on again. $100.00 paid with Visa •••• 4242." in content
+    assert "Automatic refills are on again. $100.00 paid with Visa •••• 4242." in content
 
 
 def test_another_time_zone_that_charges_asks(client, world):
@@ -233,7 +233,7 @@ def test_an_open_refill_confirms_no_larger_charge(client, low):
     assert message(confirm(client, asked)).startswith("$900.00 paid with Visa •••• 4242.")
 
 
-@pytest.mark.parametrize("withdrawn", ["auto-charge", "automatic payments"])
+@pytest.mark.parametrize("withdrawn", ["auto-charge", "automatic refills"])
 def test_an_open_refill_that_was_withdrawn_asks_again(client, low, withdrawn):
     """T18: the worker has not closed it yet, but switching on again needs a confirmation."""
     visa = low.method("4242")
@@ -429,7 +429,7 @@ def test_a_later_card_asks_for_consent(client, low):
     low.next_answer("decline", decline_code="insufficient_funds")
     low.work()
     form, send = save_card(client, low, AMEX, consent="1")
-    assert "Use it for automatic payments" in words(form)
+    assert "Use it for automatic refills" in words(form)
     assert "Saving this card charges $100.00 now." in words(form)
     assert message(send()).startswith("$100.00 paid with American Express •••• 0005.")
 
@@ -510,7 +510,7 @@ def test_a_held_refill_waits_for_the_operator(pat, client, covered):
     covered.pass_time(hours=1)
     assert covered.attempts == []
     assert {"adjusted", "paused"} <= {what for what, _ in covered.audits}
-    assert "Your provider paused automatic payments." in words(client.get("/billing/activity"))
+    assert "Your provider paused automatic refills." in words(client.get("/billing/activity"))
     assert "paused" in covered.mails
 
     resumed = {"on": "0", "reason": "Agreed by phone", "confirmed": "200000000"}

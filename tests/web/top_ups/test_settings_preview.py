@@ -73,7 +73,7 @@ def test_the_preview_warns_of_unsuitable_settings_n4(client, used):
     answer = preview(client, day_limit="40.00")
     assert "The limit of $40.00 a day is below the refill amount of $100.00" in words(answer)
     answer = preview(client, no_day_limit="1", day_limit="40.00")
-    assert "A fourth refill within 10 minutes still pauses automatic payments" in words(answer)
+    assert "A fourth refill within 10 minutes still pauses automatic refills" in words(answer)
     assert "The limit of" not in words(answer)
     used.use("300.00")
     assert "is less than a day’s use" in words(preview(client, refill_amount="30.00"))

@@ -25,7 +25,7 @@ def adjust_balance(
     """Post the adjustment. `amount` is in micros; a negative amount is a debit.
 
     `request_key` identifies the form: a form submitted twice moves money once. `hold` (T18): if
-    the debit would start a refill, automatic payments pause instead until an operator resumes them.
+    the debit would start a refill, automatic refills pause instead until an operator resumes them.
     Raises `NotFound`, `Invalid`, or `ChargeUnconfirmed` like `check_balance`.
     """
     reason = " ".join(reason.split())

@@ -73,7 +73,7 @@ def settle(
         case NeedsCustomer() if attempt.customer_present:
             done = record_challenge(ctx, attempt)
         case NeedsCustomer():
-            # No customer is present, so for an automatic payment this is a decline (F7).
+            # No customer is present, so for an automatic refill this is a decline (F7).
             code = AUTHENTICATION_REQUIRED
             decline = Declined(code, DeclineClass.CUSTOMER, answer.at, answer.reference)
             done = settle_as_declined(ctx, account, attempt, decline)

@@ -82,10 +82,10 @@ def hold_refill(ctx: Context, account: Account, why: str) -> None:
 
 
 def pause_for_dispute(ctx: Context, account: Account, name: str) -> None:
-    """L7: after a lost dispute automatic payments are paused until a user resumes them."""
+    """L7: after a lost dispute automatic refills are paused until a user resumes them."""
     account.pause(ctx.now, by_dispute=True)
     decisions.record(ctx, account.id, Code.TAKEN_BACK, f"{name} was lost.")
-    record_withdrawal(ctx, account, "Automatic payments were paused")
+    record_withdrawal(ctx, account, "Automatic refills were paused")
     explain(ctx, account, top_ups.gather(ctx, account), Plan(Code.PAUSED))
 
 
@@ -113,7 +113,7 @@ def explain(
     (T10, T17). The email's line precedes the result's line, so repeated results are counted in one
     line.
 
-    If the burst limit has stopped a charge, automatic payments are paused.
+    If the burst limit has stopped a charge, automatic refills are paused.
     """
     if answer.code is Code.PAUSED and not inputs.paused:
         account.pause(inputs.now)

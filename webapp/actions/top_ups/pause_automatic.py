@@ -1,4 +1,4 @@
-"""Pause an account's automatic payments as an operator; only an operator can resume them."""
+"""Pause an account's automatic refills as an operator; only an operator can resume them."""
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.domain.accounts import audit, decisions
@@ -7,7 +7,7 @@ from webapp.domain.accounts.decisions import Code
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
 
-PAUSED_BY_PROVIDER = "Your provider paused automatic payments."
+PAUSED_BY_PROVIDER = "Your provider paused automatic refills."
 
 
 def pause_automatic(ctx: Context, account_id: int, reason: str) -> None:
@@ -28,4 +28,4 @@ def pause_account(ctx: Context, account: Account, reason: str) -> None:
     account.pause_by_operator(ctx.now)
     audit.record(ctx, account.id, "paused", reason=reason)
     decisions.record(ctx, account.id, Code.PAUSED, PAUSED_BY_PROVIDER)
-    record_withdrawal(ctx, account, "Automatic payments were paused")
+    record_withdrawal(ctx, account, "Automatic refills were paused")

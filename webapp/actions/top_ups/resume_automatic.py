@@ -1,4 +1,4 @@
-"""Resume automatic payments after a pause (T10)."""
+"""Resume automatic refills after a pause (T10)."""
 
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.domain.accounts import audit, decisions
@@ -21,13 +21,13 @@ def resume_automatic(
     account = Account.locked(ctx.session, account_id)
     if account.paused_by_operator and reason is None:
         ctx.session.rollback()
-        raise Conflict("Your provider has paused automatic payments. Only they can resume them.")
+        raise Conflict("Your provider has paused automatic refills. Only they can resume them.")
     if account.paused_at is not None:
         confirmed = confirmed_or_due(ctx, account, confirmed)
         account.resume(ctx.now)
         audit.record(ctx, account_id, "resumed", **details)
         who = ctx.actor.name if reason is None else "Your provider"
-        line = f"{who} resumed automatic payments."
+        line = f"{who} resumed automatic refills."
         decisions.record(ctx, account_id, Code.RESUMED, line)
         check_balance(ctx, account, "resumed", confirmed=confirmed)
     ctx.session.commit()

@@ -58,7 +58,7 @@ class Account(Base):
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
     """Whether the operator offers PayPal to this account (M11)."""
     paused_at: Mapped[datetime | None]
-    """Automatic payments are paused until a person resumes them (T10, L7)."""
+    """Automatic refills are paused until a person resumes them (T10, L7)."""
     paused_by_operator: Mapped[bool] = mapped_column(default=False)
     """Only the operator can resume them."""
     paused_by_dispute: Mapped[bool] = mapped_column(default=False)

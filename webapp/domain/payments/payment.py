@@ -245,7 +245,7 @@ class Attempt(Base):
     currency: Mapped[str] = mapped_column(String(3))
     customer_present: Mapped[bool] = mapped_column(default=False)
     automatic: Mapped[bool] = mapped_column(default=False)
-    """Attempt of an automatic payment; counts towards the limits and the burst breaker (T10)."""
+    """Attempt of an automatic refill; counts towards the limits and the burst breaker (T10)."""
     settings_version: Mapped[int | None]
     """Version of the low-balance settings that caused the attempt (E2)."""
     state: Mapped[AttemptState] = mapped_column(String(10), default=AttemptState.STARTED)

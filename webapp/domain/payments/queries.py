@@ -1,4 +1,4 @@
-"""Queries for payments and attempts, and the spending of automatic payments (T10)."""
+"""Queries for payments and attempts, and the spending of automatic refills (T10)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,13 +117,13 @@ def open_attempt_with(session: Session, method_id: int) -> Attempt | None:
 
 @dataclass(frozen=True)
 class Spending:
-    """Amounts that automatic payments have or may have taken (T10), and open payments."""
+    """Amounts that automatic refills have or may have taken (T10), and open payments."""
 
     today: int
     """Micros."""
     this_month: int
     recent: int
-    """Number of automatic payments in the burst window."""
+    """Number of automatic refills in the burst window."""
     manual_open: bool
     """Whether a manual payment is open."""
     any_open: bool

@@ -135,7 +135,7 @@ class Amount(Setting):
 
 @dataclass(frozen=True, kw_only=True)
 class Limit(Amount):
-    """A limit of automatic payments; None: no limit. Raising or removing it widens spending."""
+    """A limit of automatic refills; None: no limit. Raising or removing it widens spending."""
 
     widens_spending: bool = True
     span: str

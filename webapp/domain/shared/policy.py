@@ -8,7 +8,7 @@ from webapp.domain.shared.provider import NOBODY, Provider
 
 
 class Automatic(StrEnum):
-    """Whether automatic payments are made at all (T10)."""
+    """Whether automatic refills are made at all (T10)."""
 
     ON = "on"
     OFF = "off"
@@ -17,7 +17,7 @@ class Automatic(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """Bounds of payments and usage records in micros, and the switch of automatic payments."""
+    """Bounds of payments and usage records in micros, and the switch of automatic refills."""
 
     payment_min: int = 30 * MICROS
     payment_max: int = 10_000 * MICROS

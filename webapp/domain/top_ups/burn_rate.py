@@ -107,7 +107,7 @@ def warnings(choice: Choice, pace: BurnRate | None, show: Show) -> Iterable[str]
         if choice.no_day_limit:
             yield (
                 "Refills are not limited per day. A fourth refill within 10 minutes still pauses "
-                "automatic payments."
+                "automatic refills."
             )
     pair = (choice.notification_threshold, choice.threshold)
     if choice.refill_on and choice.notification_on and None not in pair and pair[0] <= pair[1]:  # type: ignore[operator]

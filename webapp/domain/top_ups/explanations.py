@@ -119,7 +119,7 @@ def in_words(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator = ENG
             )
         case Code.SWITCHED_OFF:
             return sentence(
-                _("Automatic payments are switched off by your provider. Nothing will be charged.")
+                _("Automatic refills are switched off by your provider. Nothing will be charged.")
             )
         case Code.SETTINGS_OUT_OF_BOUNDS:
             return sentence(
@@ -162,11 +162,11 @@ def what_to_do(inputs: PlanInput, plan: Plan, tongue: Translator = ENGLISH) -> s
         case Code.SETTINGS_OUT_OF_BOUNDS:
             return _("Correct the refill settings, or add funds.")
         case Code.SWITCHED_OFF:
-            return _("Add funds, and ask your provider when automatic payments will be on again.")
+            return _("Add funds, and ask your provider when automatic refills will be on again.")
         case Code.PAUSED if inputs.paused_by_operator:
-            return _("Add funds, and ask your provider when automatic payments will be on again.")
+            return _("Add funds, and ask your provider when automatic refills will be on again.")
         case Code.PAUSED:
-            return _("Resume automatic payments, or add funds.")
+            return _("Resume automatic refills, or add funds.")
         case Code.CAP_REACHED:
             return _("Raise the limit, or add funds.")
     return ""
@@ -195,21 +195,21 @@ def _paused(inputs: PlanInput, tongue: Translator) -> str:
     _ = tongue.gettext
     if inputs.paused_by_operator:
         return _(
-            "Automatic payments are paused by your provider. Nothing will be charged. Ask your "
+            "Automatic refills are paused by your provider. Nothing will be charged. Ask your "
             "provider when they will resume."
         )
     if inputs.paused_by_dispute:
         return _(
-            "Automatic payments are paused after a lost dispute. "
+            "Automatic refills are paused after a lost dispute. "
             "Resume them when you want them to continue."
         )
     if not inputs.paused:
         return _(
             "There were 3 automatic refills within 10 minutes. Instead of a fourth, automatic "
-            "payments pause until you resume them."
+            "refills pause until you resume them."
         )
     return _(
-        "Automatic payments are paused: a fourth refill within 10 minutes was due. "
+        "Automatic refills are paused: a fourth refill within 10 minutes was due. "
         "Check your usage, then resume them."
     )
 
@@ -424,7 +424,7 @@ def _limit_reached(
     if plan.limit == "month":
         said, limit = (
             _(
-                "Nothing more is charged this month: automatic payments have reached your limit "
+                "Nothing more is charged this month: automatic refills have reached your limit "
                 "of %(limit)s a month."
             ),
             choice.month_limit or 0,
@@ -432,7 +432,7 @@ def _limit_reached(
     else:
         said, limit = (
             _(
-                "Nothing more is charged today: automatic payments have reached your limit of "
+                "Nothing more is charged today: automatic refills have reached your limit of "
                 "%(limit)s a day."
             ),
             choice.day_limit or 0,

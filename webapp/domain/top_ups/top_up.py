@@ -35,7 +35,7 @@ from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMod
 BURST = 3
 BURST_WINDOW = timedelta(minutes=10)
 """T10: at most `BURST` automatic charges are made in this time. Instead of a further charge,
-automatic payments pause until a person resumes them."""
+automatic refills pause until a person resumes them."""
 
 
 class TopUpState(StrEnum):
@@ -188,7 +188,7 @@ class PlanInput:
 
     @property
     def is_bursting(self) -> bool:
-        """Whether the next charge would pause automatic payments instead (T10)."""
+        """Whether the next charge would pause automatic refills instead (T10)."""
         return not self.paused and self.recent_top_ups >= BURST
 
     def just_below(self) -> "PlanInput":

@@ -197,7 +197,7 @@ def _key(details: Details) -> str:
 
 
 def _resumed(details: Details, account: Account) -> str:
-    return f"Automatic payments are running again.{_reason(details)}"
+    return f"Automatic refills are running again.{_reason(details)}"
 
 
 def _reason(details: Details) -> str:
@@ -268,8 +268,8 @@ KINDS: dict[str, Kind] = {
     "billing_details": Kind(ACCOUNT, "Billing details changed", _billing_details),
     "notifications": Kind(NOTIFICATIONS, "Notifications changed", _changed(NOTIFICATION_SETTINGS)),
     "unsubscribed": Kind(NOTIFICATIONS, "Unsubscribed by link", fixed("Topic: {topic}.")),
-    "paused": Kind(OPERATOR, "Automatic payments paused", fixed("Reason: {reason}")),
-    "resumed": Kind(LOW_BALANCE, "Automatic payments resumed", _resumed),
+    "paused": Kind(OPERATOR, "Automatic refills paused", fixed("Reason: {reason}")),
+    "resumed": Kind(LOW_BALANCE, "Automatic refills resumed", _resumed),
     "payment_requested": Kind(PAYMENTS, "Payment requested", _payment),
     "wire_requested": Kind(WIRES, "Wire transfer requested", _wire_requested),
     "wire_proof_added": Kind(WIRES, "Proof uploaded", fixed("{file} for {wire}.")),

@@ -98,7 +98,7 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
             limit = account.show(300 * MICROS)
             return {
                 "sentence": _(
-                    "Nothing more is charged today: automatic payments have reached your limit of "
+                    "Nothing more is charged today: automatic refills have reached your limit of "
                     "%(limit)s a day.",
                     limit=limit,
                 ),
@@ -108,7 +108,7 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
         case NoticeKind.PAUSED:
             return {
                 "sentence": _(
-                    "Automatic payments are paused: a fourth refill within 10 minutes was due. "
+                    "Automatic refills are paused: a fourth refill within 10 minutes was due. "
                     "Check your usage, then resume them."
                 )
             }

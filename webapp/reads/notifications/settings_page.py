@@ -35,7 +35,7 @@ KIND_NAMES: Mapping[NoticeKind, str] = {
     NoticeKind.ALL_FAILED: "All payment methods failed",
     NoticeKind.AUTHENTICATION_REQUIRED: "Your bank asks for confirmation",
     NoticeKind.LIMIT_REACHED: "A limit was reached",
-    NoticeKind.PAUSED: "Automatic payments are paused",
+    NoticeKind.PAUSED: "Automatic refills are paused",
     NoticeKind.REFILL_BLOCKED: "A refill cannot be charged",
     NoticeKind.LIMITS_SET: "Limits were set for automatic refills",
     NoticeKind.STILL_UNKNOWN: "An outcome is still unknown",

@@ -34,10 +34,10 @@ class Banner:
     """ "Make Mastercard •••• 4444 primary"; empty if not offered."""
     make_primary_order: str = ""
     resume_label: str = ""
-    """ "Resume automatic payments", "Resume and charge $100.00"; empty if not offered."""
+    """ "Resume automatic refills", "Resume and charge $100.00"; empty if not offered."""
 
 
-PAUSED = "Automatic payments are paused"
+PAUSED = "Automatic refills are paused"
 SWITCHED_OFF = "Nothing is charged automatically"
 
 WANTED = (
@@ -51,7 +51,7 @@ WANTED = (
 
 
 def read_banner(account: Account, inputs: PlanInput, plan: Plan) -> Banner | None:
-    """Return the banner, or None while automatic payments work or are not wanted.
+    """Return the banner, or None while automatic refills work or are not wanted.
 
     `plan` is the planner's decision for `inputs.just_below()`.
     """
@@ -77,14 +77,14 @@ def _paused(account: Account, inputs: PlanInput) -> Banner:
         text = "Paused by your provider. Nothing will be charged until they are resumed."
         return Banner(PAUSED, text)
     text = (
-        "A dispute was lost. Resume automatic payments when you want them to continue."
+        "A dispute was lost. Resume automatic refills when you want them to continue."
         if inputs.paused_by_dispute
         else "A fourth refill within 10 minutes was due. "
-        "Check your usage, then resume automatic payments."
+        "Check your usage, then resume automatic refills."
     )
     charge = charged_by(inputs, resumed(inputs))
     if charge is None:
-        return Banner(PAUSED, text, resume_label="Resume automatic payments")
+        return Banner(PAUSED, text, resume_label="Resume automatic refills")
     amount = account.show(charge.amount)
     text += (
         f" Your balance is {account.show(inputs.balance)}, below {account.show(charge.threshold)}, "
@@ -169,13 +169,13 @@ def _cause(account: Account, inputs: PlanInput, plan: Plan) -> str:
             limits = {field.span: (field, amount) for field, amount in inputs.choice.limits()}
             field, amount = limits[plan.limit]
             limit = account.show(amount)
-            return f"Automatic payments have reached your {field.noun} of {limit}."
+            return f"Automatic refills have reached your {field.noun} of {limit}."
         case Code.SETTINGS_OUT_OF_BOUNDS:
             return (
                 "The refill settings are outside the allowed amounts. Check them and apply again."
             )
         case Code.SWITCHED_OFF:
-            return "Your provider has turned off automatic payments."
+            return "Your provider has turned off automatic refills."
     return _out_of_use([method for method in inputs.methods if method.auto_charge], inputs)
 
 

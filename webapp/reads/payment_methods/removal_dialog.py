@@ -54,7 +54,7 @@ def _removal_consequence(method: PaymentMethod, inputs: top_ups.PlanInput, accou
     inputs = inputs.at_rest().just_below()
     after, before = top_ups.plan(replace(inputs, methods=rest)), top_ups.plan(inputs)
     if after.code in NO_CONSENT and before.code not in (*NO_CONSENT, Code.REFILL_OFF):
-        stop = "automatic payments stop"
+        stop = "automatic refills stop"
         if after.code is Code.PRIMARY_OFF:
             stop += ", because its auto-charge is off"
         parts.append(stop)

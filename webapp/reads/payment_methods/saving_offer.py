@@ -25,7 +25,7 @@ class SavingOffer:
     confirmed: int
     """Amount in micros that the form announces as charged at once; 0 if nothing is."""
     asks_consent: bool
-    """Show the unticked box "Use it for automatic payments": no other method can be charged."""
+    """Show the unticked box "Use it for automatic refills": no other method can be charged."""
     consequence: str
     """What ticking the box means if it charges nothing at once."""
     may_decline: bool
@@ -124,4 +124,4 @@ def _consequence(account: Account, inputs: PlanInput) -> str:
         )
     if not inputs.is_below:
         return f"It is charged when your balance falls below {threshold}."
-    return "It is charged when automatic payments are on again."
+    return "It is charged when automatic refills are on again."

@@ -156,5 +156,5 @@ def _declined(last: Attempt | None, label: str, account: Account, now: datetime)
         until = " It is out of use until you retry or replace it."
     elif method is not None and (suspended_until := method.suspension(now)) is not None:
         moment = datetimes.when(suspended_until, account.time_zone, now)
-        until = f" It is suspended from automatic payments until {moment}."
+        until = f" It is suspended from automatic refills until {moment}."
     return f"{label} was declined: {why.sentence}. Nothing was charged.{until}"

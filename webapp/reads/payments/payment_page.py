@@ -137,7 +137,7 @@ class PaymentPage:
     """Oldest first."""
     relatives: tuple[Relative, ...]
     cause: Cause | None
-    """The settings that caused an automatic payment."""
+    """The settings that caused an automatic refill."""
     wire_id: int | None
     receipt: str
     """Receipt number; empty without a receipt."""

@@ -151,7 +151,7 @@ def pause(account_id: int) -> ResponseReturnValue:
         return account_refused(person, account_id, "pause", refusal)
     services().wake()
     outcome = charged_by_press(account_id, ctx.now) if not on and forms.confirmed() else None
-    words = f"Automatic payments {'are paused' if on else 'are on again'}."
+    words = f"Automatic refills {'are paused' if on else 'are on again'}."
     return done(account_id, words, outcome)
 
 

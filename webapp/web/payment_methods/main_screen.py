@@ -187,7 +187,7 @@ def resume() -> ResponseReturnValue:
         resume_automatic(ctx, person.account_id, confirmed=forms.confirmed())
     except Refusal as refusal:
         return refused(person, "auto_charge", refusal)
-    return pressed(person, "auto_charge", Message("Automatic payments are on again."), ctx.now)
+    return pressed(person, "auto_charge", Message("Automatic refills are on again."), ctx.now)
 
 
 def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue:
