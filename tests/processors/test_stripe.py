@@ -46,7 +46,7 @@ from webapp.ports import (
 from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.charges import Charges
 from webapp.processors.stripe.check import check
-from webapp.processors.stripe.client import connect
+from webapp.processors.stripe.client import answered, connect
 from webapp.processors.stripe.events import FOLLOWED
 from webapp.processors.stripe.processor import StripeProcessor, sources
 from webapp.settings import ROOT
@@ -245,7 +245,7 @@ def test_a_timeout_is_unknown(harness):
     hasty = charges(connect(SECRET_KEY, harness.stand_in.base, patience=0.05), harness.clock)
     request = charge_request(harness.paying())
 
-    assert isinstance(hasty.charge(request), Unknown)
+    assert isinstance(answered(hasty.charge)(request), Unknown)
 
     harness.stand_in.hold.set()
 
@@ -253,9 +253,10 @@ def test_a_timeout_is_unknown(harness):
 @pytest.mark.parametrize("key", ["sk_test_of_others", "rk_test_of_others"])
 def test_a_wrong_key_is_a_rejection_l8(harness, key):
     stranger = charges(connect(key, harness.stand_in.base), harness.clock)
+    request = charge_request(harness.paying())
 
-    assert isinstance(stranger.charge(charge_request(harness.paying())), RequestRejected)
-    assert isinstance(stranger.ask("attempt-1"), RequestRejected)
+    assert isinstance(answered(stranger.charge)(request), RequestRejected)
+    assert isinstance(answered(stranger.ask)("attempt-1"), RequestRejected)
 
 
 def test_an_unexpected_response_is_unknown(harness):
@@ -275,7 +276,7 @@ def test_a_signed_body_that_is_no_event_is_rejected(harness):
 def test_an_unreachable_server_is_unknown(harness):
     nowhere = charges(connect(SECRET_KEY, "http://127.0.0.1:9"), harness.clock)
 
-    assert isinstance(nowhere.charge(charge_request(harness.paying())), Unknown)
+    assert isinstance(answered(nowhere.charge)(charge_request(harness.paying())), Unknown)
 
 
 def test_a_payment_is_found_before_it_is_searchable(harness):

@@ -5,9 +5,10 @@ networks' retry rules.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from webapp.domain.shared.i18n import N_
-from webapp.ports import DeclineClass
+from webapp.ports import DeclineClass, Declined
 
 
 @dataclass(frozen=True)
@@ -129,3 +130,8 @@ def class_of(code: str) -> DeclineClass:
     if code in _HARD:
         return DeclineClass.HARD
     return DeclineClass.CUSTOMER if code in _CUSTOMER else DeclineClass.SOFT
+
+
+def declined(code: str, at: datetime, reference: str = "") -> Declined:
+    """Return a processor's decline with the class of its code."""
+    return Declined(code, class_of(code), at, reference)

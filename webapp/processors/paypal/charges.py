@@ -12,6 +12,7 @@ the invoice number, which most PayPal accounts accept only once.
 from typing import Any
 from urllib.parse import quote
 
+from webapp.domain.payment_methods.declines import declined
 from webapp.ports import (
     Answer,
     Cancelled,
@@ -26,7 +27,7 @@ from webapp.ports import (
 )
 from webapp.processors.paypal import amounts
 from webapp.processors.paypal.client import Client, NoAnswer, NotSent, Reply, no_answer
-from webapp.processors.paypal.declines import CODES, GONE, declined
+from webapp.processors.paypal.declines import CODES, GONE
 from webapp.processors.paypal.notes import Notes, Opened
 from webapp.processors.paypal.orders import Order, instant
 

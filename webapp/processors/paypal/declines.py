@@ -4,11 +4,6 @@ Issues that are not listed concern our configuration or request, not the payer: 
 the request (L8). Of the issues about the payee, only those that block this payer are listed.
 """
 
-from datetime import datetime
-
-from webapp.domain.payment_methods.declines import class_of
-from webapp.ports import Declined
-
 GONE = "revocation_of_authorization"
 """The agreement was cancelled by the payer or revoked by us: PayPal no longer has it (M13)."""
 
@@ -35,7 +30,3 @@ CODES = {
     "TOKEN_EXPIRED": GONE,
     "TOKEN_ID_NOT_FOUND": GONE,
 }
-
-
-def declined(code: str, at: datetime, reference: str = "") -> Declined:
-    return Declined(code, class_of(code), at, reference)

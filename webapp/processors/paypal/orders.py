@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from webapp.domain.payment_methods.declines import declined
 from webapp.ports import Declined, Paid, Unknown
 from webapp.processors.paypal import amounts
 from webapp.processors.paypal.client import NoAnswer
-from webapp.processors.paypal.declines import declined
 
 TAKEN = ("COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED")
 """States in which the money was taken; later refunds are separate debits (L7)."""

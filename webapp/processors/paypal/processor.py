@@ -1,9 +1,7 @@
 """PayPal as a processor: converts the adapter's exceptions into answers."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import wraps
-from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from webapp.clock import Clock
@@ -28,6 +26,7 @@ from webapp.ports import (
     Unknown,
     Verified,
 )
+from webapp.processors.errors import converts
 from webapp.processors.paypal.agreements import Agreements
 from webapp.processors.paypal.charges import Charges
 from webapp.processors.paypal.check import check
@@ -43,27 +42,14 @@ PEOPLE = {
 
 NO_CARDS = RequestRejected("Cards cannot be saved with PayPal")
 
-Params = ParamSpec("Params")
-Result = TypeVar("Result")
+
+def _answer_to(error: NoAnswer | CannotKeep) -> Unknown | RequestRejected:
+    if isinstance(error, CannotKeep):
+        return Unknown(f"PayPal's answer could not be stored: {error}")
+    return RequestRejected(str(error)) if isinstance(error, NotSent) else Unknown(str(error))
 
 
-def answered(
-    call: Callable[Params, Result],
-) -> Callable[Params, Result | Unknown | RequestRejected]:
-    """Convert the adapter's exceptions into answers."""
-
-    @wraps(call)
-    def answer(*args: Params.args, **kwargs: Params.kwargs) -> Result | Unknown | RequestRejected:
-        try:
-            return call(*args, **kwargs)
-        except NotSent as error:
-            return RequestRejected(str(error))
-        except NoAnswer as error:
-            return Unknown(str(error))
-        except CannotKeep as error:
-            return Unknown(f"PayPal's answer could not be stored: {error}")
-
-    return answer
+answered = converts((NoAnswer, CannotKeep), _answer_to)
 
 
 class PayPal:

@@ -3,10 +3,10 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial, wraps
-from typing import ParamSpec, TypeVar
+from functools import partial
 
 from webapp.clock import Clock
+from webapp.domain.payment_methods.declines import declined
 from webapp.domain.shared import money
 from webapp.ports import (
     Answer,
@@ -28,10 +28,11 @@ from webapp.ports import (
     Verified,
     WrongAccount,
 )
+from webapp.processors.errors import converts
 from webapp.processors.sandbox.books import LONGEST, NextAnswer, SandboxBooks
 from webapp.processors.sandbox.cards import Behaviour, Charging
 from webapp.processors.sandbox.challenges import leads_here
-from webapp.processors.sandbox.charges import OTHER_REQUEST, Outcome, declined
+from webapp.processors.sandbox.charges import OTHER_REQUEST, Outcome
 from webapp.processors.sandbox.records import (
     Agreement,
     AnswerKind,
@@ -53,30 +54,10 @@ ANSWER_LOST = Unknown("The processor did not answer in time")
 
 AS_USUAL = NextAnswer(AnswerKind.SLOW)
 
-Params = ParamSpec("Params")
-Result = TypeVar("Result")
-Fallback = TypeVar("Fallback")
-
-
-def or_else(
-    fallback: Fallback,
-) -> Callable[[Callable[Params, Result]], Callable[Params, Result | Fallback]]:
-    """Decorator: return `fallback` if the books cannot be used, for example on a full disk."""
-
-    def wrap(call: Callable[Params, Result]) -> Callable[Params, Result | Fallback]:
-        @wraps(call)
-        def answer(*args: Params.args, **kwargs: Params.kwargs) -> Result | Fallback:
-            try:
-                return call(*args, **kwargs)
-            except STORE_ERRORS:
-                return fallback
-
-        return answer
-
-    return wrap
-
-
 DOWN = Unknown("The processor cannot use its books")
+
+or_down = converts(STORE_ERRORS, lambda error: DOWN)
+or_false = converts(STORE_ERRORS, lambda error: False)
 
 BAD_RETURN = RequestRejected("The address to return to must be a path on this host")
 
@@ -97,12 +78,12 @@ class PretendProcessor(ABC):
         self._clock = clock
         self._sleep = sleep
 
-    @or_else(DOWN)
+    @or_down
     def saving(self, account_id: int, reference: str) -> SavingAnswer:
         self._take(self._books.latency)
         return self._ended(account_id, self._books.challenges.find(reference, {self.saves}))
 
-    @or_else(DOWN)
+    @or_down
     def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
         self._take(self._books.latency)
         challenge = self._books.challenges.find(reference, {self.saves})
@@ -110,7 +91,7 @@ class PretendProcessor(ABC):
             challenge = self._books.challenges.cancel(reference, self._clock.now())
         return self._ended(account_id, challenge)
 
-    @or_else(DOWN)
+    @or_down
     def charge(self, request: ChargeRequest) -> Answer:
         objection = _objection(request)
         if objection is not None:
@@ -136,13 +117,13 @@ class PretendProcessor(ABC):
             return MethodGone(request.method_reference, self._clock.now())
         return charge.answer_to(request)
 
-    @or_else(DOWN)
+    @or_down
     def ask(self, key: str) -> Answer | NotKnown:
         self._take(self._books.latency)
         recorded = self._books.charge_book.find(key)
         return NotKnown() if recorded is None else recorded.answer()
 
-    @or_else(DOWN)
+    @or_down
     def cancel(self, key: str) -> Answer | NotKnown:
         self._take(self._books.latency)
         recorded = self._books.charge_book.find(key)
@@ -151,7 +132,7 @@ class PretendProcessor(ABC):
             recorded = self._books.charge_book.find(key)
         return NotKnown() if recorded is None else recorded.answer()
 
-    @or_else(DOWN)
+    @or_down
     def verify(
         self, key: str, method_reference: str
     ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
@@ -167,15 +148,13 @@ class PretendProcessor(ABC):
         code, at = booked.decline_code, booked.created_at
         return declined(code, at) if code else Verified(at)
 
+    @or_down
     def open_event(
         self, body: bytes, headers: Mapping[str, str]
     ) -> Event | Forged | Unknown | RequestRejected:
-        try:
-            return self._books.reversals.open(body, headers, self._clock.now())
-        except STORE_ERRORS:
-            return DOWN
+        return self._books.reversals.open(body, headers, self._clock.now())
 
-    @or_else(DOWN)
+    @or_down
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
         self._take(self._books.latency)
         subject, _, reference = event.about.partition(" ")

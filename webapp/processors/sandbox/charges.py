@@ -10,12 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
-from webapp.domain.payment_methods import declines
+from webapp.domain.payment_methods.declines import declined
 from webapp.ports import (
     Answer,
     Cancelled,
     ChargeRequest,
-    Declined,
     NeedsCustomer,
     Paid,
     RequestRejected,
@@ -211,10 +210,6 @@ class ChargeBook:
         with self._store.reading() as session:
             rows = session.execute(charges.order_by(Booking.id.desc()).limit(count))
             return [Charge(*row) for row in rows]
-
-
-def declined(code: str, at: datetime, reference: str = "") -> Declined:
-    return Declined(code, declines.class_of(code), at, reference)
 
 
 def request_digest(request: ChargeRequest) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from webapp.domain.payment_methods import declines
-from webapp.ports import Declined, RequestRejected, SavingAnswer, WrongAccount
+from webapp.domain.payment_methods.declines import declined
+from webapp.ports import RequestRejected, SavingAnswer, WrongAccount
 from webapp.processors.sandbox.cards import Adding, behaviour_name, brand_of
 from webapp.processors.sandbox.challenges import begin
 from webapp.processors.sandbox.records import (
@@ -102,7 +102,7 @@ class Vault:
                 return RequestRejected("This card token is unknown, was used, or has expired")
             behaviour, details = entered.behaviour, entered.details()
             if behaviour.adding is Adding.REFUSED:
-                return Declined(behaviour.code, declines.class_of(behaviour.code), now)
+                return declined(behaviour.code, now)
             if behaviour.adding is Adding.CHALLENGE:
                 session.add(HeldCard(id=reference, created_at=now, **details))
                 kind = ChallengeKind.CARD

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from webapp.ports import Front, Holder, NeedsCustomer, RequestRejected, SavingAnswer, Unknown
 from webapp.processors.sandbox.base import (
     BAD_RETURN,
-    DOWN,
     PretendProcessor,
     is_way_back,
-    or_else,
+    or_down,
+    or_false,
 )
 from webapp.processors.sandbox.card_form import country_names
 from webapp.processors.sandbox.records import Agreement, Card, ChallengeKind
@@ -25,7 +25,7 @@ class SandboxProcessor(PretendProcessor):
     front = Front(form="sandbox/_card_dialog.html", scripts=("card_form",))
     saves = ChallengeKind.CARD
 
-    @or_else(DOWN)
+    @or_down
     def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
         return {
             "setup": self._books.vault.form_for(holder.account_id),
@@ -33,7 +33,7 @@ class SandboxProcessor(PretendProcessor):
             "country": DEFAULT_COUNTRY,
         }
 
-    @or_else(DOWN)
+    @or_down
     def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         self._take(self._books.latency)
         if not is_way_back(return_to):
@@ -43,7 +43,7 @@ class SandboxProcessor(PretendProcessor):
     def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
         return RequestRejected("Cards come from the card form")
 
-    @or_else(False)
+    @or_false
     def revoke(self, method_reference: str) -> bool:
         self._take(self._books.latency)
         self._books.vault.revoke(method_reference, self._clock.now())
@@ -66,14 +66,14 @@ class SandboxPayPal(PretendProcessor):
     def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         return NO_CARDS
 
-    @or_else(DOWN)
+    @or_down
     def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
         self._take(self._books.latency)
         if not is_way_back(return_to):
             return BAD_RETURN
         return self._books.agreements.propose(account_id, return_to, self._clock.now()).asks()
 
-    @or_else(False)
+    @or_false
     def revoke(self, method_reference: str) -> bool:
         self._take(self._books.latency)
         self._books.agreements.revoke(method_reference, self._clock.now())

@@ -174,11 +174,11 @@ _OLDEST_FIRST = select(Reversal).order_by(Reversal.at, Reversal.reference)
 
 
 def left(charge: Charge, reversals: Sequence[Reversal]) -> int:
-    """Micros of a paid charge that its reversals have not taken, or have returned."""
+    """Micros of a paid charge that those of its reversals have not taken, or have returned."""
     if charge.status is not Status.PAID:
         return 0
-    taken = [one.amount for one in reversals if one.state is not ReversalState.RETURNED]
-    return charge.amount - sum(taken)
+    own = [one for one in reversals if one.key == charge.key]
+    return charge.amount - sum(one.amount for one in own if one.state is not ReversalState.RETURNED)
 
 
 def _add_event(session: Session, key: str, about: str, now: datetime) -> None:

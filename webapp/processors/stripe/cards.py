@@ -35,25 +35,24 @@ ACCOUNT = "ballast_account"
 
 
 class Cards:
+    """Methods raise `StripeError`, which `processor` converts into answers."""
+
     def __init__(self, client: StripeClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
 
-    def open_form(self, holder: Holder) -> dict[str, object] | Unknown | RequestRejected:
+    def open_form(self, holder: Holder) -> dict[str, object]:
         """Create a SetupIntent for one card, with the account's customer."""
         known = [customer for customer, _ in map(mapping.parts_of, holder.references) if customer]
         try:
-            try:
-                intent = self._set_up(known[0] if known else self._customer(holder), holder)
-                is_own = _owner(intent) == str(holder.account_id)
-            except InvalidRequestError as error:
-                if not known or error.param != "customer":
-                    raise
-                is_own = False  # the customer was deleted at Stripe
-            if not is_own:
-                intent = self._set_up(self._customer(holder), holder)
-        except StripeError as error:
-            return fault(error)
+            intent = self._set_up(known[0] if known else self._customer(holder), holder)
+            is_own = _owner(intent) == str(holder.account_id)
+        except InvalidRequestError as error:
+            if not known or error.param != "customer":
+                raise
+            is_own = False  # the customer was deleted at Stripe
+        if not is_own:
+            intent = self._set_up(self._customer(holder), holder)
         return {"client_secret": intent["client_secret"]}
 
     def saving(self, account_id: int, intent_id: str) -> SavingAnswer:
@@ -76,7 +75,9 @@ class Cards:
                     )
                 intent = self._fetch(intent_id)
         except StripeError as error:
-            return NO_TOKEN if is_missing(error) else fault(error)
+            if is_missing(error):
+                return NO_TOKEN
+            raise
         return self._saved(intent)
 
     def verify(
@@ -105,16 +106,13 @@ class Cards:
             return mapping.declined(details, {}, when, id_of(intent))
         except InvalidRequestError as error:
             return self.why_refused(reference, error)
-        except StripeError as error:
-            return fault(error)
         intent = made.to_dict()
         at = instant(intent["created"])
         if intent["status"] == "succeeded":
             return Verified(at)
         with suppress(StripeError):
             self._client.v1.setup_intents.cancel(intent["id"])
-        code = mapping.AUTHENTICATION
-        return Declined(code, declines.class_of(code), at, intent["id"])
+        return declines.declined(mapping.AUTHENTICATION, at, intent["id"])
 
     def revoke(self, reference: str) -> bool:
         customer, method = mapping.parts_of(reference)

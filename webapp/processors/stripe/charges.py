@@ -38,6 +38,8 @@ PAGE, PAGES = 100, 5
 
 
 class Charges:
+    """Methods raise `StripeError`, which `processor` converts into answers."""
+
     def __init__(self, client: StripeClient, clock: Clock, cards: Cards) -> None:
         self._client = client
         self._clock = clock
@@ -77,8 +79,6 @@ class Charges:
             return self._answer_if_same(request, params)
         except InvalidRequestError as error:
             return self._cards.why_refused(request.method_reference, error)
-        except StripeError as error:
-            return fault(error)
         intent = made.to_dict()
         self._remember(request.key, intent["id"])
         # A repeated request returns the original response, so the current state is fetched.
@@ -87,25 +87,19 @@ class Charges:
         return self._now(intent["id"])
 
     def ask(self, key: str) -> Answer | NotKnown:
-        try:
-            intent_id = self._find(key)
-        except StripeError as error:
-            return fault(error)
+        intent_id = self._find(key)
         return self._now(intent_id) if intent_id else NotKnown()
 
     def cancel(self, key: str) -> Answer | NotKnown:
-        try:
-            intent_id = self._find(key)
-            if not intent_id:
-                return NotKnown()
-            if self.fetch(intent_id)["status"] == "requires_action":
-                # If the customer has just answered, the cancellation fails and the answer counts.
-                with suppress(InvalidRequestError):
-                    self._client.v1.payment_intents.cancel(
-                        intent_id, {"cancellation_reason": "abandoned"}
-                    )
-        except StripeError as error:
-            return fault(error)
+        intent_id = self._find(key)
+        if not intent_id:
+            return NotKnown()
+        if self.fetch(intent_id)["status"] == "requires_action":
+            # If the customer has just answered, the cancellation fails and the answer counts.
+            with suppress(InvalidRequestError):
+                self._client.v1.payment_intents.cancel(
+                    intent_id, {"cancellation_reason": "abandoned"}
+                )
         return self._now(intent_id)
 
     def fetch(self, intent_id: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Client of Stripe's library, with a pinned API version, timeouts and no automatic retries."""
 
+import logging
+
 from stripe import (
     APIError,
     AuthenticationError,
@@ -12,6 +14,9 @@ from stripe import (
 from stripe import PermissionError as NotPermitted
 
 from webapp.ports import RequestRejected, Unknown
+from webapp.processors.errors import converts
+
+log = logging.getLogger(__name__)
 
 API_VERSION = "2026-10-28.endive"
 """The version for which this package is written. Test the adapter before changing it."""
@@ -45,6 +50,18 @@ def fault(error: StripeError) -> Unknown | RequestRejected:
         return Unknown("Stripe is still processing the same request")
     return Unknown(message)
 
+
+def _answer_to(error: Exception) -> Unknown | RequestRejected:
+    if isinstance(error, StripeError):
+        return fault(error)
+    # The response has an unknown format: the request may have taken money.
+    log.error("Stripe's answer could not be read", exc_info=error)
+    return Unknown("Stripe's answer could not be read")
+
+
+answered = converts(
+    (StripeError, AttributeError, KeyError, IndexError, TypeError, ValueError), _answer_to
+)
 
 OTHER_MODE = "mode key was used"
 """Part of the message if a live object is requested with a test key, or the other way round."""

@@ -26,7 +26,7 @@ from webapp.ports import (
 from webapp.processors.stripe import mapping
 from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.charges import Charges
-from webapp.processors.stripe.client import fault, is_missing
+from webapp.processors.stripe.client import is_missing
 from webapp.processors.stripe.mapping import ATTEMPT, StripeJson, id_of, instant
 
 SIGNATURE = "stripe-signature"
@@ -88,7 +88,7 @@ class Events:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             return Forged(f"The message is not an event: {type(error).__name__}")
 
-    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RequestRejected:
+    def list_events(self, since: datetime, until: datetime) -> Listed:
         """List events, oldest first; Stripe returns the newest first."""
         asked: EventListParams = {
             "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
@@ -96,15 +96,12 @@ class Events:
             "limit": PAGE,
         }
         found: list[Event] = []
-        try:
-            for _ in range(PAGES):
-                page = self._client.v1.events.list(asked).to_dict()
-                found += [_event(obj) for obj in page["data"]]
-                if not page["has_more"]:
-                    return Listed(found[::-1])
-                asked["starting_after"] = found[-1].id
-        except StripeError as error:
-            return fault(error)
+        for _ in range(PAGES):
+            page = self._client.v1.events.list(asked).to_dict()
+            found += [_event(obj) for obj in page["data"]]
+            if not page["has_more"]:
+                return Listed(found[::-1])
+            asked["starting_after"] = found[-1].id
         return Listed((), is_whole=False)
 
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
@@ -129,7 +126,9 @@ class Events:
             if kind in METHODS:
                 return self._method(name)
         except StripeError as error:
-            return self._missing(event) if is_missing(error) else fault(error)
+            if is_missing(error):
+                return self._missing(event)
+            raise
         return ()
 
     def _missing(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
@@ -139,7 +138,9 @@ class Events:
         try:
             self._client.v1.events.retrieve(event.id)
         except StripeError as error:
-            return OTHER_KEY if is_missing(error) else fault(error)
+            if is_missing(error):
+                return OTHER_KEY
+            raise
         return ()
 
     def _payment(self, intent_id: str, reported_at: float) -> Sequence[Happening]:

@@ -27,9 +27,8 @@ from webapp.ports import (
 from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.charges import Charges
 from webapp.processors.stripe.check import check
-from webapp.processors.stripe.client import connect
+from webapp.processors.stripe.client import answered, connect
 from webapp.processors.stripe.events import KEEPS, Events
-from webapp.processors.stripe.safe_response import safe_response
 
 # Stripe, "Content Security Policy": hosts of its script, frames and API.
 SOURCES = {
@@ -73,38 +72,38 @@ class StripeProcessor:
             token="setup_intent",
         )
 
-    @safe_response
+    @answered
     def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
         return self._cards.open_form(holder)
 
-    @safe_response
+    @answered
     def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         return self._cards.saving(account_id, token)
 
     def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
         return RequestRejected("Cards come from the card form")
 
-    @safe_response
+    @answered
     def saving(self, account_id: int, reference: str) -> SavingAnswer:
         return self._cards.saving(account_id, reference)
 
-    @safe_response
+    @answered
     def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
         return self._cards.cancel_saving(account_id, reference)
 
-    @safe_response
+    @answered
     def charge(self, request: ChargeRequest) -> Answer:
         return self._charges.charge(request)
 
-    @safe_response
+    @answered
     def ask(self, key: str) -> Answer | NotKnown:
         return self._charges.ask(key)
 
-    @safe_response
+    @answered
     def cancel(self, key: str) -> Answer | NotKnown:
         return self._charges.cancel(key)
 
-    @safe_response
+    @answered
     def verify(
         self, key: str, method_reference: str
     ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
@@ -119,11 +118,11 @@ class StripeProcessor:
     def open_event(self, body: bytes, headers: Mapping[str, str]) -> Event | Forged:
         return self._events.open(body, headers)
 
-    @safe_response
+    @answered
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
         return self._events.happenings(event)
 
-    @safe_response
+    @answered
     def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RequestRejected:
         return self._events.list_events(since, until)
 

@@ -160,10 +160,7 @@ def page(person: Person, errors: dict[str, str] | None = None) -> str:
 
 
 def books() -> SandboxBooks:
-    found = services().sandbox
-    if found is None:
-        abort(404)
-    return found
+    return services().sandbox or abort(404)
 
 
 def _usage_fields() -> dict[str, str]:

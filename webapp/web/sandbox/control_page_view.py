@@ -1,6 +1,5 @@
 """The data of the sandbox page."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,19 +55,13 @@ DECLINES = {
     "transaction_not_allowed": "Payment not allowed",
 }
 
-STATUSES = {
-    Status.PAID: "Paid",
-    Status.DECLINED: "Declined",
-    Status.NEEDS_CUSTOMER: "Not paid",
-    Status.CANCELLED: "Cancelled",
+# Label, tone and reason; a decline's reason is that of its code.
+OUTCOMES = {
+    Status.PAID: ("Paid", "ok", ""),
+    Status.DECLINED: ("Declined", "bad", ""),
+    Status.NEEDS_CUSTOMER: ("Not paid", "warn", "Authentication required"),
+    Status.CANCELLED: ("Cancelled", "", "Authentication not completed"),
 }
-TONES = {
-    Status.PAID: "ok",
-    Status.DECLINED: "bad",
-    Status.NEEDS_CUSTOMER: "warn",
-    Status.CANCELLED: "",
-}
-
 
 DISPUTE_ENDS = (("won", "Won"), ("lost", "Lost"))
 OTHER_ENDS = (("won", "Failed"),)
@@ -77,9 +70,6 @@ STATES = {
     ReversalState.LOST: "Lost",
     ReversalState.RETURNED: "Returned",
 }
-
-
-ByCharge = defaultdict[str, list[Reversal]]
 
 
 @dataclass(frozen=True)
@@ -143,7 +133,7 @@ def read_screen(
 ) -> SandboxScreen:
     account, account_id = reader.account, reader.account.id
     charges = _charges(session, account_id, books)
-    reversals = _by_charge(books.reversals.of_charges([charge.key for charge in charges]))
+    reversals = books.reversals.of_charges([charge.key for charge in charges])
     methods = [(_bound_to(m), m.label) for m in listed(session, account_id)]
     return SandboxScreen(
         now=f"{datetimes.when(now, account.time_zone, now)} {_zone(now, account.time_zone)}",
@@ -163,17 +153,10 @@ def read_screen(
     )
 
 
-def _by_charge(reversals: Sequence[Reversal]) -> ByCharge:
-    found: ByCharge = defaultdict(list)
-    for reversal in reversals:
-        found[reversal.key].append(reversal)
-    return found
-
-
 def _refundable(
-    charges: list[Charge], reversals: ByCharge, account: Account
+    charges: list[Charge], reversals: Sequence[Reversal], account: Account
 ) -> list[tuple[str, str]]:
-    rest = [(charge, left(charge, reversals[charge.key])) for charge in charges]
+    rest = [(charge, left(charge, reversals)) for charge in charges]
     return [
         (charge.key, f"{money.show(amount, charge.currency, account.locale)}, {_charged(charge)}")
         for charge, amount in rest
@@ -182,23 +165,25 @@ def _refundable(
 
 
 def _taken_back(
-    charges: list[Charge], reversals: ByCharge, account: Account
+    charges: list[Charge], reversals: Sequence[Reversal], account: Account
 ) -> list[TakenBackLine]:
-    lines = []
-    for charge in charges:
-        for one in reversals[charge.key]:
-            is_open = one.state is ReversalState.TAKEN
-            ends = DISPUTE_ENDS if one.kind is ReversalKind.DISPUTE else OTHER_ENDS
-            amount = money.show(one.amount, one.currency, account.locale)
-            lines.append(
-                TakenBackLine(
-                    reference=one.reference,
-                    words=f"{NAMES[one.kind] % {'payment': amount}}, {_charged(charge)}",
-                    state=STATES[one.state],
-                    ends=ends if is_open else (),
-                )
-            )
-    return lines
+    return [
+        _taken_back_line(one, charge, account)
+        for charge in charges
+        for one in reversals
+        if one.key == charge.key
+    ]
+
+
+def _taken_back_line(one: Reversal, charge: Charge, account: Account) -> TakenBackLine:
+    ends = DISPUTE_ENDS if one.kind is ReversalKind.DISPUTE else OTHER_ENDS
+    amount = money.show(one.amount, one.currency, account.locale)
+    return TakenBackLine(
+        reference=one.reference,
+        words=f"{NAMES[one.kind] % {'payment': amount}}, {_charged(charge)}",
+        state=STATES[one.state],
+        ends=ends if one.state is ReversalState.TAKEN else (),
+    )
 
 
 def own_agreements(session: Session, account_id: int, books: SandboxBooks) -> Sequence[Agreement]:
@@ -276,18 +261,15 @@ def _charged(charge: Charge) -> str:
 
 def _charge(charge: Charge, account: Account, now: datetime) -> ChargeRow:
     present = "Customer present" if charge.customer_present else "Automatic"
-    why = {
-        Status.PAID: "",
-        Status.DECLINED: declines.reason(charge.decline_code).sentence,
-        Status.NEEDS_CUSTOMER: "Authentication required",
-        Status.CANCELLED: "Authentication not completed",
-    }[charge.status]
+    label, tone, why = OUTCOMES[charge.status]
+    if charge.status is Status.DECLINED:
+        why = declines.reason(charge.decline_code).sentence
     return ChargeRow(
         at=datetimes.since(charge.at, account.time_zone, now),
         amount=money.show(charge.amount, charge.currency, account.locale),
         card=_charged(charge),
-        status=STATUSES[charge.status],
-        tone=TONES[charge.status],
+        status=label,
+        tone=tone,
         detail=f"{present} · {why}" if why else present,
         reference=charge.reference,
     )
