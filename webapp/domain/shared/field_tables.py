@@ -165,7 +165,8 @@ class Option(Setting):
         return str(value)
 
     def restore(self, stored: str) -> StrEnum:
-        return next(option for option in self.options if option == stored)
+        kind: type[StrEnum] = type(self.default)
+        return kind(stored)
 
     def show(self, value: StrEnum, show: Show) -> str:
         return self.options.get(value, str(value))

@@ -307,9 +307,9 @@ class Choice:
 
         Fields that are missing, as in old audit entries, have their defaults; others are ignored.
         """
-        return cls(
-            **{name: it.restore(stored[name]) for name, it in FIELDS.items() if name in stored}
-        )
+        values = {name: stored[name] for name in FIELDS if name in stored}
+        values |= {it.name: it.restore(values[it.name]) for it in OPTIONS if it.name in values}
+        return cls(**values)
 
     def exact(self) -> dict[str, object]:
         """Return the settings for programs: amounts as decimal strings."""
@@ -394,6 +394,7 @@ class Choice:
 
 
 FIELDS = table_of(Choice, Setting)
+OPTIONS = tuple(field for field in FIELDS.values() if isinstance(field, Option))
 LIMITS = tuple(field for field in FIELDS.values() if isinstance(field, Limit))
 ALERT = {"notification_on", "notification_threshold"}
 """Fields of the low balance alert; all others are about refills."""
