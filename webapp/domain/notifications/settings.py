@@ -90,9 +90,6 @@ class Steps(Field):
         steps = [money.field_text(step) for step in value]
         return (*steps, *[""] * (MOST_STEPS - len(steps)))
 
-    def stored(self, value: tuple[int, ...]) -> list[int]:
-        return list(value)
-
     def change(self, before: object, after: Iterable[int], show: Show) -> str:
         return f"{self.noun}: {', '.join(map(show, after)) or 'none'}"
 

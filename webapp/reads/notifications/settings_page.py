@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import TOPICS, NoticeKind
@@ -79,17 +79,6 @@ class StepField:
 
 
 @dataclass(frozen=True)
-class SelectField:
-    name: str
-    label: str
-    value: str
-    options: tuple[tuple[str, str], ...]
-    error: str
-    other: str
-    """As in `StepField`."""
-
-
-@dataclass(frozen=True)
 class MailSample:
     kind: str
     name: str
@@ -109,8 +98,10 @@ class NotificationsScreen:
     """ "The first email is sent below $75.00.", or that the notification is off."""
     steps: tuple[StepField, ...]
     symbol: str
-    selects: tuple[SelectField, ...]
-    """Time zone, number format and language."""
+    lists: ClassVar[Mapping[str, Listed]] = ACCOUNT_FIELDS
+    values: Mapping[str, Any]
+    entries: Mapping[str, Mapping[str, str]]
+    """Labels by value of each field of `lists`."""
     mails: tuple[MailGroup, ...]
     seal: str
     errors: Mapping[str, str]
@@ -153,7 +144,8 @@ def read_notifications(
         first_step=_first_step(account, settings),
         steps=tuple(_step(number, shown, others) for number in range(MOST_STEPS)),
         symbol=money.symbol(account.currency, account.locale),
-        selects=tuple(_select(it, account, shown, others) for it in ACCOUNT_FIELDS.values()),
+        values=shown.values,
+        entries={name: _entries(it, account) for name, it in ACCOUNT_FIELDS.items()},
         mails=tuple(MailGroup(TOPIC_NAMES[topic], _samples(topic)) for topic in Topic),
         seal=shown.seal or saved.seal,
         errors=shown.errors,
@@ -190,20 +182,6 @@ def _step(number: int, shown: Typed, others: Mapping[str, str]) -> StepField:
     error, other = shown.errors.get(key, ""), others.get(key, "")
     value = shown.values["steps"][number]
     return StepField(number, f"Alert {number + 2}", value, error, other)
-
-
-def _select(
-    field: Listed, account: Account, shown: Typed, others: Mapping[str, str]
-) -> SelectField:
-    name = field.name
-    return SelectField(
-        name=name,
-        label=field.label,
-        value=shown.values[name],
-        options=tuple(_entries(field, account).items()),
-        error=shown.errors.get(name, ""),
-        other=others.get(name, ""),
-    )
 
 
 def _entries(field: Listed, account: Account) -> Mapping[str, str]:
