@@ -1,7 +1,7 @@
 """Billing details: the name, address and tax number on receipts (L6)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
 from webapp.domain.accounts.account import ADDRESS_LENGTH, TAX_NUMBER_LENGTH, Account
 from webapp.domain.shared.field_tables import Text, table_of
@@ -12,10 +12,10 @@ from webapp.domain.shared.texts import NAME_LENGTH
 class BillingDetails:
     """What the customer enters: the field table. The account's columns begin with "billing_"."""
 
-    name: Annotated[str, Text(label="Name", longest=NAME_LENGTH)] = ""
+    name: str = Text.field(label="Name", longest=NAME_LENGTH)
     """Legal name; if empty, receipts show the account's name."""
-    address: Annotated[str, Text(label="Address", longest=ADDRESS_LENGTH, lines=5)] = ""
-    tax_number: Annotated[str, Text(label="Tax number", longest=TAX_NUMBER_LENGTH)] = ""
+    address: str = Text.field(label="Address", longest=ADDRESS_LENGTH, lines=5)
+    tax_number: str = Text.field(label="Tax number", longest=TAX_NUMBER_LENGTH)
 
     @classmethod
     def of(cls, account: Account) -> "BillingDetails":
@@ -31,4 +31,4 @@ class BillingDetails:
             setattr(account, f"billing_{name}", getattr(self, name))
 
 
-FIELDS = table_of(BillingDetails, Text)
+FIELDS: Mapping[str, Text] = table_of(BillingDetails)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from typing import Annotated
 from zoneinfo import available_timezones
 
 from webapp.domain.accounts.account import Account
@@ -17,6 +16,7 @@ from webapp.domain.shared.field_tables import (
     Form,
     Listed,
     Show,
+    Table,
     read_amount,
     table_of,
 )
@@ -98,29 +98,22 @@ class Steps(Field):
 class NotificationSettings:
     """The settings that a person submits on the Notifications page: the field table."""
 
-    recipients: Annotated[tuple[Recipient, ...], Recipients(label="Recipients")]
-    steps: Annotated[tuple[int, ...], Steps(label="More low-balance alerts")]
+    recipients: tuple[Recipient, ...] = Recipients.field(label="Recipients")
+    steps: tuple[int, ...] = Steps.field(label="More low-balance alerts")
     """Additional thresholds of the low balance alert, in micros, highest first."""
-    time_zone: Annotated[
-        str,
-        Listed(label="Time zone", entries=time_zones, refusal="Choose a time zone from the list"),
-    ]
-    locale: Annotated[
-        str,
-        Listed(
-            label="Number format",
-            entries=lambda: LOCALES,
-            refusal="Choose a format from the list",
-        ),
-    ]
-    language: Annotated[
-        str,
-        Listed(
-            label="Email language",
-            entries=lambda: LANGUAGES,
-            refusal="Choose a language from the list",
-        ),
-    ]
+    time_zone: str = Listed.field(
+        label="Time zone", entries=time_zones, refusal="Choose a time zone from the list"
+    )
+    locale: str = Listed.field(
+        label="Number format",
+        entries=lambda: LOCALES,
+        refusal="Choose a format from the list",
+    )
+    language: str = Listed.field(
+        label="Email language",
+        entries=lambda: LANGUAGES,
+        refusal="Choose a language from the list",
+    )
 
     @classmethod
     def of(cls, account: Account, settings: LowBalanceSettings) -> "NotificationSettings":
@@ -166,6 +159,6 @@ class NotificationSettings:
         return faults
 
 
-FIELDS = table_of(NotificationSettings, Field)
+FIELDS: Table = table_of(NotificationSettings)
 ACCOUNT_FIELDS = {name: it for name, it in FIELDS.items() if isinstance(it, Listed)}
 """The fields that are columns of the account and apply everywhere."""

@@ -1,14 +1,14 @@
 """Field tables: one definition of each settings field, for every place that uses it.
 
-A table is a frozen dataclass whose attributes are annotated with a `Field`. The form, the API, the
-command line, the audit log, webhooks and the check whether re-authentication is needed iterate over
-`table_of(…)` and name no field themselves.
+A table is a frozen dataclass whose attributes are made with `Amount.field(…)` and the like. The
+form, the API, the command line, the audit log, webhooks and the check whether re-authentication is
+needed iterate over `table_of(…)` and name no field themselves.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
 from webapp.domain.shared import money, texts
 
@@ -18,19 +18,24 @@ Form = Any
 """Submitted texts by name; a `MultiDict` for fields that have several values of one name."""
 Errors = dict[str, str]
 """Errors by the name of the control."""
-Kind = TypeVar("Kind", bound="Field")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
     name: str = ""
     """Name of the attribute, the form field and the JSON member; set by `table_of`."""
-    default: Any = None
-    """Set by `table_of`."""
     label: str
     """Label on the form: "Monthly limit"."""
+    default: Any = field(default_factory=lambda: MISSING)
+    """Value of a setting that was never chosen."""
     noun: str = ""
     """In sentences: "monthly limit". By default the label with a small first letter."""
+
+    @classmethod
+    def field(cls, **facts: Any) -> Any:
+        """Return the default of an attribute of a table, with this field as its metadata."""
+        made = cls(**facts)
+        return field(default=made.default, metadata={"field": made})
 
     def read(self, form: Form, errors: Errors) -> Any:
         """Parse the field of a submitted form; an error is added if it cannot be parsed."""
@@ -94,6 +99,7 @@ class Switch(Setting):
 
     clears: str = ""
     """Name of the field that is empty while this is on."""
+    default: bool = False
 
     def read(self, form: Form, errors: Errors) -> bool:
         return bool(form.get(self.name) == "1")
@@ -116,6 +122,7 @@ class Amount(Setting):
     """An amount of money in whole minor units; micros, or None for an empty field."""
 
     example: str
+    default: None = None
 
     def read(self, form: Form, errors: Errors) -> int | None:
         return read_amount(form, self.name, errors)
@@ -149,14 +156,15 @@ class Limit(Amount):
 
 @dataclass(frozen=True, kw_only=True)
 class Option(Setting):
-    """One of a few options; the first one is the default."""
+    """One of a few options."""
 
     options: Mapping[StrEnum, str]
     """Labels by value."""
+    default: StrEnum
 
     def read(self, form: Form, errors: Errors) -> StrEnum:
         sent = form.get(self.name)
-        return next((option for option in self.options if option == sent), next(iter(self.options)))
+        return next((option for option in self.options if option == sent), self.default)
 
     def typed(self, form: Form, saved: str) -> str:
         return str(self.read(form, {}))
@@ -165,8 +173,7 @@ class Option(Setting):
         return str(value)
 
     def restore(self, stored: str) -> StrEnum:
-        kind: type[StrEnum] = type(self.default)
-        return kind(stored)
+        return type(self.default)(stored)
 
     def show(self, value: StrEnum, show: Show) -> str:
         return self.options.get(value, str(value))
@@ -182,6 +189,7 @@ class Text(Field):
     longest: int
     """Maximum number of characters; a line break counts as one."""
     lines: int = 1
+    default: str = ""
 
     def read(self, form: Form, errors: Errors) -> str:
         text = str(form.get(self.name, ""))
@@ -221,19 +229,15 @@ Table = Mapping[str, Field]
 """Fields by name, in the order of the form."""
 
 
-def table_of(settings: type, kind: type[Kind]) -> Mapping[str, Kind]:
-    """Return the field table of a dataclass. Raises `TypeError` if an attribute has no field."""
-    table, defaults = {}, vars(settings)
-    for name, hint in get_type_hints(settings, include_extras=True).items():
-        found = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, kind)]
-        if len(found) != 1:
-            raise TypeError(f"{settings.__name__}.{name} needs one {kind.__name__}")
-        [field] = found
-        noun = field.noun or field.label[0].lower() + field.label[1:]
-        field = replace(field, name=name, default=defaults.get(name), noun=noun)
-        if isinstance(field, Setting) and not field.option:
-            field = replace(field, option=name.replace("_", "-"))
-        table[name] = field
+def table_of(settings: type) -> dict[str, Any]:
+    """Return the field table of a dataclass. Raises `KeyError` if an attribute has no field."""
+    table = {}
+    for attribute in fields(settings):
+        name, it = attribute.name, attribute.metadata["field"]
+        it = replace(it, name=name, noun=it.noun or it.label[0].lower() + it.label[1:])
+        if isinstance(it, Setting) and not it.option:
+            it = replace(it, option=name.replace("_", "-"))
+        table[name] = it
     return table
 
 
@@ -278,8 +282,8 @@ def as_typed(table: Table, form: Form, saved: Mapping[str, Any]) -> dict[str, An
 def controls(table: Table) -> dict[str, tuple[str, ...]]:
     """Return the names of the fields that belong to one control: an amount and its checkbox."""
     found: dict[str, tuple[str, ...]] = {}
-    for name, field in table.items():
-        of = field.clears if isinstance(field, Switch) and field.clears else name
+    for name, it in table.items():
+        of = it.clears if isinstance(it, Switch) and it.clears else name
         found[of] = (*found.get(of, ()), name)
     return found
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, overload
+from typing import Any, overload
 
 from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, String, false
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
@@ -183,123 +183,91 @@ class LowBalanceSettings(Base):
 class Choice:
     """The settings that a person submits with Apply Changes: the field table. Amounts in micros."""
 
-    refill_on: Annotated[
-        bool,
-        Switch(
-            label="Automatically refill when threshold is reached",
-            noun="automatic refill",
-            option="refill",
-            about="Whether automatic refill is on.",
-            widens_spending=False,
-            api_requires=True,
-        ),
-    ] = False
-    refill_mode: Annotated[
-        RefillMode,
-        Option(
-            label="When triggered",
-            noun="kind of refill",
-            option="mode",
-            about="`add`: charge exactly the refill amount. `target`: charge the difference to the "
-            "target, at most `largest_charge`.",
-            options={RefillMode.ADD: "Add a fixed amount", RefillMode.TARGET: "Refill to a target"},
-            is_folded=True,
-            widens_spending=False,  # `most_at_once` tells whether the other kind charges more
-        ),
-    ] = RefillMode.ADD
-    threshold: Annotated[
-        int | None,
-        Amount(
-            label="Threshold amount",
-            noun="threshold",
-            about="A refill is due when the balance falls below this amount.",
-            widens_spending=False,
-            example="50.00",
-        ),
-    ] = None
-    refill_amount: Annotated[
-        int | None,
-        Amount(
-            label="Refill amount",
-            about="The amount of each automatic charge in mode `add`.",
-            widens_spending=True,
-            example="100.00",
-        ),
-    ] = None
-    target: Annotated[
-        int | None,
-        Amount(
-            label="Target balance",
-            about="The balance to reach in mode `target`.",
-            widens_spending=True,
-            example="150.00",
-        ),
-    ] = None
-    largest_charge: Annotated[
-        int | None,
-        Amount(
-            label="Largest automatic charge",
-            about="The maximum of one automatic charge in mode `target`.",
-            api_note="Required in that mode; we suggest twice the target.",
-            is_folded=True,
-            widens_spending=True,
-            example="300.00",
-        ),
-    ] = None
-    day_limit: Annotated[
-        int | None,
-        Limit(
-            label="Daily limit",
-            about="Maximum of automatic charges per calendar day in the account's time zone. If "
-            "empty while refill is on, a default is set.",
-            api_note="The default is five times the largest automatic charge, or twice the busiest "
-            "of the last 30 days, whichever is more.",
-            span="day",
-            way_out="or choose no daily limit",
-            example="500.00",
-        ),
-    ] = None
-    no_day_limit: Annotated[
-        bool,
-        Switch(
-            label="No daily limit",
-            about="Set no daily limit, not even the default.",
-            api_note="False without `day_limit`: not chosen yet.",
-            widens_spending=True,
-            clears="day_limit",
-        ),
-    ] = False
-    month_limit: Annotated[
-        int | None,
-        Limit(
-            label="Monthly limit",
-            about="Maximum of automatic charges per calendar month in the account's time zone.",
-            api_note="Null for none.",
-            is_folded=True,
-            span="month",
-            way_out="or empty for no limit",
-            example="900.00",
-        ),
-    ] = None
-    notification_on: Annotated[
-        bool,
-        Switch(
-            label="Low balance notification",
-            option="notification",
-            about="Whether the low-balance notification is on: email only, no charge.",
-            widens_spending=False,
-            api_requires=True,
-        ),
-    ] = False
-    notification_threshold: Annotated[
-        int | None,
-        Amount(
-            label="Notification threshold",
-            about="The notification is sent when the balance falls below this amount.",
-            widens_spending=False,
-            example="75.00",
-        ),
-    ] = None
+    refill_on: bool = Switch.field(
+        label="Automatically refill when threshold is reached",
+        noun="automatic refill",
+        option="refill",
+        about="Whether automatic refill is on.",
+        widens_spending=False,
+        api_requires=True,
+    )
+    refill_mode: RefillMode = Option.field(  # noqa: RUF009  # it returns `dataclasses.field(…)`
+        label="When triggered",
+        noun="kind of refill",
+        option="mode",
+        about="`add`: charge exactly the refill amount. `target`: charge the difference to the "
+        "target, at most `largest_charge`.",
+        default=RefillMode.ADD,
+        options={RefillMode.ADD: "Add a fixed amount", RefillMode.TARGET: "Refill to a target"},
+        is_folded=True,
+        widens_spending=False,  # `most_at_once` tells whether the other kind charges more
+    )
+    threshold: int | None = Amount.field(
+        label="Threshold amount",
+        noun="threshold",
+        about="A refill is due when the balance falls below this amount.",
+        widens_spending=False,
+        example="50.00",
+    )
+    refill_amount: int | None = Amount.field(
+        label="Refill amount",
+        about="The amount of each automatic charge in mode `add`.",
+        widens_spending=True,
+        example="100.00",
+    )
+    target: int | None = Amount.field(
+        label="Target balance",
+        about="The balance to reach in mode `target`.",
+        widens_spending=True,
+        example="150.00",
+    )
+    largest_charge: int | None = Amount.field(
+        label="Largest automatic charge",
+        about="The maximum of one automatic charge in mode `target`.",
+        api_note="Required in that mode; we suggest twice the target.",
+        is_folded=True,
+        widens_spending=True,
+        example="300.00",
+    )
+    day_limit: int | None = Limit.field(
+        label="Daily limit",
+        about="Maximum of automatic charges per calendar day in the account's time zone. If "
+        "empty while refill is on, a default is set.",
+        api_note="The default is five times the largest automatic charge, or twice the busiest "
+        "of the last 30 days, whichever is more.",
+        span="day",
+        way_out="or choose no daily limit",
+        example="500.00",
+    )
+    no_day_limit: bool = Switch.field(
+        label="No daily limit",
+        about="Set no daily limit, not even the default.",
+        api_note="False without `day_limit`: not chosen yet.",
+        widens_spending=True,
+        clears="day_limit",
+    )
+    month_limit: int | None = Limit.field(
+        label="Monthly limit",
+        about="Maximum of automatic charges per calendar month in the account's time zone.",
+        api_note="Null for none.",
+        is_folded=True,
+        span="month",
+        way_out="or empty for no limit",
+        example="900.00",
+    )
+    notification_on: bool = Switch.field(
+        label="Low balance notification",
+        option="notification",
+        about="Whether the low-balance notification is on: email only, no charge.",
+        widens_spending=False,
+        api_requires=True,
+    )
+    notification_threshold: int | None = Amount.field(
+        label="Notification threshold",
+        about="The notification is sent when the balance falls below this amount.",
+        widens_spending=False,
+        example="75.00",
+    )
 
     @classmethod
     def restored(cls, stored: Mapping[str, Any]) -> "Choice":
@@ -393,7 +361,7 @@ class Choice:
         return {}
 
 
-FIELDS = table_of(Choice, Setting)
+FIELDS: Mapping[str, Setting] = table_of(Choice)
 OPTIONS = tuple(field for field in FIELDS.values() if isinstance(field, Option))
 LIMITS = tuple(field for field in FIELDS.values() if isinstance(field, Limit))
 ALERT = {"notification_on", "notification_threshold"}
