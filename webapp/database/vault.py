@@ -7,8 +7,6 @@ backups have none, so they read and write encrypted values.
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NoBase64
-from collections.abc import Callable
-from functools import partial
 from secrets import token_bytes
 from weakref import WeakKeyDictionary
 
@@ -21,7 +19,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 PREFIX = "sealed:1:"
-"""Prefix of encrypted values. Older values without it are plain text."""
+"""Prefix of encrypted values."""
 
 LENGTH = 200
 """Length of the column; 100 characters are 180 when encrypted."""
@@ -55,14 +53,19 @@ class Vault:
         return PREFIX + urlsafe_b64encode(sealed).decode()
 
     def open(self, stored: str, place: str) -> str:
-        """Decrypt a value; plain text is returned unchanged. Raises `WrongKey`."""
-        if not stored.startswith(PREFIX):
-            return stored
+        """Decrypt a value. Raises `WrongKey`, also for plain text."""
         try:
             sealed = urlsafe_b64decode(stored.removeprefix(PREFIX))
             return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], place.encode()).decode()
         except (InvalidTag, NoBase64, ValueError) as error:
             raise WrongKey from error
+
+    def opens(self, stored: str, place: str) -> bool:
+        try:
+            self.open(stored, place)
+        except WrongKey:
+            return False
+        return True
 
 
 _VAULTS: WeakKeyDictionary[Dialect, Vault] = WeakKeyDictionary()
@@ -114,33 +117,20 @@ PLACES = (
 def reseal(connection: Connection, old: Vault, new: Vault) -> int:
     """Encrypt all secrets under `new`, in the current transaction.
 
-    Returns the number of changed values: those encrypted under `old` or in plain text. Raises
-    `WrongKey` for a value that neither key decrypts.
+    Returns the number of changed values. Raises `WrongKey` for a value that neither key decrypts.
     """
-    changed = 0
-    for of, name in PLACES:
-        recrypt = partial(_recrypted, f"{of}.{name}", old, new)
-        changed += change_column(connection, of, name, recrypt)
-    return changed
+    return sum(_reseal_column(connection, of, name, old, new) for of, name in PLACES)
 
 
-def _recrypted(place: str, old: Vault, new: Vault, stored: str) -> str:
-    try:
-        plain = new.open(stored, place)
-    except WrongKey:
-        return new.seal(old.open(stored, place), place)
-    return stored if stored.startswith(PREFIX) else new.seal(plain, place)
-
-
-def change_column(connection: Connection, of: str, name: str, change: Callable[[str], str]) -> int:
-    """Replace each stored value of a column by `change(value)`; returns how many changed."""
-    its_id, value = column("id", Integer), column(name, String)
+def _reseal_column(connection: Connection, of: str, name: str, old: Vault, new: Vault) -> int:
+    its_id, value, place = column("id", Integer), column(name, String), f"{of}.{name}"
     stored = select(its_id, value).select_from(table(of)).where(value.is_not(None))
-    found = connection.execute(stored.with_for_update()).all()
-    changed = [(id_, new) for id_, old in found if (new := change(old)) != old]
+    changed = [
+        {"of": id_, "to": new.seal(old.open(sealed, place), place)}
+        for id_, sealed in connection.execute(stored.with_for_update()).all()
+        if not new.opens(sealed, place)
+    ]
     if changed:
         renewed = update(table(of, its_id, value)).where(its_id == bindparam("of"))
-        connection.execute(
-            renewed.values({name: bindparam("to")}), [{"of": of_, "to": to} for of_, to in changed]
-        )
+        connection.execute(renewed.values({name: bindparam("to")}), changed)
     return len(changed)
