@@ -13,6 +13,8 @@ from webapp.actions.webhooks import endpoints as actions
 from webapp.actions.webhooks.delete_old_deliveries import delete_old_deliveries
 from webapp.actions.webhooks.deliver_webhooks import deliver_to
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.accounts import BalanceLow
 from webapp.domain.events.rows import EventRow
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.errors import Conflict, Denied, Invalid, NotFound
@@ -28,7 +30,6 @@ from webapp.domain.webhooks.endpoint import (
     Delivery,
     Endpoint,
     EndpointChoice,
-    EventKind,
 )
 from webapp.extensions import db
 from webapp.ports import Reply
@@ -183,7 +184,7 @@ def test_a_rollback_discards_the_event(world):
     """The event is a row of the same transaction."""
     world.webhook()
     account = Account.locked(world.session, world.account_id)
-    webhooks.tell(world.ctx, account, EventKind.BALANCE_LOW, {})
+    events.record(world.ctx, account.id, BalanceLow(1, "USD"))
     world.session.rollback()
     assert event_kinds(world) == []
 

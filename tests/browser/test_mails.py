@@ -5,7 +5,7 @@ No server is involved: the rendered email is the page, and nothing in it loads o
 
 import pytest
 
-from tests.factories import START
+from tests.factories import START, context
 from webapp.delivery.mailer import OutboxMailer
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import TOPICS
@@ -56,7 +56,7 @@ def test_every_email_fits_and_has_enough_contrast(browser, scheme, language):
     )
     page = browser.new_page(color_scheme=scheme)
     for kind in TOPICS:
-        values = {"account_name": account.name, **facts(kind, account, START)}
+        values = {"account_name": account.name, **facts(context(None, START), kind, account)}
         html = mailer.render(kind, values | {"stop_link": mailer.stop_link(1)}, language).html
         for width in (360, 640, 1200):
             page.set_viewport_size({"width": width, "height": 800})

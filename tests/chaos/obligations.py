@@ -95,7 +95,7 @@ def events_due(snapshot: Snapshot) -> Iterator[str]:
     owners = {attempt.payment_id: attempt.account_id for attempt in snapshot.attempts.values()}
     paid = _charged(snapshot) | set(_by_staff(snapshot, "")) | _returned(snapshot)
     due = {payment_id for payment_id in paid if owners[payment_id] in listens}
-    counts = Counter(facts["payment"] for facts in snapshot.webhook_events("payment.succeeded"))
+    counts = Counter(snapshot.webhook_payments("payment.succeeded"))
     for payment_id in due | counts.keys():
         if counts[payment_id] != (payment_id in due):
             yield f"payment {payment_id} has {counts[payment_id]} events"

@@ -203,11 +203,11 @@ class Snapshot:
         of = "" if account_id is None else f"AND account_id = {account_id}"
         return self._json(f"SELECT facts FROM event WHERE audit = '{what}' {of} ORDER BY id")
 
-    def webhook_events(self, kind: str) -> list[dict]:
-        """Data of the events of this type that endpoints were told."""
+    def webhook_payments(self, kind: str) -> list[int]:
+        """Payments of the events of this type that endpoints were told."""
         told = "SELECT event_id FROM webhook_delivery"
-        sql = f"SELECT facts FROM event WHERE webhook = '{kind}' AND id IN ({told})"
-        return [facts["data"] for facts in self._json(sql)]
+        sql = f"SELECT payment_id FROM event WHERE webhook = '{kind}' AND id IN ({told})"
+        return [row[0] for row in self.rows(sql)]
 
     def _json(self, sql: str) -> list[dict]:
         rows = self.rows(sql)

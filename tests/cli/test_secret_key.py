@@ -167,7 +167,7 @@ def test_an_interrupted_rotation_is_finished_by_running_it_again(old, monkeypatc
     plain = old.ask(secrets)
     with monkeypatch.context() as patch:
         if moment == "before":
-            patch.setattr("webapp.actions.rotate_secret.audit.record", be_killed)
+            patch.setattr("webapp.actions.rotate_secret.events.record", be_killed)
         else:
             patch.setattr(Settings, "take_key", be_killed)
         with pytest.raises(Killed):

@@ -8,12 +8,11 @@ import pytest
 from tests.factories import VISA
 from tests.web.conftest import words
 from webapp.domain.accounts.account import Account
-from webapp.domain.notifications.outbox import TOPICS
+from webapp.domain.notifications.outbox import NOTICE_NAMES, TOPICS, NoticeKind
 from webapp.domain.notifications.settings import NotificationSettings
 from webapp.domain.notifications.topics import MOST_ADDRESSES, Topic
 from webapp.domain.shared import signed_links
 from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.reads.notifications.settings_page import KIND_NAMES
 
 PATH = "/settings/notifications"
 ALL = [str(topic) for topic in Topic]
@@ -180,10 +179,10 @@ def test_every_setting_is_saved_logged_and_can_conflict(client, form, world, nam
 
 
 def test_every_kind_of_email_has_a_topic_a_name_and_a_sample(client):
-    assert set(TOPICS) == set(KIND_NAMES)
+    assert set(NOTICE_NAMES) == set(NoticeKind)
     for kind in TOPICS:
         page, body = client.get(f"{PATH}/mails/{kind}"), client.get(f"{PATH}/mails/{kind}/body")
-        assert KIND_NAMES[kind] in words(page)
+        assert NOTICE_NAMES[kind] in words(page)
         assert "Harbour Voice" in words(body)
         assert "stop-link" not in body.text
     assert client.get(f"{PATH}/mails/nonsense").status_code == 404

@@ -14,10 +14,11 @@ from webapp.actions.notifications.send_emails import send_emails
 from webapp.app import TEMPLATES
 from webapp.delivery.mailer import OutboxMailer
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
 from webapp.domain.events.rows import EventRow
-from webapp.domain.notifications.outbox import Notice, NoticeKind, NoticeState, enqueue_personal
+from webapp.domain.events.users import PasswordForgotten
+from webapp.domain.notifications.outbox import Notice, NoticeKind, NoticeState
 from webapp.domain.shared import signed_links
-from webapp.domain.shared.i18n import Language
 from webapp.domain.users.user import User
 from webapp.extensions import services
 
@@ -191,11 +192,8 @@ def given_up(world):
 def personal_email(world):
     """The id of a personal email."""
     world.session.rollback()
-    facts = {"name": "Ana", "email": "ana@example.com", "until": "today", "link": [1, 0]}
-    kind, now = NoticeKind.RESET_PASSWORD, world.clock.now()
-    enqueue_personal(
-        world.ctx.at(now), world.owner.user_id, "ana@example.com", kind, facts, Language.ENGLISH
-    )
+    owner = world.session.get_one(User, world.owner.user_id)
+    events.record_for(world.ctx, owner, PasswordForgotten(), address="ana@example.com")
     world.session.commit()
     return world.session.query(Notice).order_by(Notice.id.desc()).first().id
 

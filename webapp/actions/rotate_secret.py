@@ -2,7 +2,8 @@
 
 from webapp.database.transactions import begin_writing
 from webapp.database.vault import Vault, reseal
-from webapp.domain.accounts import audit
+from webapp.domain.events import recording as events
+from webapp.domain.events.accounts import SecretKeyRotated
 from webapp.domain.shared.context import Context
 
 
@@ -14,6 +15,6 @@ def rotate_secret(ctx: Context, old: str, new: str) -> int:
     """
     begin_writing(ctx.session)
     count = reseal(ctx.session.connection(), Vault(old), Vault(new))
-    audit.record(ctx, None, "secret_key_rotated", secrets=count)
+    events.record(ctx, None, SecretKeyRotated(count))
     ctx.session.commit()
     return count

@@ -19,9 +19,9 @@ from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.usage import csv_reader
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.csv_reader import Line
+from webapp.domain.usage.imports import count_words
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.extensions import Services, db, make_context, services
-from webapp.reads.usage.imports import count_words
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar

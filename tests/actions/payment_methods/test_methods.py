@@ -209,7 +209,7 @@ def test_removal_closes_the_gap_in_the_order_m10(world):
     remove(world, visa)
     assert [(m.last4, m.position) for m in world.methods] == [("4444", 1)]
     assert world.tries == [("4242", "30.00", "paid")]
-    assert audits(world, "method_removed")[0][4] == {"method": "Visa •••• 4242"}
+    assert audits(world, "method_removed")[0][4]["method"] == "Visa •••• 4242"
 
 
 def test_removal_is_refused_while_a_payment_is_open_m10(world):

@@ -10,6 +10,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from tests.delivery.test_mailer import FACTS, TEMPLATES, URL, Page, sign
+from tests.factories import context
 from webapp.delivery.mailer import OutboxMailer
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import TOPICS, NoticeKind
@@ -125,7 +126,7 @@ def test_no_translated_email_has_an_english_sentence(kind, language):
     account = Account(
         name="Harbour Voice", currency="USD", locale="en_US", time_zone="UTC", language=language
     )
-    values = dict(facts(kind, account, NOW)) if kind in TOPICS else FACTS[kind]
+    values = dict(facts(context(None, NOW), kind, account)) if kind in TOPICS else FACTS[kind]
     values = {"account_name": account.name, **values, "stop_link": f"{URL}/stop"}
     letter = MAILER.render(kind, values, language)
     assert f'<html lang="{language}">' in letter.html

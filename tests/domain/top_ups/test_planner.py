@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.factories import AMEX, MASTERCARD, START, VISA, micros
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.i18n import Language, translator

@@ -261,5 +261,6 @@ def test_completed_wires_agree(check, wired):
 )
 def test_a_wire_that_differs_from_its_payment_is_found(check, wired, tamper, statement, code):
     """L13"""
+    tamper("UPDATE event SET wire_id = NULL")
     tamper(statement, **({"id": wired.id} if ":id" in statement else {}))
     assert code in check()

@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey, KeyChoice
+from webapp.domain.events import recording as events
+from webapp.domain.events.accounts import AccountCreated
 from webapp.domain.payments import adjustments
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Actor, Context
@@ -117,7 +118,7 @@ def open_account(
     )
     if ctx.actor.user_id is None and owner_required:
         ctx = ctx.by(Actor(user.id, user.name, ctx.actor.address))
-    audit.record(ctx, account.id, "account_created")
+    events.record(ctx, account.id, AccountCreated())
     ctx.session.flush()
     return account, user
 

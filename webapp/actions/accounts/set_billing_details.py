@@ -1,8 +1,9 @@
 """Set the name, address and tax number printed on receipts (L6)."""
 
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.billing_details import BillingDetails
+from webapp.domain.events import recording as events
+from webapp.domain.events.accounts import BillingDetailsChanged
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
 
@@ -18,5 +19,5 @@ def set_billing_details(ctx: Context, account_id: int, details: BillingDetails) 
     if before == after:
         ctx.session.rollback()
         return
-    audit.record(ctx, account_id, "billing_details", before=before, after=after)
+    events.record(ctx, account_id, BillingDetailsChanged(before, after))
     ctx.session.commit()

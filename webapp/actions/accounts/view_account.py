@@ -1,8 +1,9 @@
 """Audit-log every page that an operator views as a customer (P2)."""
 
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.accounts import PageViewed, ViewBegun
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
@@ -18,11 +19,11 @@ def begin_view(ctx: Context, account_id: int, reason: str) -> None:
     if ctx.session.get(Account, account_id) is None:
         ctx.session.rollback()
         raise NotFound("The account")
-    audit.record(ctx, account_id, "view_begun", reason=reason)
+    events.record(ctx, account_id, ViewBegun(reason))
     ctx.session.commit()
 
 
 def record_view(ctx: Context, account_id: int, page: str) -> None:
     begin_writing(ctx.session)
-    audit.record(ctx, account_id, "viewed", page=page)
+    events.record(ctx, account_id, PageViewed(page))
     ctx.session.commit()

@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from webapp.actions.users.security_emails import KEY_CREATED, enqueue_security_email
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey, KeyChoice
+from webapp.domain.events import recording as events
+from webapp.domain.events.api_keys import ApiKeyCreated
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.users.user import Right
@@ -36,15 +36,7 @@ def create_key(
     ctx.session.add(record)
     ctx.session.flush()
     made = NewKey(record.id, record.name, key)
-    audit.record(
-        ctx,
-        account_id,
-        "api_key_created",
-        key=record.hint,
-        name=record.name,
-        scopes=list(record.scopes),
-        networks=list(record.networks),
-    )
-    enqueue_security_email(ctx, ctx.actor.user_id, KEY_CREATED, made.name)
+    event = ApiKeyCreated(record.hint, record.name, record.scopes, record.networks)
+    events.record(ctx, account_id, event, to=events.actor(ctx))
     ctx.session.commit()
     return made

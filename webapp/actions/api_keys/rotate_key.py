@@ -4,10 +4,10 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from webapp.actions.api_keys.create_key import NewKey
-from webapp.actions.users.security_emails import KEY_ROTATED, enqueue_security_email
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys import api_key as api_keys
+from webapp.domain.events import recording as events
+from webapp.domain.events.api_keys import ApiKeyRotated
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Denied, Refusal
 from webapp.domain.users.user import Right
@@ -37,15 +37,8 @@ def rotate_key(
     ctx.session.add(record)
     ctx.session.flush()
     made = NewKey(record.id, record.name, key)
-    audit.record(
-        ctx,
-        account_id,
-        "api_key_rotated",
-        key=record.hint,
-        name=record.name,
-        replaces=old.hint,
-        both_until=(ctx.now + overlap).isoformat(),
-    )
-    enqueue_security_email(ctx, ctx.actor.user_id, KEY_ROTATED, made.name)
+    both_until = (ctx.now + overlap).isoformat()
+    event = ApiKeyRotated(record.hint, record.name, old.hint, both_until)
+    events.record(ctx, account_id, event, to=events.actor(ctx))
     ctx.session.commit()
     return made

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.notifications import NotificationSettingsApplied
 from webapp.domain.notifications.settings import ACCOUNT_FIELDS, FIELDS, NotificationSettings
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid, Stale
@@ -51,6 +52,6 @@ def apply_notification_settings(
         setattr(account, name, getattr(requested, name))
     settings.set_steps(requested.steps, account.balance)
     changed = changes(FIELDS, before, requested)
-    audit.record(ctx, account_id, "notifications", changed=changed)
+    events.record(ctx, account_id, NotificationSettingsApplied(changed))
     check_balance(ctx, account, "settings applied", routine=True, confirmed=confirmed)
     ctx.session.commit()

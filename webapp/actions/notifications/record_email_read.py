@@ -1,7 +1,8 @@
 """Audit-log that an operator reads an email (P2)."""
 
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
+from webapp.domain.events import recording as events
+from webapp.domain.events.notifications import MailRead
 from webapp.domain.notifications.outbox import Notice, accounts_of
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
@@ -14,7 +15,6 @@ def record_email_read(ctx: Context, notice_id: int) -> None:
     if notice is None:
         ctx.session.rollback()
         raise NotFound("That email")
-    details = {"mail": notice.kind, "notice": notice.id, "recipient": notice.recipient}
     owners = accounts_of(ctx.session, notice)
-    audit.record_in_each(ctx, owners, "mail_read", **details)
+    events.record_in_each(ctx, owners, MailRead(notice.kind, notice.id, notice.recipient))
     ctx.session.commit()

@@ -1,7 +1,8 @@
 """Resend an email that failed, or that was not sent because no mail server was configured."""
 
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
+from webapp.domain.events import recording as events
+from webapp.domain.events.notifications import MailResent
 from webapp.domain.notifications.outbox import Notice, accounts_of
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
@@ -25,7 +26,6 @@ def resend_email(ctx: Context, notice_id: int, reason: str, mailer: Mailer) -> N
         ctx.session.rollback()
         raise Conflict("This email was sent, is being retried, or cannot be delivered.")
     notice.go_again(ctx.now)
-    details = {"mail": notice.kind, "notice": notice.id, "reason": reason}
     owners = accounts_of(ctx.session, notice)
-    audit.record_in_each(ctx, owners, "mail_resent", **details)
+    events.record_in_each(ctx, owners, MailResent(notice.kind, notice.id, reason))
     ctx.session.commit()

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.notifications import Unsubscribed
 from webapp.domain.notifications.outbox import TOPICS, Notice
 from webapp.domain.notifications.topics import Recipient, Topic
 from webapp.domain.shared.context import Actor, Context
@@ -37,7 +38,7 @@ def unsubscribe(ctx: Context, notice_id: int, address: str) -> Subscription:
     if ended.is_on:
         account.set_recipients([_without(recipient, ended) for recipient in account.recipients])
         actor = Actor(name=ended.address, address=address)
-        audit.record(ctx.by(actor), account.id, "unsubscribed", topic=ended.topic)
+        events.record(ctx.by(actor), account.id, Unsubscribed(ended.topic))
     ctx.session.commit()
     return ended
 

@@ -8,8 +8,9 @@ import logging
 from dataclasses import dataclass
 
 from webapp.actions.payment_methods.save_method import save_method
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import MethodRefused
 from webapp.domain.payment_methods import method_setups
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.method_setups import MethodSetup, SetupState
@@ -124,7 +125,7 @@ def record_wrong_account(
 ) -> None:
     """M14: nothing is saved. Only the operator's log names the other account."""
     log.warning("account %s was refused a method by %s: %s", account_id, processor, answer.reason)
-    audit.record(ctx, account_id, "method_refused", processor=processor)
+    events.record(ctx, account_id, MethodRefused(processor))
 
 
 def _ask(

@@ -1,7 +1,8 @@
 """Allow or disallow PayPal for an account; an operator's decision (M11)."""
 
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import PaypalAllowed
 from webapp.domain.shared.context import Context
 
 
@@ -10,6 +11,5 @@ def allow_paypal(ctx: Context, account_id: int, allowed: bool, *, reason: str = 
     account = Account.locked(ctx.session, account_id)
     if account.paypal_allowed != allowed:
         account.paypal_allowed = allowed
-        details = {"allowed": allowed} | ({"reason": reason} if reason else {})
-        audit.record(ctx, account_id, "paypal_allowed", **details)
+        events.record(ctx, account_id, PaypalAllowed(allowed, reason))
     ctx.session.commit()

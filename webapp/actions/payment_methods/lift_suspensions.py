@@ -4,13 +4,11 @@ from sqlalchemy import select
 
 from webapp.actions.batch import run_each
 from webapp.actions.top_ups.check_balance import check_balance
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import SuspensionEnded
 from webapp.domain.payment_methods.payment_method import PaymentMethod, suspension_has_ended
 from webapp.domain.shared.context import Context
-from webapp.domain.webhooks import payloads
-from webapp.domain.webhooks.endpoint import EventKind
 
 
 def lift_suspensions(ctx: Context) -> int:
@@ -34,9 +32,7 @@ def _lift(ctx: Context, account_id: int, method_id: int) -> bool:
     method = ctx.session.get_one(PaymentMethod, method_id, populate_existing=True)
     ended = method.record_suspension_ended(ctx.now)
     if ended and method.is_chargeable(ctx.now):
-        line = f"The suspension of {method.label} has ended. It can be charged again."
-        decisions.record(ctx, account_id, Code.SUSPENSION_ENDED, line)
-        payloads.method(ctx, account, EventKind.METHOD_RESTORED, method)
+        events.record(ctx, account_id, SuspensionEnded.about(method))
         check_balance(ctx, account, "suspension ended")
     ctx.session.commit()
     return ended

@@ -3,16 +3,15 @@
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.actions.payments.challenges import conclude_challenge_with
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import MethodRemoved
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods import revocations
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments import queries
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict
-from webapp.domain.webhooks import payloads
-from webapp.domain.webhooks.endpoint import EventKind
 
 
 def remove_method(
@@ -38,8 +37,7 @@ def remove_method(
     ctx.session.flush()
     rest = payment_methods.listed(ctx.session, account_id)
     payment_methods.place(ctx.session, {m.id: m for m in rest}, [m.id for m in rest])
-    audit.record(ctx, account_id, "method_removed", method=method.label)
-    payloads.method(ctx, account, EventKind.METHOD_REMOVED, method)
+    events.record(ctx, account_id, MethodRemoved.about(method))
     record_withdrawal(ctx, account, f"{method.label} was removed")
     check_balance(ctx, account, "method removed", confirmed=confirmed)
     ctx.session.commit()

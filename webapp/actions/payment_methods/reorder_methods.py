@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import MethodsReordered
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.context import Context
@@ -32,7 +33,7 @@ def reorder_methods(
     if payment_methods.reorder(ctx.session, methods, order, seen):
         methods = payment_methods.listed(ctx.session, account_id)
         labels = [method.label for method in methods]
-        audit.record(ctx, account_id, "order", before=before, order=labels)
+        events.record(ctx, account_id, MethodsReordered(labels, before))
         record_withdrawal(ctx, account, "The order of methods was changed")
         check_balance(ctx, account, "methods reordered", confirmed=confirmed)
     ctx.session.commit()

@@ -5,16 +5,14 @@ from secrets import token_hex
 
 from webapp.actions.payment_methods.sync_method import mark_gone
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
-from webapp.domain.accounts import audit, decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import MethodRestored
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Refusal
-from webapp.domain.webhooks import payloads
-from webapp.domain.webhooks.endpoint import EventKind
 from webapp.ports import Declined, MethodGone, RequestRejected, Verified
 
 log = logging.getLogger(__name__)
@@ -74,10 +72,7 @@ def restore_method(
         sentence = f"A payment with {label} has just failed, so it is still suspended."
         raise Refusal(sentence, code="failed_meanwhile")
     if restored:
-        audit.record(ctx, account_id, "method_restored", method=method.label)
-        line = f"{method.label} was verified with the bank and is back in use."
-        decisions.record(ctx, account_id, Code.RESTORED, line)
-        payloads.method(ctx, account, EventKind.METHOD_RESTORED, method)
+        events.record(ctx, account_id, MethodRestored.about(method))
         check_balance(ctx, account, "method restored", confirmed=confirmed)
     ctx.session.commit()
     return method

@@ -6,15 +6,14 @@ Called on a locked account; the caller commits.
 from sqlalchemy import select
 
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due, hold_refill
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import AutoChargeSwitched, MethodAdded, MethodRefreshed
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods import revocations
 from webapp.domain.payment_methods.payment_method import MethodKind, PaymentMethod
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.domain.webhooks import payloads
-from webapp.domain.webhooks.endpoint import EventKind
 from webapp.ports import Saved, SavedCard
 
 
@@ -41,14 +40,13 @@ def save_method(
             old = method.processor_reference
             revocations.ask(ctx, account.id, method.processor, old)
         method.refresh(saved)
-        audit.record(ctx, account.id, "method_refreshed", method=method.label)
+        events.record(ctx, account.id, MethodRefreshed.about(method))
     else:
         method = _add(ctx, account.id, saved, processor)
-        audit.record(ctx, account.id, "method_added", method=method.label)
-        payloads.method(ctx, account, EventKind.METHOD_ADDED, method)
+        events.record(ctx, account.id, MethodAdded.about(method))
     if consent is not None and consent != method.auto_charge:
         method.consent(consent, ctx.now)
-        audit.record(ctx, account.id, "auto_charge", method=method.label, on=consent)
+        events.record(ctx, account.id, AutoChargeSwitched.about(method, on=consent))
     try:
         check_balance(ctx, account, "method added", confirmed=confirmed)
     except ChargeUnconfirmed as unconfirmed:

@@ -2,12 +2,11 @@
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import AutoChargeSwitched, MethodSuspended
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.shared.context import Context
-from webapp.domain.webhooks import payloads
-from webapp.domain.webhooks.endpoint import EventKind
 
 
 def set_auto_charge(
@@ -23,9 +22,9 @@ def set_auto_charge(
     if method.auto_charge != on:
         confirmed = confirmed_or_due(ctx, account, confirmed)
         method.consent(on, ctx.now)
-        audit.record(ctx, account_id, "auto_charge", method=name, on=on)
+        events.record(ctx, account_id, AutoChargeSwitched.about(method, on=on))
         if on and method.suspension(ctx.now) is not None:  # F1: the suspension takes effect now
-            payloads.method(ctx, account, EventKind.METHOD_SUSPENDED, method)
+            events.record(ctx, account_id, MethodSuspended.about(method))
         if not on:
             change = f"Auto-charge for {name} was switched off"
             record_withdrawal(ctx, account, change)

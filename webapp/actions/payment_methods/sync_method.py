@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from webapp.actions.top_ups.check_balance import check_balance
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import MethodLost, MethodRenewed
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.context import Context
@@ -25,9 +25,8 @@ def method_updated(ctx: Context, processor: str, saved: Saved, keep: Callable[[]
         if not _is_taken(ctx, method, saved.fingerprint):
             method.fingerprint = saved.fingerprint
         if _appearance(method) != before:
-            expiry = f", and expires {method.expiry}" if method.expiry else ""
-            line = f"The bank renewed {before[0]}: it is now {method.label}{expiry}."
-            decisions.record(ctx, account.id, Code.METHOD_UPDATED, line)
+            event = MethodRenewed.about(method, before=before[0], expiry=method.expiry)
+            events.record(ctx, account.id, event)
             check_balance(ctx, account, "method renewed")
     keep()
     ctx.session.commit()
@@ -55,11 +54,7 @@ def mark_gone(ctx: Context, method: PaymentMethod, event: MethodGone) -> bool:
         min(event.at, ctx.now)
     ):
         return False
-    line = (
-        f"{method.label} can no longer be charged: it was removed at the processor, or its "
-        "agreement was cancelled there. It is skipped until it is added again."
-    )
-    decisions.record(ctx, method.account_id, Code.METHOD_GONE, line)
+    events.record(ctx, method.account_id, MethodLost.about(method))
     return True
 
 

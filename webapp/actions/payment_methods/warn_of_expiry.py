@@ -7,13 +7,12 @@ from sqlalchemy import ColumnElement, String, cast, exists, func, select
 from webapp.actions.batch import run_each
 from webapp.actions.top_ups.check_balance import what_next
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import CardExpiring
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import Notice, NoticeKind
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
-from webapp.domain.webhooks import payloads
-from webapp.domain.webhooks.endpoint import EventKind
 
 LAST_STEP = 0
 STEPS = (30, 7, LAST_STEP)
@@ -69,34 +68,23 @@ def _warn(ctx: Context, account_id: int, method_id: int) -> bool:
     method = ctx.session.get_one(PaymentMethod, method_id, populate_existing=True)
     # The card may have been renewed or removed before the lock.
     is_due = method.removed_at is None and step_due(method, ctx.now, account.time_zone) == step
-    facts = _facts(ctx, account, method) if is_due else {}
-    queued = is_due and outbox.enqueue(ctx, account, KIND, _about(method, step), facts)
-    if queued:
-        payloads.method(ctx, account, EventKind.METHOD_EXPIRING, method)
-    ctx.session.commit()
-    return queued
-
-
-def _facts(ctx: Context, account: Account, method: PaymentMethod) -> dict[str, object]:
-    """Template variables: dates instead of day counts, because an email may be sent later."""
-    days, expires_at = (
-        method.days_left(ctx.now, account.time_zone) or 0,
-        method.expires_at or ctx.now,
+    if not is_due or outbox.is_owed(ctx.session, account_id, KIND, _about(method, step)):
+        ctx.session.rollback()
+        return False
+    days, expires_at = method.days_left(ctx.now, account.time_zone) or 0, None
+    if days < 0:
+        # The card is charged until its month has ended everywhere (P4), hours after its last day.
+        expires_at = method.expires_at or ctx.now
+    event = CardExpiring.about(
+        method,
+        step=_about(method, step),
+        days=days,
+        what_next=what_next(ctx.at(max(ctx.now, expires_at or ctx.now)), account),
+        skipped_from=expires_at,
     )
-    last_day = datetimes.local(ctx.now, account.time_zone).date() + timedelta(days=days)
-    facts = {
-        "method": method.label_in(account.translator),
-        "days": days,
-        "on": account.mailed_date(last_day, ctx.now),
-    }
-    if days >= 0:
-        return facts | {"what_next": what_next(ctx, account)}
-    # The card is charged until its month has ended everywhere (P4), hours after its last day here.
-    skipped_from = datetimes.local(expires_at, account.time_zone).date()
-    return facts | {
-        "skipped_from": account.mailed_date(skipped_from, ctx.now),
-        "what_next": what_next(ctx.at(max(ctx.now, expires_at)), account),
-    }
+    events.record(ctx, account_id, event)
+    ctx.session.commit()
+    return True
 
 
 def _last_notice_is_queued() -> ColumnElement[bool]:

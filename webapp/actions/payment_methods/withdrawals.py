@@ -2,9 +2,9 @@
 what follows (T14).
 """
 
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import WithdrawnDuringCharge
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Attempt, AttemptState
 from webapp.domain.shared.context import Context
@@ -21,11 +21,8 @@ def record_withdrawal(ctx: Context, account: Account, change: str) -> None:
     ctx.session.flush()
     for attempt in queries.open_attempts(ctx.session, account.id):
         if attempt.automatic and attempt.method is not None:
-            method, amount = attempt.method.label, account.show(attempt.amount)
-            follows = _what_follows(ctx, account, attempt)
-            line = f"{change} while {amount} was being charged to {method}. {follows}"
-            code = Code.WITHDRAWN_TOO_LATE
-            decisions.record(ctx, account.id, code, line, attempt_id=attempt.id)
+            facts = (attempt.amount, attempt.method.label, _what_follows(ctx, account, attempt))
+            events.record(ctx, account.id, WithdrawnDuringCharge(change, *facts, attempt.id))
 
 
 def _what_follows(ctx: Context, account: Account, attempt: Attempt) -> str:

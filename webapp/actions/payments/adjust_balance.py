@@ -2,14 +2,16 @@
 
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.actions.top_ups.pause_automatic import pause_account
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payments import BalanceCredited, BalanceDebited
 from webapp.domain.payments import adjustments
 from webapp.domain.payments.payment import NOTE_LENGTH, Payment
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.webhooks import payloads
 
 
 def adjust_balance(
@@ -41,7 +43,13 @@ def adjust_balance(
         return known
     confirmed = confirmed_or_due(ctx, account, confirmed)
     payment = adjustments.post(ctx, account, amount, reason, request_key)
-    audit.record(ctx, account_id, "adjusted", amount=amount, reason=reason)
+    event = (
+        BalanceCredited.about(account, payment, reason=reason)
+        if amount > 0
+        else BalanceDebited(amount, reason, payment.id)
+    )
+    events.record(ctx, account_id, event)
+    payloads.balance(ctx, account)
     if hold and LowBalanceSettings.of(ctx.session, account_id).is_below_refill(account.balance):
         pause_account(ctx, account, reason)
     check_balance(ctx, account, "balance adjusted", confirmed=confirmed)

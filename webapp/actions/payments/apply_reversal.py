@@ -7,17 +7,21 @@ from sqlalchemy import select
 
 from webapp.actions.top_ups.check_balance import check_balance, notify_if_low, pause_for_dispute
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.events import recording as events
+from webapp.domain.events.payments import (
+    EvidenceMismatched,
+    MoneyReturned,
+    MoneyTakenBack,
+    PaymentEvent,
+)
 from webapp.domain.payments import reversals, unmatched_events
-from webapp.domain.payments.payment import Attempt, AttemptState
+from webapp.domain.payments.payment import Attempt, AttemptState, Payment
 from webapp.domain.payments.reversals import Reversal
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.webhooks import payloads
 from webapp.ports import ReversalState, Reversed
 
 log = logging.getLogger(__name__)
@@ -160,7 +164,7 @@ def _record_excess_for_operator(
         f"{reversal.name} exceeds the rest of that payment by {account.show(excess)}. The excess "
         "was not deducted from the balance. Your provider will review it."
     )
-    decisions.record(ctx, account.id, Code.MISMATCH, line, attempt_id=reversal.attempt_id)
+    events.record(ctx, account.id, EvidenceMismatched(line, reversal.attempt_id))
 
 
 def _later_of(reversal: Reversal, event: Reversed) -> ReversalState:
@@ -180,11 +184,9 @@ def _debit(ctx: Context, account: Account, reversal: Reversal, amount: int) -> N
     reversal.debit(ctx, account, amount)
     if settings.is_below_refill(account.balance) and not was_below:
         account.low_by_reversal = True
-    line = (
-        f"{account.show(amount)} was deducted: {reversal.name}. "
-        f"The balance is {account.show(account.balance)}."
-    )
-    _notify(ctx, account, reversal, Code.TAKEN_BACK, amount, line)
+    event = MoneyTakenBack.about(account, reversal, amount, payment_id=reversal.debit_id)
+    events.record(ctx, account.id, event)
+    payloads.balance(ctx, account)
     notify_if_low(ctx, account)
 
 
@@ -197,30 +199,12 @@ def _give_back(ctx: Context, account: Account, reversal: Reversal) -> None:
     if reversal.debit_id is None or reversal.credit_id is not None:
         return
     amount = reversal.credit(ctx, account)
-    line = (
-        f"{account.show(amount)} was returned: {reversal.name} was decided in your favor. "
-        f"The balance is {account.show(account.balance)}."
-    )
-    _notify(ctx, account, reversal, Code.GIVEN_BACK, amount, line)
+    credit = ctx.session.get_one(Payment, reversal.credit_id)
+    told = PaymentEvent.about(account, credit).payload()
+    event = MoneyReturned.about(account, reversal, amount, payment_id=credit.id, credit=told)
+    events.record(ctx, account.id, event)
+    payloads.balance(ctx, account)
     check_balance(ctx, account, "money given back", routine=True)
-
-
-def _notify(
-    ctx: Context, account: Account, reversal: Reversal, code: Code, amount: int, line: str
-) -> None:
-    """Add a timeline line and queue an email about moved money."""
-    attempt_id = reversal.attempt_id
-    decisions.record(ctx, account.id, code, line, attempt_id=attempt_id)
-    facts = {
-        "name": reversal.name_in(account.translator),
-        "came_back": code is Code.GIVEN_BACK,
-        "amount": account.show(amount),
-        "balance_after": account.show(account.balance),
-        "reference": reversal.attempt.payment.reference,
-        "at": account.mailed(reversal.at, ctx.now),
-    }
-    about = f"reversal {reversal.id} {code}"
-    outbox.enqueue(ctx, account, NoticeKind.TAKEN_BACK, about, facts, attempt_id=attempt_id)
 
 
 def _record_for_operator(

@@ -1,9 +1,7 @@
-"""Change an attempt's state once, and record its outcome on the timeline."""
+"""Change an attempt's state once."""
 
 from sqlalchemy import update
 
-from webapp.domain.accounts import decisions
-from webapp.domain.accounts.decisions import Code
 from webapp.domain.payments.payment import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.shared.context import Context
 
@@ -17,14 +15,3 @@ def claim(ctx: Context, attempt: Attempt, state: AttemptState, **values: object)
     )
     ctx.session.refresh(attempt)
     return result.rowcount == 1
-
-
-def note_about(ctx: Context, attempt: Attempt, code: Code, line: str) -> None:
-    decisions.record(
-        ctx,
-        attempt.account_id,
-        code,
-        line,
-        attempt_id=attempt.id,
-        top_up_id=attempt.payment.top_up_id,
-    )

@@ -1,8 +1,9 @@
 """Settle an attempt by an operator's decision when the processor leaves it open (L9, L10)."""
 
 from webapp.actions.payments.settle import settle
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payments import AttemptDecided
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import BY_OPERATOR, Attempt
 from webapp.domain.shared.context import Context
@@ -26,10 +27,10 @@ def decide_attempt(
     if not found.needs_operator:
         raise Conflict("This attempt needs no decision.", code="not_waiting")
     account_id = found.account_id
-    details = {"attempt": attempt_id, "paid": paid, "reason": reason.strip()}
+    event = AttemptDecided(attempt_id, paid, reason.strip(), attempt_id)
 
     def record() -> None:
-        audit.record(ctx, account_id, "attempt_decided", **details)
+        events.record(ctx, account_id, event)
 
     if found.is_open:
         reference = found.processor_reference or BY_OPERATOR

@@ -9,10 +9,16 @@ from sqlalchemy import bindparam, select
 from webapp.actions.top_ups.blocked_email import mark_mailed
 from webapp.actions.top_ups.check_balance import what_next
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payments import (
+    AllMethodsFailed,
+    CustomerNeeded,
+    MethodFailed,
+    PaymentFailed,
+)
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import (
     AUTHENTICATION_REQUIRED,
     RESUMABLE,
@@ -22,7 +28,6 @@ from webapp.domain.payments.payment import (
     PaymentState,
 )
 from webapp.domain.shared.context import Context
-from webapp.domain.webhooks import payloads
 
 NOT_CHARGED = (AttemptState.DECLINED, AttemptState.ABANDONED)
 
@@ -32,7 +37,6 @@ def enqueue_suspension_emails(ctx: Context, account: Account, payment: Payment) 
 
     If an authentication link was already emailed, no suspension email follows.
     """
-    translator = account.translator
     ctx.session.flush()
     ended = ctx.session.scalars(_SUSPENDING, {"payment_id": payment.id}).all()
     if ended:
@@ -48,42 +52,34 @@ def enqueue_suspension_emails(ctx: Context, account: Account, payment: Payment) 
         )
         until = method.suspended_until if lifts else None
         about = f"attempt {attempt.id}"
+        instead, declined_at = _instead(account, payment), attempt.declined_at or ctx.now
         if _wants_customer(attempt) and payment.state != PaymentState.PAID:
-            _enqueue_link(ctx, account, attempt, method)
+            ends = declined_at + RESUMABLE
+            link = CustomerNeeded.about(attempt, at=declined_at, until=ends, instead=instead)
+            _record_once(ctx, account, link)
             continue
         if outbox.is_owed(ctx.session, account.id, NoticeKind.AUTHENTICATION_REQUIRED, about):
             continue
-        facts = {
-            "method": method.label_in(translator),
-            "amount": account.show(attempt.amount),
-            "reason": translator.gettext(why.sentence),
-            "advice": translator.gettext(why.advice),
-            "at": account.mailed(attempt.declined_at or ctx.now, ctx.now),
-            "until": account.mailed(until, ctx.now) if until else "",
-            "instead": _instead(account, payment),
-        }
-        kind = NoticeKind.METHOD_SUSPENDED
-        outbox.enqueue(ctx, account, kind, about, facts, attempt_id=attempt.id)
+        event = MethodFailed.about(
+            attempt,
+            reason=why.sentence,
+            advice=why.advice,
+            at=declined_at,
+            until=until,
+            instead=instead,
+        )
+        _record_once(ctx, account, event)
 
 
 def _wants_customer(attempt: Attempt) -> bool:
     return attempt.automatic and attempt.decline_code == AUTHENTICATION_REQUIRED
 
 
-def _enqueue_link(ctx: Context, account: Account, attempt: Attempt, method: PaymentMethod) -> None:
-    """F7: queue the email with a signed link that resumes the payment with the customer present."""
-    declined_at = attempt.declined_at or ctx.now
-    facts = {
-        "method": method.label_in(account.translator),
-        "amount": account.show(attempt.amount),
-        "at": account.mailed(declined_at, ctx.now),
-        "until": account.mailed(declined_at + RESUMABLE, ctx.now),
-        "instead": _instead(account, attempt.payment),
-        "attempt_id": attempt.id,
-    }
-    about = f"attempt {attempt.id}"
-    kind = NoticeKind.AUTHENTICATION_REQUIRED
-    outbox.enqueue(ctx, account, kind, about, facts, attempt_id=attempt.id)
+def _record_once(ctx: Context, account: Account, event: CustomerNeeded | MethodFailed) -> None:
+    """Record the event unless its email was enqueued before."""
+    kind = event.email_kind
+    if kind and not outbox.is_owed(ctx.session, account.id, kind, event.once):
+        events.record(ctx, account.id, event)
 
 
 def _instead(account: Account, payment: Payment) -> str:
@@ -106,25 +102,17 @@ def _instead(account: Account, payment: Payment) -> str:
 def fail_payment(ctx: Context, account: Account, payment: Payment, *, all_failed: bool) -> None:
     """End a chain without success. T11, F11: one email is queued when all methods have failed."""
     payment.settle(PaymentState.FAILED, ctx.now)
-    payloads.payment(ctx, account, payment)
+    events.record(ctx, account.id, PaymentFailed.about(account, payment))
     enqueue_suspension_emails(ctx, account, payment)
     if not all_failed or account.all_failed_mailed:
         return
     account.all_failed_mailed = True  # reset by the next success
-    translator = account.translator
-    facts = {
-        "balance": account.show(account.balance),
-        "amount": account.show(payment.amount),
-        "failures": [
-            {
-                "method": attempt.method.label_in(translator) if attempt.method else "",
-                "reason": translator.gettext(reason(attempt.decline_code).sentence),
-            }
-            for attempt in payment.attempts
-        ],
-        "what_next": what_next(ctx, account),
-    }
-    outbox.enqueue(ctx, account, NoticeKind.ALL_FAILED, f"payment {payment.id}", facts)
+    failures = [
+        (attempt.method.label if attempt.method else "", reason(attempt.decline_code).sentence)
+        for attempt in payment.attempts
+    ]
+    facts = (payment.amount, account.balance, failures, what_next(ctx, account), payment.id)
+    events.record(ctx, account.id, AllMethodsFailed(*facts))
     mark_mailed(ctx, account)
 
 

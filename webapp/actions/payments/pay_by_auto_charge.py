@@ -14,9 +14,9 @@ from webapp.actions.payments.payment_requests import (
     same_payment,
 )
 from webapp.actions.top_ups.check_balance import check_balance
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.payments import ChainEnded
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments import queries
@@ -99,11 +99,7 @@ def _next_in_chain(ctx: Context, payment_id: int) -> int | None:
 
 def _end_chain(ctx: Context, account: Account, payment: Payment, *, all_failed: bool) -> None:
     if not all_failed:
-        line = (
-            f"Add Funds of {account.show(payment.amount)} was stopped: no method could be charged "
-            "in time."
-        )
-        decisions.record(ctx, account.id, Code.CHAIN_ENDED, line)
+        events.record(ctx, account.id, ChainEnded(payment.amount, payment.id))
     fail_payment(ctx, account, payment, all_failed=all_failed)
     check_balance(ctx, account, "payment failed")
 

@@ -6,8 +6,9 @@ button) finds its payment by this key and charges nothing more.
 
 from collections.abc import Collection
 
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.payments import PaymentRequested
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
 from webapp.domain.shared.context import Context
@@ -63,14 +64,8 @@ def same_payment(
 
 
 def audit_request(ctx: Context, payment: Payment) -> None:
-    audit.record(
-        ctx,
-        payment.account_id,
-        "payment_requested",
-        payment=payment.reference,
-        kind=payment.kind,
-        amount=payment.amount,
-    )
+    event = PaymentRequested(payment.reference, payment.kind, payment.amount, payment.id)
+    events.record(ctx, payment.account_id, event)
 
 
 def require_seen(ctx: Context, account: Account, seen_open: Collection[int] | None) -> None:

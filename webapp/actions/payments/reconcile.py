@@ -7,11 +7,9 @@ from sqlalchemy import select
 from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.actions.payments.query_processor import ask, cancel
 from webapp.actions.payments.settle import settle
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.events import recording as events
+from webapp.domain.events.payments import CustomerWaits, OutcomeLeftToOperator
 from webapp.domain.payments import query_schedule
 from webapp.domain.payments.payment import KEY_LIFETIME, NOT_KNOWN_BELIEVED, Attempt, AttemptState
 from webapp.domain.shared.context import Context
@@ -131,15 +129,9 @@ def _notify_customer_if_due(ctx: Context, attempt_id: int) -> None:
     attempt = ctx.session.get_one(Attempt, attempt_id, populate_existing=True)
     if attempt.is_open and attempt.should_notify_customer(ctx.now):
         attempt.customer_notified = True
-        facts = {
-            "amount": account.show(attempt.amount),
-            "method": attempt.method.label_in(account.translator) if attempt.method else "",
-            "since": account.mailed(attempt.started_at, ctx.now),
-            "refused": attempt.state == AttemptState.REFUSED,
-        }
-        about = f"attempt {attempt.id}"
-        kind = NoticeKind.STILL_UNKNOWN
-        outbox.enqueue(ctx, account, kind, about, facts, attempt_id=attempt.id)
+        refused = attempt.state == AttemptState.REFUSED
+        event = CustomerWaits.about(attempt, since=attempt.started_at, refused=refused)
+        events.record(ctx, account.id, event)
     ctx.session.commit()
 
 
@@ -151,9 +143,5 @@ def _record_for_operator(ctx: Context, attempt_id: int) -> None:
         ctx.session.rollback()
         return
     attempt.trouble, attempt.needs_operator, attempt.refusals = TOO_OLD, True, 0
-    line = (
-        f"The outcome of {account.show(attempt.amount)} is still unknown after 23 hours. Your "
-        "provider will decide. Nothing else is charged until then."
-    )
-    decisions.record(ctx, account.id, Code.OPERATOR, line, attempt_id=attempt_id)
+    events.record(ctx, account.id, OutcomeLeftToOperator.about(attempt))
     ctx.session.commit()

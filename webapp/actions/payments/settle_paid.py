@@ -1,12 +1,13 @@
 """Settle a paid attempt: credit it once, or record a mismatch for the operator (L9)."""
 
-from webapp.actions.payments.attempts import claim, note_about
+from webapp.actions.payments.attempts import claim
 from webapp.domain import ledger
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import MethodRestoredByPayment
+from webapp.domain.events.payments import EvidenceMismatched, PaymentPaid
+from webapp.domain.events.top_ups import RefillSucceeded
 from webapp.domain.ledger import Entry, EntryKind
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import receipts, unmatched_events
 from webapp.domain.payments.payment import (
     BY_OPERATOR,
@@ -16,10 +17,10 @@ from webapp.domain.payments.payment import (
     PaymentState,
 )
 from webapp.domain.shared.context import Context
+from webapp.domain.shared.i18n import N_
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.domain.webhooks import payloads
-from webapp.domain.webhooks.endpoint import EventKind
 from webapp.ports import Answer, Paid
 
 
@@ -42,7 +43,7 @@ def settle_as_paid(ctx: Context, account: Account, attempt: Attempt, answer: Pai
     ):
         return False
     payment, method = attempt.payment, attempt.method
-    label = method.label if method else "operator"
+    label = method.label if method else N_("operator")
     entry = Entry(
         kind=EntryKind.PAYMENT,
         amount=attempt.amount,
@@ -54,31 +55,25 @@ def settle_as_paid(ctx: Context, account: Account, attempt: Attempt, answer: Pai
     ledger.append(ctx, account, [entry])
     payment.settle(PaymentState.PAID, ctx.now)
     top_ups.end_links(ctx, account)
-    payloads.payment(ctx, account, payment)
-    payloads.balance(ctx, account)
     account.all_failed_mailed = False
+    receipt = receipts.issue(ctx, account, payment, label, ctx.policy.provider)
+    event = PaymentPaid.about(
+        account,
+        payment,
+        method=label,
+        receipt=receipt.label,
+        attempt_id=attempt.id,
+        top_up_id=payment.top_up_id,
+    )
+    events.record(ctx, account.id, event)
     if payment.top_up_id is not None:
         ctx.session.get_one(TopUp, payment.top_up_id).close(TopUpState.PAID, ctx.now)
-    amount = account.show(attempt.amount)
-    line = f"{amount} paid with {label}. The balance is {account.show(account.balance)}."
-    note_about(ctx, attempt, Code.CHARGED, line)
+        facts = (payment.amount, account.balance, account.currency, payment.top_up_id)
+        events.record(ctx, account.id, RefillSucceeded(*facts))
+    payloads.balance(ctx, account)
     if method is not None and method.restore(attempt.started_at) and method.auto_charge:
-        note_about(ctx, attempt, Code.RESTORED, f"{label} is back in use.")
-        payloads.method(ctx, account, EventKind.METHOD_RESTORED, method)
-    translator = account.translator
-    receipt = receipts.issue(ctx, account, payment, label, ctx.policy.provider)
-    facts = {
-        "receipt": receipt.label,
-        "payment_id": str(payment.id),
-        "amount": amount,
-        "method": method.label_in(translator) if method else translator.gettext("operator"),
-        "reference": payment.reference,
-        "balance_after": account.show(account.balance),
-        "at": account.mailed(ctx.now, ctx.now),
-        "kind": translator.gettext(KIND_NAMES[payment.kind]),
-    }
-    about = f"attempt {attempt.id}"
-    outbox.enqueue(ctx, account, NoticeKind.RECEIPT, about, facts, attempt_id=attempt.id)
+        ids = {"attempt_id": attempt.id, "top_up_id": payment.top_up_id}
+        events.record(ctx, account.id, MethodRestoredByPayment.about(method, **ids))
     return True
 
 
@@ -100,7 +95,7 @@ def record_mismatch(ctx: Context, attempt: Attempt, answer: Paid) -> bool:
         "The processor's record of this payment does not match the request. Nothing was credited. "
         "Your provider will review it."
     )
-    note_about(ctx, attempt, Code.MISMATCH, line)
+    _record_mismatch(ctx, attempt, line)
     return True
 
 
@@ -128,7 +123,7 @@ def _record_second(ctx: Context, account: Account, attempt: Attempt, answer: Pai
             f"{attempt.payment.reference}. Nothing was credited for it. Your provider will review "
             "it."
         )
-        note_about(ctx, attempt, Code.MISMATCH, line)
+        _record_mismatch(ctx, attempt, line)
     ctx.session.commit()
 
 
@@ -153,5 +148,10 @@ def record_payment_after_settlement(
         f"The processor reports {account.show(answer.amount)} from {label} after that payment was "
         "settled as not paid. Nothing was credited. Your provider will review it."
     )
-    note_about(ctx, attempt, Code.MISMATCH, line)
+    _record_mismatch(ctx, attempt, line)
     ctx.session.commit()
+
+
+def _record_mismatch(ctx: Context, attempt: Attempt, line: str) -> None:
+    event = EvidenceMismatched(line, attempt.id, attempt.payment.top_up_id)
+    events.record(ctx, attempt.account_id, event)

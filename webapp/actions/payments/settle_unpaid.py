@@ -3,10 +3,20 @@
 from datetime import datetime
 
 from webapp.actions.payment_methods.sync_method import mark_gone
-from webapp.actions.payments.attempts import claim, note_about
+from webapp.actions.payments.attempts import claim
 from webapp.actions.payments.failure_emails import enqueue_suspension_emails
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.payment_methods import MethodSuspended
+from webapp.domain.events.payments import (
+    AttemptDeclined,
+    AttemptWithoutMethod,
+    OutcomeUnknown,
+    PaymentAbandoned,
+    PaymentFailed,
+    RequestRefused,
+    RequestRefusedRepeatedly,
+)
 from webapp.domain.payment_methods.declines import METHOD_GONE, class_of, reason
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import (
@@ -22,8 +32,6 @@ from webapp.domain.payments.payment import (
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
-from webapp.domain.webhooks import payloads
-from webapp.domain.webhooks.endpoint import EventKind
 from webapp.ports import Declined, MethodGone
 
 
@@ -57,12 +65,11 @@ def settle_as_declined(ctx: Context, account: Account, attempt: Attempt, answer:
     # F1: a method that is not charged automatically is not shown as suspended.
     attempt.suspended_method = suspended and (method.auto_charge or attempt.automatic)
     if attempt.suspended_method:
-        payloads.method(ctx, account, EventKind.METHOD_SUSPENDED, method)
-    line = (
-        f"{account.show(attempt.amount)} to {method.label} was declined: "
-        f"{reason(answer.code).sentence}.{_consequence(account, method, ctx.now)}"
-    )
-    note_about(ctx, attempt, Code.DECLINED, line)
+        events.record(ctx, account.id, MethodSuspended.about(method))
+    consequence = _consequence(account, method, ctx.now)
+    why = reason(answer.code).sentence
+    event = AttemptDeclined.about(attempt, reason=why, consequence=consequence)
+    events.record(ctx, account.id, event)
     _fail_without_fallback(ctx, account, payment)
     return True
 
@@ -88,11 +95,7 @@ def settle_as_method_gone(
     if method is None:
         raise ValueError(f"attempt {attempt.id} was made without a method")
     mark_gone(ctx, method, answer)
-    line = (
-        f"{account.show(attempt.amount)} was not charged to {method.label}: the processor no "
-        "longer has it."
-    )
-    note_about(ctx, attempt, Code.DECLINED, line)
+    events.record(ctx, account.id, AttemptWithoutMethod.about(attempt))
     _fail_without_fallback(ctx, account, payment)
     return True
 
@@ -101,7 +104,7 @@ def _fail_without_fallback(ctx: Context, account: Account, payment: Payment) -> 
     """Fail a payment that has only one method: an instant payment or a retry."""
     if payment.kind in (PaymentKind.INSTANT, PaymentKind.RETRY):
         payment.settle(PaymentState.FAILED, ctx.now)
-        payloads.payment(ctx, account, payment)
+        events.record(ctx, account.id, PaymentFailed.about(account, payment))
 
 
 def record_challenge(ctx: Context, attempt: Attempt) -> bool:
@@ -126,12 +129,18 @@ def settle_as_abandoned(
         return False
     payment = attempt.payment
     payment.settle(PaymentState.ABANDONED, ctx.now)
-    payloads.payment(ctx, account, payment)
     if payment.top_up_id is not None:
         ctx.session.get_one(TopUp, payment.top_up_id).close(TopUpState.DROPPED, ctx.now)
     label = attempt.method.label if attempt.method else "the method"
-    line = f"{account.show(attempt.amount)} to {label} {what}. Nothing was charged."
-    note_about(ctx, attempt, Code.ABANDONED, line)
+    event = PaymentAbandoned.about(
+        account,
+        payment,
+        method=label,
+        outcome=what,
+        attempt_id=attempt.id,
+        top_up_id=payment.top_up_id,
+    )
+    events.record(ctx, account.id, event)
     return True
 
 
@@ -153,11 +162,7 @@ def record_unknown(ctx: Context, account: Account, attempt: Attempt, trouble: st
     ):
         return False
     if is_new and attempt.method is not None:
-        line = (
-            f"The outcome of {account.show(attempt.amount)} to {attempt.method.label} is not known "
-            "yet. Nothing else is charged until the bank answers."
-        )
-        note_about(ctx, attempt, Code.WAITING, line)
+        events.record(ctx, account.id, OutcomeUnknown.about(attempt))
     enqueue_suspension_emails(ctx, account, attempt.payment)
     return True
 
@@ -178,20 +183,11 @@ def record_rejection(ctx: Context, account: Account, attempt: Attempt, trouble: 
         needs_operator=is_repeated,
     ):
         return False
-    label = attempt.method.label if attempt.method else "the method"
-    charge = f"{account.show(attempt.amount)} to {label}"
     if refusals == 1:
-        line = (
-            f"The processor refused the request to charge {charge}. Nothing was charged. The "
-            "request is repeated; nothing else is charged meanwhile."
-        )
-        note_about(ctx, attempt, Code.WAITING, line)
+        events.record(ctx, account.id, RequestRefused.about(attempt))
     elif refusals == REFUSALS_FOR_OPERATOR:
-        line = (
-            f"The processor has refused the request to charge {charge} {refusals} times. Nothing "
-            "was charged. Your provider has to review this. The request is still being repeated."
-        )
-        note_about(ctx, attempt, Code.OPERATOR, line)
+        event = RequestRefusedRepeatedly.about(attempt, refusals=refusals)
+        events.record(ctx, account.id, event)
     enqueue_suspension_emails(ctx, account, attempt.payment)
     return True
 

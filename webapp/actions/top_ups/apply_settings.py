@@ -5,8 +5,9 @@ from types import MappingProxyType
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.top_ups import SettingsApplied
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid, Stale
@@ -65,8 +66,13 @@ def save_settings(
     before = settings.chosen()
     settings.apply(choice, ctx.actor.user_id, ctx.now)
     changed = changes(FIELDS, before, choice)
-    audit.record(ctx, account.id, "settings", version=settings.version, changed=changed)
-    payloads.settings(ctx, account, settings)
+    event = SettingsApplied(settings.version, changed, choice.exact())
+    events.record(ctx, account.id, event)
+    if account.has_webhooks:
+        ctx.session.flush()
+        # A database trigger updates it from the settings.
+        ctx.session.refresh(account, ["alert_threshold"])
+        payloads.balance(ctx, account)
     if before.refill_on and not choice.refill_on:
         record_withdrawal(ctx, account, "Automatic refill was switched off")
     elif choice.changes_refill(before):

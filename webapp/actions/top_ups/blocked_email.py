@@ -6,11 +6,10 @@ another kind with the same message (T10, T11) replaces it.
 
 from secrets import token_hex
 
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.events import recording as events
+from webapp.domain.events.timeline import Code
+from webapp.domain.events.top_ups import RefillBlocked
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.explanations import out_of_use, plain, timeline_line, what_to_do
 from webapp.domain.top_ups.settings import LowBalanceSettings
@@ -42,28 +41,24 @@ def mark_mailed(ctx: Context, account: Account) -> None:
         settings.blocked_mailed_at = settings.blocked_mailed_at or ctx.now
 
 
-def enqueue_blocked_email(ctx: Context, account: Account, inputs: PlanInput, answer: Plan) -> None:
-    """Queue the email, unless one has been queued in this episode."""
+def record_blocked(ctx: Context, account: Account, inputs: PlanInput, answer: Plan) -> None:
+    """Record that the refill is blocked, with its email, unless this episode has one."""
     settings = LowBalanceSettings.of(ctx.session, account.id)
     if settings.blocked_mailed_at is not None:
         return
-    settings.blocked_mailed_at = inputs.now
-    translator, show = account.translator, account.show
-    balance, threshold = show(inputs.balance), show(inputs.choice.threshold or 0)
-    skipped = [method for method in inputs.methods if method.auto_charge]
-    facts = {
-        "balance": balance,
-        "threshold": threshold,
-        "at": account.mailed(inputs.now, inputs.now),
-        "reason": timeline_line(inputs, answer, show, translator),
-        "skipped": [
-            {"sentence": plain(out_of_use(method, inputs, translator))} for method in skipped
-        ]
-        if answer.code is Code.ALL_SUSPENDED
-        else [],
-        "advice": what_to_do(inputs, answer, translator),
-    }
-    about = f"episode {token_hex(8)}"  # two episodes can begin at the same instant
-    outbox.enqueue(ctx.at(inputs.now), account, NoticeKind.REFILL_BLOCKED, about, facts)
-    line = f"Email sent: the balance {balance} is below {threshold}, and nothing can be charged."
-    decisions.record(ctx.at(inputs.now), account.id, Code.NOTIFIED, line)
+    settings.blocked_mailed_at = ctx.now
+    translator = account.translator
+    skipped = inputs.methods if answer.code is Code.ALL_SUSPENDED else ()
+    event = RefillBlocked(
+        balance=inputs.balance,
+        threshold=inputs.choice.threshold or 0,
+        key=f"episode {token_hex(8)}",  # two episodes can begin at the same instant
+        reason=timeline_line(inputs, answer, account.show, translator),
+        skipped=[
+            {"sentence": plain(out_of_use(method, inputs, translator))}
+            for method in skipped
+            if method.auto_charge
+        ],
+        advice=what_to_do(inputs, answer, translator),
+    )
+    events.record(ctx, account.id, event)

@@ -7,12 +7,19 @@ top-up but charges nothing; the worker charges right after the commit.
 from dataclasses import replace
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
-from webapp.actions.top_ups.blocked_email import enqueue_blocked_email, is_blocked, mark_mailed
+from webapp.actions.top_ups.blocked_email import is_blocked, mark_mailed, record_blocked
 from webapp.database.notify import notify_workers
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
-from webapp.domain.events.rows import latest_line
+from webapp.domain.events import recording as events
+from webapp.domain.events.payments import DisputeLost
+from webapp.domain.events.timeline import Code
+from webapp.domain.events.top_ups import (
+    Answered,
+    LimitReached,
+    LowBalance,
+    PausedAtCheck,
+    RefillHeld,
+)
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.context import Context
@@ -78,13 +85,13 @@ def confirmed_or_due(ctx: Context, account: Account, confirmed: int | None) -> i
 def hold_refill(ctx: Context, account: Account, why: str) -> None:
     """T18: the current change starts no refill; the next check does."""
     account.refill_held = True
-    decisions.record(ctx, account.id, Code.REFILL_HELD, why)
+    events.record(ctx, account.id, RefillHeld(why))
 
 
 def pause_for_dispute(ctx: Context, account: Account, name: str) -> None:
     """L7: after a lost dispute automatic refills are paused until a user resumes them."""
     account.pause(ctx.now, by_dispute=True)
-    decisions.record(ctx, account.id, Code.TAKEN_BACK, f"{name} was lost.")
+    events.record(ctx, account.id, DisputeLost(name))
     record_withdrawal(ctx, account, "Automatic refills were paused")
     explain(ctx, account, top_ups.gather(ctx, account), Plan(Code.PAUSED))
 
@@ -120,39 +127,28 @@ def explain(
         inputs = replace(inputs, paused=True)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
         LowBalanceSettings.of(ctx.session, account.id).look_again(answer.until)
-    _enqueue_email(ctx, account, inputs, answer)
-    line = timeline_line(inputs, answer, account.show)
-    last = latest_line(ctx.session, account.id) if routine else None
-    if last is None or (last.timeline, last.facts.get("sentence")) != (answer.code, line):
-        top_up_id = top_up.id if top_up else None
-        decisions.record(ctx.at(inputs.now), account.id, answer.code, line, top_up_id=top_up_id)
-
-
-def _enqueue_email(ctx: Context, account: Account, inputs: PlanInput, answer: Plan) -> None:
-    if _enqueue_pause_or_limit_email(ctx, account, inputs, answer):
-        mark_mailed(ctx.at(inputs.now), account)
+    event = _answered(account, inputs, answer, top_up)
+    at, kind = ctx.at(inputs.now), event.email_kind
+    if kind and not outbox.is_owed(ctx.session, account.id, kind, event.once):
+        mark_mailed(at, account)
     elif is_blocked(inputs, answer):
-        enqueue_blocked_email(ctx, account, inputs, answer)
+        record_blocked(at, account, inputs, answer)
+    events.record(at, account.id, event, routine=routine)
 
 
-def _enqueue_pause_or_limit_email(
-    ctx: Context, account: Account, inputs: PlanInput, answer: Plan
-) -> bool:
-    """T10: queue one email per pause and per window of a limit. True if one was queued."""
-    translator = account.translator
+def _answered(account: Account, inputs: PlanInput, answer: Plan, top_up: TopUp | None) -> Answered:
+    """The answer as an event; a pause and a limit owe an email each (T10)."""
+    translator, show = account.translator, account.show
+    facts = (answer.code, timeline_line(inputs, answer, show), top_up.id if top_up else None)
     if answer.code is Code.PAUSED and account.paused_at is not None:
-        about = account.paused_at.isoformat()
-        facts = {"sentence": timeline_line(inputs, answer, account.show, translator)}
-        return outbox.enqueue(ctx.at(inputs.now), account, NoticeKind.PAUSED, about, facts)
+        told = timeline_line(inputs, answer, show, translator)
+        return PausedAtCheck(*facts, told, account.paused_at.isoformat())
     if answer.code is Code.CAP_REACHED and answer.until is not None:
-        facts = {
-            "sentence": timeline_line(inputs, answer, account.show, translator),
-            "limit": limit_name(inputs, answer, account.show, translator),
-            "until": account.mailed(answer.until, inputs.now),
-        }
-        about = f"{answer.limit}:{answer.until.isoformat()}"
-        return outbox.enqueue(ctx.at(inputs.now), account, NoticeKind.LIMIT_REACHED, about, facts)
-    return False
+        told = timeline_line(inputs, answer, show, translator)
+        limit = limit_name(inputs, answer, show, translator)
+        key = f"{answer.limit}:{answer.until.isoformat()}"
+        return LimitReached(*facts, told, key, limit, answer.until)
+    return Answered(*facts)
 
 
 def notify_if_low(ctx: Context, account: Account) -> None:
@@ -161,21 +157,10 @@ def notify_if_low(ctx: Context, account: Account) -> None:
     crossed = settings.owes_notification(account.balance, ctx.now)
     if crossed is None:
         return
-    threshold = account.show(crossed)
-    balance = account.show(account.balance)
-    facts = {
-        "balance": balance,
-        "threshold": threshold,
-        "at": account.mailed(ctx.now, ctx.now),
-        "what_next": what_next(ctx, account),
-    }
-    if outbox.enqueue(ctx, account, NoticeKind.LOW_BALANCE, ctx.now.isoformat(), facts):
-        decisions.record(
-            ctx,
-            account.id,
-            Code.NOTIFIED,
-            f"Low balance notification: {balance} is below {threshold}. Email queued.",
-        )
+    key = ctx.now.isoformat()
+    if not outbox.is_owed(ctx.session, account.id, NoticeKind.LOW_BALANCE, key):
+        event = LowBalance(account.balance, crossed, key, what_next(ctx, account))
+        events.record(ctx, account.id, event)
 
 
 def what_next(ctx: Context, account: Account) -> str:

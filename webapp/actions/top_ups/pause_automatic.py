@@ -1,13 +1,11 @@
 """Pause an account's automatic refills as an operator; only an operator can resume them."""
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
-from webapp.domain.accounts import audit, decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.top_ups import AutomaticPaused
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
-
-PAUSED_BY_PROVIDER = "Your provider paused automatic refills."
 
 
 def pause_automatic(ctx: Context, account_id: int, reason: str) -> None:
@@ -26,6 +24,5 @@ def pause_account(ctx: Context, account: Account, reason: str) -> None:
     if account.paused_by_operator:
         return
     account.pause_by_operator(ctx.now)
-    audit.record(ctx, account.id, "paused", reason=reason)
-    decisions.record(ctx, account.id, Code.PAUSED, PAUSED_BY_PROVIDER)
+    events.record(ctx, account.id, AutomaticPaused(reason))
     record_withdrawal(ctx, account, "Automatic refills were paused")

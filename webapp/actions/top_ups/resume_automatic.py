@@ -1,9 +1,9 @@
 """Resume automatic refills after a pause (T10)."""
 
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
-from webapp.domain.accounts import audit, decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.top_ups import AutomaticResumed
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict
@@ -17,7 +17,7 @@ def resume_automatic(
     `reason`: given by an operator. Without it, raises `Conflict` if an operator paused the account.
     Raises `ChargeUnconfirmed` like `check_balance`.
     """
-    details = {} if reason is None else {"reason": texts.reason(reason)}
+    given = "" if reason is None else texts.reason(reason)
     account = Account.locked(ctx.session, account_id)
     if account.paused_by_operator and reason is None:
         ctx.session.rollback()
@@ -25,9 +25,7 @@ def resume_automatic(
     if account.paused_at is not None:
         confirmed = confirmed_or_due(ctx, account, confirmed)
         account.resume(ctx.now)
-        audit.record(ctx, account_id, "resumed", **details)
         who = ctx.actor.name if reason is None else "Your provider"
-        line = f"{who} resumed automatic refills."
-        decisions.record(ctx, account_id, Code.RESUMED, line)
+        events.record(ctx, account_id, AutomaticResumed(who, given))
         check_balance(ctx, account, "resumed", confirmed=confirmed)
     ctx.session.commit()

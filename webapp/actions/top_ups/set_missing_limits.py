@@ -7,11 +7,9 @@ from sqlalchemy import and_, or_, select
 from webapp.actions.batch import run_each
 from webapp.actions.top_ups.apply_settings import save_settings
 from webapp.actions.top_ups.check_balance import check_balance
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.events import recording as events
+from webapp.domain.events.top_ups import LimitsSet
 from webapp.domain.shared.context import SYSTEM, Context
 from webapp.domain.top_ups.default_limit import with_default_limit
 from webapp.domain.top_ups.settings import (
@@ -48,7 +46,7 @@ def set_missing_limits(ctx: Context) -> int:
             ctx.session.rollback()
             return False
         save_settings(ctx.by(SYSTEM), account, settings, choice)
-        _notify(ctx, account, before, choice, settings.version)
+        _record(ctx, account, before, choice, settings.version)
         check_balance(ctx, account, "limits set", routine=True)
         ctx.session.commit()
         return True
@@ -63,14 +61,9 @@ def _completed(ctx: Context, account: Account, choice: Choice) -> Choice:
     return with_default_limit(ctx, account, choice) if choice.most_at_once else choice
 
 
-def _notify(ctx: Context, account: Account, before: Choice, choice: Choice, version: int) -> None:
-    facts = {
-        name: account.show(amount)
+def _record(ctx: Context, account: Account, before: Choice, choice: Choice, version: int) -> None:
+    day_limit, largest = (
+        getattr(choice, name) if getattr(choice, name) != getattr(before, name) else None
         for name in ("day_limit", "largest_charge")
-        if (amount := getattr(choice, name)) != getattr(before, name)
-    }
-    names = {"day_limit": "Daily limit", "largest_charge": "Largest automatic charge"}
-    line = ". ".join(f"{names[name]} set to {amount}" for name, amount in facts.items())
-    decisions.record(ctx, account.id, Code.LIMITS_SET, f"{line}.")
-    facts = {name: facts.get(name, "") for name in names}
-    outbox.enqueue(ctx, account, NoticeKind.LIMITS_SET, f"settings {version}", facts)
+    )
+    events.record(ctx, account.id, LimitsSet(day_limit, largest, version))

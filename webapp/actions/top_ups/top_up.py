@@ -6,15 +6,15 @@ from webapp.actions.batch import ShouldContinue, always
 from webapp.actions.payments.charge import charge
 from webapp.actions.payments.failure_emails import fail_payment
 from webapp.actions.top_ups.check_balance import explain
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.timeline import Code
+from webapp.domain.events.top_ups import Charging, ChargingNext, RefillFailed
 from webapp.domain.payments.payment import Attempt, Payment, PaymentKind
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.top_ups.top_up import Plan, PlanInput, TopUp, TopUpState
-from webapp.domain.webhooks import payloads
 
 
 def top_up(ctx: Context, top_up_id: int, should_continue: ShouldContinue = always) -> None:
@@ -82,20 +82,9 @@ def _write_attempt(
     attempt = Attempt.start(payment, method, inputs.now, settings_version=settings.version)
     ctx.session.add(attempt)
     ctx.session.flush()
-    line = (
-        f"Charging {account.show(plan.amount)} to {method.label}: the balance "
-        f"{account.show(inputs.balance)} is below {account.show(inputs.choice.threshold or 0)}."
-    )
-    if inputs.tried:
-        line = f"Charging {account.show(plan.amount)} to {method.label}, the next method."
-    decisions.record(
-        ctx.at(inputs.now),
-        account.id,
-        Code.CHARGING,
-        line,
-        attempt_id=attempt.id,
-        top_up_id=top_up.id,
-    )
+    why = {"balance": inputs.balance, "threshold": inputs.choice.threshold or 0}
+    event = ChargingNext.about(attempt) if inputs.tried else Charging.about(attempt, **why)
+    events.record(ctx.at(inputs.now), account.id, event)
     return attempt
 
 
@@ -115,7 +104,8 @@ def _charge_nothing(
     top_up.close(TopUpState.EXHAUSTED if all_failed else TopUpState.DROPPED, inputs.now)
     if all_failed:
         amount = payment.amount if payment is not None else None
-        payloads.top_up(ctx.at(inputs.now), account, top_up.id, succeeded=False, amount=amount)
+        event = RefillFailed(amount, account.balance, account.currency, top_up.id)
+        events.record(ctx.at(inputs.now), account.id, event)
     if payment is not None:
         fail_payment(ctx.at(inputs.now), account, payment, all_failed=all_failed)
 

@@ -8,8 +8,9 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.actions.usage.post_usage import post_usage
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.usage import UsageImported
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
 from webapp.domain.usage import csv_reader
@@ -124,15 +125,8 @@ class _Run:
         self.post()
         session, run = self.ctx.session, self._update(ImportState.DONE)
         run.read, run.faults = run.size, self.faults
-        audit.record(
-            self.ctx.later(),
-            self.account_id,
-            "usage_imported",
-            file=run.file_name,
-            posted=self.posted,
-            duplicate=self.duplicate,
-            bad=self.bad,
-        )
+        event = UsageImported(run.file_name, self.posted, self.duplicate, self.bad)
+        events.record(self.ctx.later(), self.account_id, event)
         session.commit()
 
     def refuse(self, why: str) -> None:

@@ -8,12 +8,11 @@ from webapp.actions.top_ups.check_balance import check_balance, notify_if_low
 from webapp.database.ledger_statements import posted_references
 from webapp.database.transactions import begin_writing
 from webapp.domain import ledger
-from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account, BalanceSnapshot
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import recording as events
+from webapp.domain.events.usage import UsageTooLarge
 from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.money import LARGEST
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.usage import holds
@@ -110,15 +109,10 @@ def _record_too_large(
         it for it, verdict in zip(usages, verdicts, strict=True) if verdict is Verdict.TOO_LARGE
     ]
     largest = max(refused, key=lambda it: it.amount)
-    show = ctx.session.get_one(Account, account_id).show
-    amount = show(min(largest.amount, LARGEST))
-    if largest.amount > LARGEST:
-        amount = f"more than {amount}"
-    which = f"Usage of {amount} ({largest.reference}) was"
-    if len(refused) > 1:
-        which = f"{len(refused):,} usage records, up to {amount}, were"
-    line = f"{which} refused: a record may be at most {show(ctx.policy.usage_max)}."
-    decisions.record(ctx, account_id, Code.USAGE_TOO_LARGE, line)
+    limit = ctx.policy.usage_max
+    event = UsageTooLarge(len(refused), largest.amount, largest.reference, limit)
+    events.record(ctx, account_id, event)
+    line = event.line(ctx.session.get_one(Account, account_id))
     log.warning("account %s: %s", account_id, line)
 
 

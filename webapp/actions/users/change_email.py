@@ -2,13 +2,14 @@
 
 from sqlalchemy.exc import IntegrityError
 
-from webapp.actions.users.security_emails import EMAIL_CHANGE_REQUESTED, enqueue_security_email
-from webapp.actions.users.sign_up import enqueue_confirmation
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
-from webapp.domain.shared import datetimes
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import (
+    ConfirmationRequested,
+    EmailAsked,
+    EmailChanged,
+    EmailConfirmed,
+)
 from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.email_address import is_address
 from webapp.domain.shared.errors import Invalid, Refusal
@@ -34,10 +35,8 @@ def ask_for_email(ctx: Context, user_id: int, email: str) -> None:
         raise Invalid({"email": "This is already your email address"})
     user.pending_email = email
     if User.by_email(ctx.session, email) is None:
-        enqueue_confirmation(ctx, user, email)
-    enqueue_security_email(ctx, user_id, EMAIL_CHANGE_REQUESTED, email)
-    accounts = [account.id for account in user.accounts]
-    audit.record_in_each(ctx, accounts, "email_asked", email=email)
+        events.record_for(ctx, user, ConfirmationRequested(email), address=email)
+    events.record_for(ctx, user, EmailAsked(email))
     ctx.session.commit()
 
 
@@ -65,28 +64,18 @@ def confirm_email(
     if not alive or user is None or email not in (user.email, user.pending_email):
         ctx.session.rollback()
         raise Refusal(DEAD)
-    actor = Actor(user.id, user.name, address)
-    accounts = [account.id for account in user.accounts]
+    ctx = ctx.by(Actor(user.id, user.name, address))
     if email == user.email:
         user.confirm()
-        audit.record_in_each(ctx.by(actor), accounts, "email_confirmed", email=email)
+        events.record_for(ctx, user, EmailConfirmed(email))
     else:
         before = user.email
         user.email, user.pending_email = email, None
         end_sessions(ctx.session, user, keep=keep)
         user.confirm()
-        _notify_old_address(ctx, user, before)
-        details = {"before": before, "after": email}
-        audit.record_in_each(ctx.by(actor), accounts, "email_changed", **details)
+        events.record_for(ctx, user, EmailChanged(before, email), address=before)
     try:
         ctx.session.commit()
     except IntegrityError:  # another user has taken the address meanwhile
         ctx.session.rollback()
         raise Refusal(DEAD) from None
-
-
-def _notify_old_address(ctx: Context, user: User, before: str) -> None:
-    language = user.translator.language
-    at = datetimes.mailed(ctx.now, "UTC", ctx.now, language)
-    facts = {"name": user.name, "new_email": user.email, "at": at}
-    outbox.enqueue_personal(ctx, user.id, before, NoticeKind.EMAIL_CHANGED, facts, language)

@@ -1,7 +1,8 @@
 """Change a user's name."""
 
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import NameChanged
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
@@ -21,6 +22,5 @@ def change_name(ctx: Context, user_id: int, name: str) -> None:
     user = ctx.session.get_one(User, user_id)
     if user.name != name:
         before, user.name = user.name, name
-        accounts = [account.id for account in user.accounts]
-        audit.record_in_each(ctx, accounts, "name", before=before, after=name)
+        events.record_for(ctx, user, NameChanged(before, name))
     ctx.session.commit()

@@ -8,7 +8,8 @@ from sqlalchemy import select
 from webapp.actions.batch import run_each
 from webapp.actions.users.pending_access import revoke_pending_access, revoke_unconfirmed_access
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import SignUpExpired
 from webapp.domain.shared.context import SYSTEM, Context
 from webapp.domain.users.sessions import end_sessions
 from webapp.domain.users.user import User
@@ -39,8 +40,7 @@ def expire_sign_ups(ctx: Context) -> int:
         revoke_unconfirmed_access(ctx.by(SYSTEM), user)
         revoke_pending_access(ctx.by(SYSTEM), user)
         end_sessions(ctx.session, user)
-        accounts = [account.id for account in user.accounts]
-        audit.record_in_each(ctx.by(SYSTEM), accounts, "sign_up_expired")
+        events.record_for(ctx.by(SYSTEM), user, SignUpExpired())
         user.email = f"expired-{user.id}-{token_hex(8)}@sign-up.invalid"
         user.name, user.password_hash = "Expired sign-up", NO_PASSWORD
         ctx.session.commit()

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import InvitationRevoked, Invited, InvitedAgain, Joined
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.email_address import is_address
@@ -17,7 +16,7 @@ from webapp.domain.shared.texts import NAME_LENGTH
 from webapp.domain.users import invitations, passwords
 from webapp.domain.users import user as users
 from webapp.domain.users.invitations import INVITABLE, Invitation, InvitationState
-from webapp.domain.users.user import ROLE_NAMES, Role, User
+from webapp.domain.users.user import Role, User
 
 DEAD = "This invitation no longer works. Ask the person who invited you to send a new one."
 NO_ROLE = "Choose at least one role"
@@ -43,8 +42,6 @@ def invite(ctx: Context, account_id: int, email: str, roles: Sequence[Role]) -> 
     ctx.session.add(invitation)
     ctx.session.flush()
     _send(ctx, account, invitation)
-    details = {"email": email, "roles": invitation.roles}
-    audit.record(ctx, account_id, "invited", **details)
     ctx.session.commit()
     return invitation
 
@@ -55,8 +52,7 @@ def invite_again(ctx: Context, account_id: int, invitation_id: int) -> Invitatio
     invitation = invitations.find_open(ctx.session, account_id, invitation_id)
     invitation.times_sent += 1
     invitation.sent_at = ctx.now
-    _send(ctx, account, invitation)
-    audit.record(ctx, account_id, "invited_again", email=invitation.email)
+    _send(ctx, account, invitation, InvitedAgain)
     ctx.session.commit()
     return invitation
 
@@ -66,7 +62,7 @@ def revoke_invitation(ctx: Context, account_id: int, invitation_id: int) -> Invi
     Account.locked(ctx.session, account_id)
     invitation = invitations.find_open(ctx.session, account_id, invitation_id)
     invitation.state = InvitationState.REVOKED
-    audit.record(ctx, account_id, "invitation_revoked", email=invitation.email)
+    events.record(ctx, account_id, InvitationRevoked(invitation.email))
     ctx.session.commit()
     return invitation
 
@@ -126,9 +122,8 @@ def _join(ctx: Context, invitation: Invitation, user: User, address: str) -> Non
     roles = {*user.roles_in(invitation.account_id), *invitation.in_roles()}
     users.set_roles(ctx.session, invitation.account_id, user.id, roles)
     actor = Actor(user.id, user.name, address)
-    audit.record(
-        ctx.by(actor), invitation.account_id, "joined", roles=[str(role) for role in roles]
-    )
+    joined = Joined([str(role) for role in roles])
+    events.record(ctx.by(actor), invitation.account_id, joined)
 
 
 def _invited_to(ctx: Context, invitation_id: int) -> list[str]:
@@ -165,16 +160,10 @@ def _faults(ctx: Context, account_id: int, email: str, roles: Sequence[Role]) ->
     return faults
 
 
-def _send(ctx: Context, account: Account, invitation: Invitation) -> None:
-    translator, roles = account.translator, [ROLE_NAMES[role] for role in invitation.in_roles()]
-    facts = {
-        "account_name": account.name,
-        "by": ctx.actor.name,
-        "roles": ", ".join(map(translator.gettext, roles)),
-        "until": account.mailed(invitation.expires_at, ctx.now),
-        "link": [invitation.id, invitation.times_sent],
-    }
-    kind, email = NoticeKind.INVITATION, invitation.email
-    outbox.enqueue_personal(
-        ctx, None, email, kind, facts, translator.language, account_id=account.id
-    )
+def _send(
+    ctx: Context, account: Account, invitation: Invitation, kind: type[Invited] = Invited
+) -> None:
+    link = (invitation.id, invitation.times_sent)
+    until = account.mailed(invitation.expires_at, ctx.now)
+    event = kind(invitation.email, invitation.roles, link, until)
+    events.record(ctx, account.id, event, address=invitation.email)

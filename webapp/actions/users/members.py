@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import OwnershipTransferred, PersonRemoved, RolesChanged
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.users import user as users
@@ -26,8 +25,8 @@ def change_roles(ctx: Context, account_id: int, user_id: int, roles: Sequence[Ro
     before = user.roles_in(account_id)
     if before != set(roles):
         users.set_roles(ctx.session, account_id, user_id, roles)
-        details = {"person": user.name, "before": in_order(before), "after": in_order(roles)}
-        audit.record(ctx, account_id, "roles", **details)
+        event = RolesChanged(user.name, in_order(before), in_order(roles))
+        events.record(ctx, account_id, event)
     ctx.session.commit()
     return user
 
@@ -40,8 +39,7 @@ def remove_person(ctx: Context, account_id: int, user_id: int) -> User:
     Account.locked(ctx.session, account_id)
     user = _not_the_owner(ctx, account_id, user_id)
     users.set_roles(ctx.session, account_id, user_id, ())
-    details = {"person": user.name, "email": user.email}
-    audit.record(ctx, account_id, "person_removed", **details)
+    events.record(ctx, account_id, PersonRemoved(user.name, user.email))
     ctx.session.commit()
     return user
 
@@ -51,7 +49,7 @@ def hand_over(ctx: Context, account_id: int, user_id: int) -> User:
 
     Raises `NotFound`, or `Refusal` if the actor is not the owner or names themselves.
     """
-    account = Account.locked(ctx.session, account_id)
+    Account.locked(ctx.session, account_id)
     user = users.member(ctx.session, account_id, user_id)
     owner = ctx.session.get_one(User, ctx.actor.user_id)
     if not owner.owns(account_id) or user.id == owner.id:
@@ -59,17 +57,8 @@ def hand_over(ctx: Context, account_id: int, user_id: int) -> User:
         raise Refusal("Only the owner can transfer ownership, and only to someone else.")
     users.set_roles(ctx.session, account_id, owner.id, [Role.ADMIN])
     users.set_roles(ctx.session, account_id, user.id, [Role.OWNER])
-    facts = {
-        "account_name": account.name,
-        "before": owner.name,
-        "after": user.name,
-        "at": account.mailed(ctx.now, ctx.now),
-    }
-    kind, language = NoticeKind.OWNERSHIP, account.translator.language
-    for person in (owner, user):
-        outbox.enqueue_personal(ctx, person.id, person.email, kind, facts, language)
-    details = {"before": owner.name, "after": user.name}
-    audit.record(ctx, account_id, "ownership", **details)
+    event = OwnershipTransferred(owner.name, user.name)
+    events.record(ctx, account_id, event, to=(owner, user))
     ctx.session.commit()
     return user
 

@@ -4,7 +4,8 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.actions.accounts.create_account import TAKEN
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import OperatorCreated, OperatorRemoved
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.email_address import is_address
@@ -44,7 +45,7 @@ def create_operator(ctx: Context, *, name: str, email: str, password: str) -> in
         ctx.session.rollback()
         raise Invalid({"email": TAKEN}) from None
     ctx.session.add(Operator(user_id=user.id, created_at=ctx.now))
-    audit.record(ctx, None, "operator_created", operator=user.id)
+    events.record(ctx, None, OperatorCreated(user.id))
     user_id = user.id
     ctx.session.commit()
     return user_id
@@ -58,6 +59,6 @@ def remove_operator(ctx: Context, email: str) -> None:
         ctx.session.rollback()
         raise NotFound("That operator")
     end_sessions(ctx.session, found.user)
-    audit.record(ctx, None, "operator_removed", operator=found.user_id)
+    events.record(ctx, None, OperatorRemoved(found.user_id))
     ctx.session.delete(found)
     ctx.session.commit()

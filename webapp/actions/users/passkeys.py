@@ -8,13 +8,9 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from webapp.actions.users.security_emails import (
-    PASSKEY_ADDED,
-    PASSKEY_REMOVED,
-    enqueue_security_email,
-)
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import PasskeyAdded, PasskeyRemoved, SignedIn
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.errors import Conflict, Invalid, Refusal
@@ -114,7 +110,7 @@ def add_passkey(
     except IntegrityError:
         ctx.session.rollback()
         raise Conflict("This passkey has already been added.") from None
-    _record_change(ctx, user_id, "passkey_added", PASSKEY_ADDED, name)
+    events.record_for(ctx, passkey.user, PasskeyAdded(name))
     ctx.session.commit()
     return passkey
 
@@ -125,8 +121,7 @@ def sign_in_with_passkey(
     """Authenticate with a passkey and return the user's id. Raises `Refusal`."""
     passkey = _authenticate(ctx, credential, challenge, party)
     user = passkey.user
-    actor, accounts = Actor(user.id, user.name, address), [account.id for account in user.accounts]
-    audit.record_in_each(ctx.by(actor), accounts, "signed_in", by="passkey")
+    events.record_for(ctx.by(Actor(user.id, user.name, address)), user, SignedIn("passkey"))
     user_id = user.id
     ctx.session.commit()
     return user_id
@@ -161,9 +156,9 @@ def remove_passkey(ctx: Context, user_id: int, passkey_id: int) -> str:
     """Remove a passkey and return its name. Raises `NotFound`."""
     begin_writing(ctx.session)
     passkey = passkeys.find(ctx.session, user_id, passkey_id)
-    name = passkey.name
+    name, user = passkey.name, passkey.user
     ctx.session.delete(passkey)
-    _record_change(ctx, user_id, "passkey_removed", PASSKEY_REMOVED, name)
+    events.record_for(ctx, user, PasskeyRemoved(name))
     ctx.session.commit()
     return name
 
@@ -213,10 +208,3 @@ def _require_name(name: str) -> str:
     if fault:
         raise Invalid({"passkey_name": fault})
     return name
-
-
-def _record_change(ctx: Context, user_id: int, kind: str, what: str, name: str) -> None:
-    user = ctx.session.get_one(User, user_id)
-    accounts = [account.id for account in user.accounts]
-    audit.record_in_each(ctx, accounts, kind, passkey=name)
-    enqueue_security_email(ctx, user_id, what, name)

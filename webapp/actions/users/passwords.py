@@ -1,21 +1,16 @@
 """Request a password reset, reset a password, change a password."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from webapp.actions.users.pending_access import revoke_pending_access, revoke_unconfirmed_access
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
-from webapp.domain.shared import datetimes
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import PasswordChanged, PasswordForgotten, ProofRefused
 from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.errors import Invalid, Refusal
-from webapp.domain.shared.i18n import ENGLISH
 from webapp.domain.users import passwords
 from webapp.domain.users.sessions import end_sessions
 from webapp.domain.users.user import User
-
-RESET_WITHIN = timedelta(hours=1)
 
 DEAD = "This link no longer works. Request a new one."
 
@@ -24,15 +19,16 @@ def forget_password(ctx: Context, email: str, address: str) -> None:
     """Email a reset link. For an unknown address the work and the time taken are the same."""
     begin_writing(ctx.session)
     user = User.by_email(ctx.session, email)
+    accounts = [account.id for account in user.accounts] if user else []
+    actor = Actor(user.id if user else None, user.name if user else "Unknown person", address)
+    event = PasswordForgotten()
+    (row, *_) = events.record_in_each(ctx.by(actor), accounts, event)
     trial = ctx.session.begin_nested()
-    _enqueue_link(ctx, user)
+    events.email_person(ctx, row, event, user)
     if user is None:
         trial.rollback()
     else:
         trial.commit()
-    accounts = [account.id for account in user.accounts] if user else []
-    actor = Actor(user.id if user else None, user.name if user else "Unknown person", address)
-    audit.record_in_each(ctx.by(actor), accounts, "password_forgotten")
     ctx.session.commit()
 
 
@@ -80,9 +76,8 @@ def change_password(
 
 
 def audit_refusal(ctx: Context, user: User) -> None:
-    accounts = [account.id for account in user.accounts]
     begin_writing(ctx.session)
-    audit.record_in_each(ctx, accounts, "proof_refused")
+    events.record_for(ctx, user, ProofRefused())
     ctx.session.commit()
 
 
@@ -90,26 +85,7 @@ def _set_password(ctx: Context, user: User, hashed: str, *, keep: int | None = N
     user.password_hash = hashed
     end_sessions(ctx.session, user, keep=keep)
     revoke_pending_access(ctx, user)
-    language = user.translator.language
-    at = datetimes.mailed(ctx.now, "UTC", ctx.now, language)
-    facts = {"name": user.name, "email": user.email, "at": at}
-    kind = NoticeKind.PASSWORD_CHANGED
-    outbox.enqueue_personal(ctx, user.id, user.email, kind, facts, language)
-    accounts = [account.id for account in user.accounts]
-    audit.record_in_each(ctx, accounts, "password_changed")
-
-
-def _enqueue_link(ctx: Context, user: User | None) -> None:
-    until, language = ctx.now + RESET_WITHIN, (user.translator if user else ENGLISH).language
-    facts = {
-        "name": user.name if user else "",
-        "email": user.email if user else "",
-        "until": datetimes.mailed(until, "UTC", ctx.now, language),
-        "link": [user.id, user.session_version, int(until.timestamp())] if user else [],
-    }
-    user_id, recipient = (user.id, user.email) if user else (None, "")
-    kind = NoticeKind.RESET_PASSWORD
-    outbox.enqueue_personal(ctx, user_id, recipient, kind, facts, language)
+    events.record_for(ctx, user, PasswordChanged())
 
 
 def _require_rule(user: User | None, password: str) -> None:

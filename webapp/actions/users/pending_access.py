@@ -2,8 +2,11 @@
 
 from sqlalchemy import select
 
-from webapp.domain.accounts import audit
 from webapp.domain.api_keys.api_key import ApiKey
+from webapp.domain.events import recording as events
+from webapp.domain.events.api_keys import ApiKeyRevoked
+from webapp.domain.events.users import InvitationRevoked
+from webapp.domain.events.webhooks import WebhookRemoved
 from webapp.domain.shared.context import Context
 from webapp.domain.users import passkeys, second_factor
 from webapp.domain.users.invitations import Invitation, InvitationState
@@ -23,8 +26,7 @@ def revoke_pending_access(ctx: Context, user: User) -> None:
     )
     for invitation in ctx.session.scalars(sent):
         invitation.state = InvitationState.REVOKED
-        email = invitation.email
-        audit.record(ctx, invitation.account_id, "invitation_revoked", email=email)
+        events.record(ctx, invitation.account_id, InvitationRevoked(invitation.email))
 
 
 def revoke_unconfirmed_access(ctx: Context, user: User) -> None:
@@ -40,9 +42,8 @@ def revoke_unconfirmed_access(ctx: Context, user: User) -> None:
         for key in ctx.session.scalars(select(ApiKey).where(ApiKey.account_id == account.id)):
             if key.revoked_at is None:
                 key.revoke(ctx.now)
-                details = {"key": key.hint, "name": key.name}
-                audit.record(ctx, account.id, "api_key_revoked", **details)
+                events.record(ctx, account.id, ApiKeyRevoked(key.hint, key.name))
         for endpoint in webhooks.of_account(ctx.session, account.id):
             endpoint.removed_at = ctx.now
-            audit.record(ctx, account.id, "webhook_removed", url=endpoint.url)
+            events.record(ctx, account.id, WebhookRemoved(endpoint.url))
         webhooks.note_who_is_told(ctx.session, account)

@@ -1,7 +1,8 @@
 """Re-authenticate the signed-in user (password, or code if a second factor is on)."""
 
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import ProofRefused
 from webapp.domain.shared.context import Context
 from webapp.domain.users import passwords, second_factor
 from webapp.domain.users.sessions import UserSession
@@ -15,7 +16,7 @@ def reauthenticate(ctx: Context, session_id: int, proof: str) -> bool:
     """
     ctx = ctx.later()
     user = ctx.session.get_one(UserSession, session_id).user
-    hashed, accounts = user.password_hash, [account.id for account in user.accounts]
+    hashed = user.password_hash
     right = not user.has_second_factor and passwords.is_right(proof, hashed)
     begin_writing(ctx.session)
     here = ctx.session.get(UserSession, session_id)
@@ -25,6 +26,6 @@ def reauthenticate(ctx: Context, session_id: int, proof: str) -> bool:
         here.proved_at = ctx.clock.wall()
     else:
         right = False
-        audit.record_in_each(ctx, accounts, "proof_refused")
+        events.record_for(ctx, user, ProofRefused())
     ctx.session.commit()
     return right

@@ -1,14 +1,15 @@
 """Turn the second factor on, off or back to unset, and renew its recovery codes."""
 
-from webapp.actions.users.security_emails import (
-    RECOVERY_CODES,
-    SECOND_FACTOR_OFF,
-    SECOND_FACTOR_ON,
-    enqueue_security_email,
-)
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import (
+    RecoveryCodes,
+    SecondFactorOff,
+    SecondFactorOn,
+    SecondFactorRequired,
+    SecondFactorReset,
+)
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound, Refusal
 from webapp.domain.users import second_factor
@@ -35,8 +36,7 @@ def turn_on(
     user.totp_secret, user.totp_step, user.totp_since = secret, step, ctx.now
     codes = second_factor.issue_recovery_codes(ctx, user_id)
     end_sessions(ctx.session, user, keep=keep)
-    enqueue_security_email(ctx, user_id, SECOND_FACTOR_ON)
-    audit.record_in_each(ctx, _accounts(user), "second_factor_on")
+    events.record_for(ctx, user, SecondFactorOn())
     ctx.session.commit()
     return codes
 
@@ -52,8 +52,7 @@ def turn_off(ctx: Context, user_id: int, *, keep: int | None = None) -> None:
         user.totp_secret = user.totp_since = None
         second_factor.forget_recovery_codes(ctx.session, user_id)
         end_sessions(ctx.session, user, keep=keep)
-        enqueue_security_email(ctx, user_id, SECOND_FACTOR_OFF)
-        audit.record_in_each(ctx, _accounts(user), "second_factor_off")
+        events.record_for(ctx, user, SecondFactorOff())
     ctx.session.commit()
 
 
@@ -71,10 +70,8 @@ def reset_second_factor(ctx: Context, email: str, reason: str) -> None:
         raise NotFound(f"A second factor of {email}")
     user.totp_secret = user.totp_since = None
     end_sessions(ctx.session, user)
-    enqueue_security_email(ctx, user.id, SECOND_FACTOR_OFF)
     second_factor.forget_recovery_codes(ctx.session, user.id)
-    details = {"person": user.name, "reason": reason.strip()}
-    audit.record_in_each(ctx, _accounts(user), "second_factor_reset", **details)
+    events.record_for(ctx, user, SecondFactorReset(user.name, reason.strip()))
     ctx.session.commit()
 
 
@@ -85,8 +82,7 @@ def renew_recovery_codes(ctx: Context, user_id: int) -> list[str]:
         ctx.session.rollback()
         raise Refusal("Turn on two-step sign-in first.")
     codes = second_factor.issue_recovery_codes(ctx, user_id)
-    enqueue_security_email(ctx, user_id, RECOVERY_CODES)
-    audit.record_in_each(ctx, _accounts(user), "recovery_codes")
+    events.record_for(ctx, user, RecoveryCodes())
     ctx.session.commit()
     return codes
 
@@ -96,14 +92,10 @@ def require_second_factor(ctx: Context, account_id: int, on: bool) -> None:
     account = Account.locked(ctx.session, account_id)
     if account.second_factor_required != on:
         account.second_factor_required = on
-        audit.record(ctx, account_id, "second_factor_required", on=on)
+        events.record(ctx, account_id, SecondFactorRequired(on))
     ctx.session.commit()
 
 
 def _locked(ctx: Context, user_id: int) -> User:
     begin_writing(ctx.session)
     return ctx.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
-
-
-def _accounts(user: User) -> list[int]:
-    return [account.id for account in user.accounts]

@@ -7,7 +7,8 @@ from sqlalchemy.exc import DBAPIError
 
 from webapp.actions.users.pending_access import revoke_pending_access
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import SessionEnded, SignedOutEverywhere
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.users import sessions
@@ -71,9 +72,9 @@ def end_session(ctx: Context, user_id: int, session_id: int) -> str:
     if found is None or found.user_id != user_id:
         ctx.session.rollback()
         raise NotFound("That session")
-    device, accounts = found.device, [account.id for account in found.user.accounts]
+    device, user = found.device, found.user
     ctx.session.delete(found)
-    audit.record_in_each(ctx, accounts, "session_ended", device=device)
+    events.record_for(ctx, user, SessionEnded(device))
     ctx.session.commit()
     return device
 
@@ -85,8 +86,7 @@ def sign_out_everywhere(ctx: Context, user_id: int, *, keep: int | None = None) 
     user = ctx.session.get_one(User, user_id)
     sessions.end_sessions(ctx.session, user, keep=keep)
     revoke_pending_access(ctx, user)
-    accounts = [account.id for account in user.accounts]
-    audit.record_in_each(ctx, accounts, "signed_out_everywhere")
+    events.record_for(ctx, user, SignedOutEverywhere())
     ctx.session.commit()
 
 

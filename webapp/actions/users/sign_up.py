@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from webapp.actions.accounts.create_account import is_time_zone, open_account
 from webapp.database.transactions import begin_writing
+from webapp.domain.events import recording as events
+from webapp.domain.events.users import ConfirmationRequested
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
-from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Actor, Context
 from webapp.domain.users.user import User
 
-CONFIRM_WITHIN = timedelta(days=3)
 AGAIN_AFTER = timedelta(minutes=1)
 """Minimum time between two confirmation emails."""
 
@@ -41,7 +41,7 @@ def sign_up(
         owner_required=True,
     )
     user.unconfirmed_since = ctx.now
-    enqueue_confirmation(ctx, user, user.email)
+    events.record_for(ctx, user, ConfirmationRequested(user.email))
     user_id = user.id
     ctx.session.commit()
     return user_id
@@ -54,16 +54,5 @@ def send_confirmation_again(ctx: Context, user_id: int) -> None:
     email = user.pending_email or ("" if user.is_confirmed else user.email)
     last = outbox.last_enqueued(ctx.session, user_id, NoticeKind.CONFIRM_EMAIL)
     if email and (last is None or abs(ctx.now - last) >= AGAIN_AFTER):
-        enqueue_confirmation(ctx, user, email)
+        events.record_for(ctx, user, ConfirmationRequested(email), address=email)
     ctx.session.commit()
-
-
-def enqueue_confirmation(ctx: Context, user: User, email: str) -> None:
-    until, language = ctx.now + CONFIRM_WITHIN, user.translator.language
-    facts = {
-        "name": user.name,
-        "email": email,
-        "until": datetimes.mailed(until, "UTC", ctx.now, language),
-        "link": [user.id, email, int(until.timestamp()), user.session_version],
-    }
-    outbox.enqueue_personal(ctx, user.id, email, NoticeKind.CONFIRM_EMAIL, facts, language)

@@ -10,10 +10,9 @@ from sqlalchemy.orm import joinedload
 from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.clock import Clock
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.events import recording as events
+from webapp.domain.events.webhooks import WebhookEnded
 from webapp.domain.shared.context import SYSTEM, Context
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks import payloads
@@ -144,13 +143,8 @@ def _switch_off(
     since = endpoint.failing_since or ctx.now
     endpoint.end(why, ctx.now)
     webhooks.note_who_is_told(ctx.session, account)
-    audit.record(ctx.by(SYSTEM), account.id, "webhook_ended", url=endpoint.url, why=str(why))
     _ = account.translator.gettext
-    facts = {
-        "url": endpoint.url,
-        "gone": why is Ended.GONE,
-        "since": account.mailed(since, ctx.now),
-        "last": f"HTTP {reply.status}" if reply.status else _(reply.text, detail=reply.detail),
-    }
-    about = f"webhook {endpoint.id} {ctx.now.isoformat(timespec='seconds')}"
-    outbox.enqueue(ctx, account, NoticeKind.WEBHOOK_ENDED, about, facts)
+    last = f"HTTP {reply.status}" if reply.status else _(reply.text, detail=reply.detail)
+    once = f"webhook {endpoint.id} {ctx.now.isoformat(timespec='seconds')}"
+    event = WebhookEnded(endpoint.url, why, since, last, once)
+    events.record(ctx.by(SYSTEM), account.id, event)

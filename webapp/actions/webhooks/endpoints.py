@@ -3,13 +3,21 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.webhooks import (
+    WebhookAdded,
+    WebhookChanged,
+    WebhookRemoved,
+    WebhookRotated,
+    WebhookSwitched,
+    WebhookTested,
+)
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks import endpoint as webhooks
-from webapp.domain.webhooks.endpoint import Delivery, Ended, Endpoint, EndpointChoice, EventKind
+from webapp.domain.webhooks.endpoint import Delivery, Ended, Endpoint, EndpointChoice
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,7 @@ def add_endpoint(
     ctx.session.add(endpoint)
     webhooks.note_who_is_told(ctx.session, account)
     made = NewSecret(endpoint.id, endpoint.url, endpoint.secret)
-    events = list(endpoint.events)
-    audit.record(ctx, account_id, "webhook_added", url=made.url, events=events)
+    events.record(ctx, account_id, WebhookAdded(made.url, endpoint.events))
     ctx.session.commit()
     return made
 
@@ -68,14 +75,7 @@ def change_endpoint(
         raise Invalid(faults)
     before = endpoint.url
     endpoint.choose(choice)
-    audit.record(
-        ctx,
-        account_id,
-        "webhook_changed",
-        before=before,
-        url=endpoint.url,
-        events=list(endpoint.events),
-    )
+    events.record(ctx, account_id, WebhookChanged(endpoint.url, endpoint.events, before))
     ctx.session.commit()
     return endpoint
 
@@ -93,7 +93,7 @@ def switch_endpoint(
         else:
             endpoint.end(Ended.BY_HAND, ctx.now)
         webhooks.note_who_is_told(ctx.session, account)
-        audit.record(ctx, account_id, "webhook_switched", url=endpoint.url, on=on)
+        events.record(ctx, account_id, WebhookSwitched(endpoint.url, on))
     ctx.session.commit()
     return endpoint
 
@@ -107,7 +107,7 @@ def remove_endpoint(
     endpoint.require_rights(rights)
     endpoint.removed_at = ctx.now
     webhooks.note_who_is_told(ctx.session, account)
-    audit.record(ctx, account_id, "webhook_removed", url=endpoint.url)
+    events.record(ctx, account_id, WebhookRemoved(endpoint.url))
     ctx.session.commit()
 
 
@@ -119,7 +119,7 @@ def rotate_secret(
     endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     endpoint.require_rights(rights)
     secret = endpoint.rotate(ctx.now)
-    audit.record(ctx, account_id, "webhook_rotated", url=endpoint.url)
+    events.record(ctx, account_id, WebhookRotated(endpoint.url))
     made = NewSecret(endpoint.id, endpoint.url, secret)
     ctx.session.commit()
     return made
@@ -131,11 +131,9 @@ def send_test(ctx: Context, account_id: int, endpoint_id: int) -> Delivery:
     endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     if not endpoint.is_on:
         raise Conflict("This endpoint is switched off. Switch it on first.")
-    data = {"message": "It works."}
-    delivery = webhooks.enqueue(ctx, account_id, [endpoint], EventKind.TEST, data)
+    event = events.record(ctx, account_id, WebhookTested())
+    (delivery,) = webhooks.deliver(ctx, event, [endpoint])
     ctx.session.commit()
-    if delivery is None:
-        raise LookupError("the test event was queued without a delivery")
     return delivery
 
 

@@ -1,10 +1,8 @@
 """Upload a proof of a wire transfer (L5). It credits nothing and helps find the wire."""
 
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
-from webapp.domain.shared import money
+from webapp.domain.events import recording as events
+from webapp.domain.events.wires import WireProofAdded
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
 from webapp.domain.wires import proofs
@@ -70,15 +68,6 @@ def _record(
     )
     ctx.session.add(proof)
     wire.prove(ctx.session, ctx.now)
-    details = {"wire": wire.reference, "file": proof.name, "digest": digest}
-    audit.record(ctx, account.id, "wire_proof_added", **details)
-    facts = {
-        "request_id": str(wire.id),
-        "reference": wire.reference,
-        "amount": money.show(wire.amount, wire.currency, account.locale),
-        "file": proof.name,
-        "at": account.mailed(ctx.now, ctx.now),
-    }
-    # One email per request, however many files are uploaded.
-    outbox.enqueue(ctx, account, NoticeKind.WIRE_PROOF, f"wire {wire.id}", facts)
+    event = WireProofAdded.about(wire, file=proof.name, digest=digest)
+    events.record(ctx, account.id, event)
     return True

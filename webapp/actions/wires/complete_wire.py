@@ -3,16 +3,16 @@
 from decimal import Decimal
 
 from webapp.actions.top_ups.check_balance import check_balance
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import recording as events
+from webapp.domain.events.wires import WireCompleted
 from webapp.domain.ledger import EntryKind
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import adjustments, receipts
 from webapp.domain.payments.payment import KIND_NAMES, Payment, PaymentKind
 from webapp.domain.shared import money
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound
+from webapp.domain.webhooks import payloads
 from webapp.domain.wires import wire as wires
 from webapp.domain.wires.wire import WireRequest, WireState
 
@@ -64,18 +64,20 @@ def complete_wire(
             f"{wire.reference} has just been completed, rejected or cancelled by someone else."
         )
     receipts.issue(ctx, account, payment, "Wire transfer", ctx.policy.provider)
-    audit.record(
-        ctx,
-        account.id,
-        "wire_completed",
+    event = WireCompleted.about(
+        account,
+        payment,
         wire=wire.reference,
-        payment=payment.reference,
-        amount=amount,
         received=arrived,
+        wire_currency=wire.currency,
         rate=wire.rate,
-        **({"reason": reason} if reason else {}),
+        conversion=wires.rate_in_words(wire, account.currency),
+        wire_id=wire.id,
+        attempt_id=payment.attempts[0].id,
+        reason=reason,
     )
-    _enqueue_receipt(ctx, account, wire, payment)
+    events.record(ctx, account.id, event)
+    payloads.balance(ctx, account)
     check_balance(ctx, account, "wire completed", routine=True)
     ctx.session.commit()
     return True
@@ -115,21 +117,3 @@ def _book(
     description = f"{KIND_NAMES[PaymentKind.WIRE]}, {note}"
     key = f"wire-{wire.id}"
     return adjustments.book(ctx, account, payment, EntryKind.PAYMENT, amount, description, key)
-
-
-def _enqueue_receipt(ctx: Context, account: Account, wire: WireRequest, payment: Payment) -> None:
-    """L6: the email about the completion is also the receipt."""
-    attempt = payment.attempts[0]
-    facts = {
-        "request_id": str(wire.id),
-        "reference": wire.reference,
-        "amount": account.show(payment.amount),
-        "received": money.show(wire.received or 0, wire.currency, account.locale),
-        "rate": wires.rate_in_words(wire, account.currency),
-        "payment": payment.reference,
-        "balance_after": account.show(account.balance),
-        "at": account.mailed(ctx.now, ctx.now),
-    }
-    about = f"wire {wire.id}"
-    kind = NoticeKind.WIRE_COMPLETED
-    outbox.enqueue(ctx, account, kind, about, facts, attempt_id=attempt.id)

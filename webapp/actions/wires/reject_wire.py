@@ -1,10 +1,9 @@
 """Reject a wire request as an operator, with a reason (L5)."""
 
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
-from webapp.domain.shared import money, texts
+from webapp.domain.events import recording as events
+from webapp.domain.events.wires import WireRejected
+from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid, NotFound
 from webapp.domain.wires import wire as wires
@@ -31,14 +30,6 @@ def reject_wire(ctx: Context, wire_id: int, reason: str) -> bool:
         return False
     wire.require_open()
     wire.reject(ctx.session, reason, ctx.now)
-    details = {"wire": wire.reference, "reason": reason}
-    audit.record(ctx, account.id, "wire_rejected", **details)
-    facts = {
-        "request_id": str(wire.id),
-        "reference": wire.reference,
-        "amount": money.show(wire.amount, wire.currency, account.locale),
-        "reason": reason,
-    }
-    outbox.enqueue(ctx, account, NoticeKind.WIRE_REJECTED, f"wire {wire.id}", facts)
+    events.record(ctx, account.id, WireRejected.about(wire, reason=reason))
     ctx.session.commit()
     return True

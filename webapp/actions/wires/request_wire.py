@@ -1,12 +1,9 @@
 """Request a wire transfer as a customer (L5). It is credited only on completion."""
 
-from collections.abc import Sequence
-
 from webapp.actions.payments.payment_requests import FORM_USED
-from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
-from webapp.domain.notifications import outbox
-from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.events import recording as events
+from webapp.domain.events.wires import WireRequested
 from webapp.domain.shared import money
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
@@ -60,23 +57,6 @@ def request_wire(
     )
     ctx.session.add(wire)
     ctx.session.flush()
-    details = {"wire": wire.reference, "amount": amount, "currency": currency}
-    audit.record(ctx, account_id, "wire_requested", **details)
-    enqueue_bank_details(ctx, account, wire, bank.lines(currency))
+    events.record(ctx, account_id, WireRequested.about(wire, bank=bank.lines(currency)))
     ctx.session.commit()
     return wire
-
-
-def enqueue_bank_details(
-    ctx: Context, account: Account, wire: WireRequest, lines: Sequence[tuple[str, str]]
-) -> None:
-    facts = {
-        "request_id": str(wire.id),
-        "reference": wire.reference,
-        "amount": money.show(wire.amount, wire.currency, account.locale),
-        "bank": [
-            {"label": account.translator.gettext(name), "value": value} for name, value in lines
-        ],
-    }
-    about = f"wire {wire.id}"
-    outbox.enqueue(ctx, account, NoticeKind.WIRE_REQUESTED, about, facts)

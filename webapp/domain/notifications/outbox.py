@@ -24,10 +24,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from webapp.database.base import Base, partial_index
 from webapp.database.statements import sql_literal
 from webapp.domain.accounts.account import Account
+from webapp.domain.events.rows import EventRow
 from webapp.domain.notifications.topics import Topic
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.i18n import Language
-from webapp.domain.users.user import Membership
+from webapp.domain.users.user import Membership, User
 from webapp.ports import MailRefused, MailServerUnavailable
 
 CLAIM = timedelta(minutes=5)
@@ -101,6 +102,36 @@ TOPICS = {
     NoticeKind.WIRE_CANCELLED: Topic.WIRES,
 }
 """Recipients are chosen by topic. An email of a kind without a topic is personal (P2)."""
+
+
+NOTICE_NAMES = {
+    NoticeKind.LOW_BALANCE: "Low balance",
+    NoticeKind.RECEIPT: "Receipt",
+    NoticeKind.TAKEN_BACK: "Refund or dispute",
+    NoticeKind.METHOD_SUSPENDED: "A payment method was suspended",
+    NoticeKind.ALL_FAILED: "All payment methods failed",
+    NoticeKind.AUTHENTICATION_REQUIRED: "Your bank asks for confirmation",
+    NoticeKind.LIMIT_REACHED: "A limit was reached",
+    NoticeKind.PAUSED: "Automatic refills are paused",
+    NoticeKind.REFILL_BLOCKED: "A refill cannot be charged",
+    NoticeKind.LIMITS_SET: "Limits were set for automatic refills",
+    NoticeKind.STILL_UNKNOWN: "An outcome is still unknown",
+    NoticeKind.CARD_EXPIRING: "A card expires",
+    NoticeKind.WEBHOOK_ENDED: "A webhook was switched off",
+    NoticeKind.WIRE_REQUESTED: "Wire transfer requested",
+    NoticeKind.WIRE_PROOF: "Proof of payment received",
+    NoticeKind.WIRE_COMPLETED: "Wire transfer completed",
+    NoticeKind.WIRE_REJECTED: "Wire transfer rejected",
+    NoticeKind.WIRE_CANCELLED: "Wire transfer cancelled",
+    NoticeKind.CONFIRM_EMAIL: "Confirm an email address",
+    NoticeKind.RESET_PASSWORD: "Choose a new password",
+    NoticeKind.PASSWORD_CHANGED: "Password changed",
+    NoticeKind.EMAIL_CHANGED: "Email address changed",
+    NoticeKind.SECURITY_CHANGED: "Sign-in changed",
+    NoticeKind.INVITATION: "Invitation",
+    NoticeKind.OWNERSHIP: "Account handed over",
+}
+"""Emails of an account's topics, and personal emails."""
 
 
 class Urgency(IntEnum):
@@ -293,43 +324,39 @@ def enqueue(
     kind: NoticeKind,
     about: str,
     facts: Mapping[str, object],
-    *,
-    attempt_id: int | None = None,
-) -> bool:
+    event: EventRow,
+) -> None:
     """Enqueue an email to each address that receives its topic, once per `about` (N3).
 
-    Sentences in `facts` must be in the account's language. Returns False if it was enqueued
-    before.
+    Sentences in `facts` must be in the account's language.
     """
     if is_owed(ctx.session, account.id, kind, about):
-        return False
+        return
     for recipient in account.addresses_for(TOPICS[kind]) or [""]:
         values = {"account_name": account.name, **facts}
-        notice = _new(kind, recipient, about, values, account.translator.language, ctx.now)
-        notice.account_id, notice.attempt_id = account.id, attempt_id
-        ctx.session.add(notice)
+        notice = _new(ctx, event, kind, recipient, about, values, account.translator.language)
+        notice.account_id, notice.attempt_id = account.id, event.attempt_id
     ctx.session.flush()
-    return True
 
 
 def enqueue_personal(
     ctx: Context,
-    user_id: int | None,
-    recipient: str,
+    user: User | None,
+    address: str,
     kind: NoticeKind,
     facts: Mapping[str, object],
     language: Language,
-    *,
-    account_id: int | None = None,
+    event: EventRow,
 ) -> None:
-    """Enqueue a personal email to this address; a repeated call enqueues another one.
+    """Enqueue a personal email, by default to the user's address.
 
+    Without a user, members of the event's account can also read it in the outbox.
     `language`: the language of `facts`.
-    `account_id`: an account whose members may also read the email in the outbox.
     """
-    notice = _new(kind, recipient, token_hex(8), facts, language, ctx.now)
-    notice.user_id, notice.account_id = user_id, account_id
-    ctx.session.add(notice)
+    recipient = address or (user.email if user else "")
+    notice = _new(ctx, event, kind, recipient, token_hex(8), facts, language)
+    notice.user_id = user.id if user else None
+    notice.account_id = None if user else event.account_id
     ctx.session.flush()
 
 
@@ -351,23 +378,27 @@ def last_enqueued(session: Session, user_id: int, kind: NoticeKind) -> datetime 
 
 
 def _new(
+    ctx: Context,
+    event: EventRow,
     kind: NoticeKind,
     recipient: str,
     about: str,
     facts: Mapping[str, object],
     language: Language,
-    now: datetime,
 ) -> Notice:
-    return Notice(
+    notice = Notice(
         kind=kind,
         recipient=recipient,
         facts=dict(facts),
         language=language,
         about=about,
         message_id=f"{token_hex(16)}@ballast",
-        next_try_at=now,
-        created_at=now,
+        next_try_at=ctx.now,
+        created_at=ctx.now,
+        event_id=event.id,
     )
+    ctx.session.add(notice)
+    return notice
 
 
 def last_told(session: Session, account_id: int, kinds: Collection[NoticeKind]) -> datetime | None:

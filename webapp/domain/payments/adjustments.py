@@ -15,7 +15,6 @@ from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentKind, PaymentState
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.domain.webhooks import payloads
 
 BY_HAND = "operator"
 
@@ -81,6 +80,4 @@ def book(
     ledger.append(ctx, account, [entry])
     if amount > 0:
         top_ups.end_links(ctx, account)
-    payloads.payment(ctx, account, payment)
-    payloads.balance(ctx, account)
     return payment

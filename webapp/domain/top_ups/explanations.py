@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from re import compile as pattern
 
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.payments.payment import AttemptState
 from webapp.domain.shared import datetimes

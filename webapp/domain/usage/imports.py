@@ -80,3 +80,9 @@ def find(session: Session, account_id: int, import_id: int) -> UsageImport:
 def by_key(session: Session, account_id: int, key: str) -> UsageImport | None:
     mine = (UsageImport.account_id == account_id, UsageImport.request_key == key)
     return session.scalar(select(UsageImport).where(*mine))
+
+
+def count_words(posted: int, duplicate: int, bad: int) -> str:
+    """Return the counts of an import: "1,204 imported, 3 duplicates, 2 errors"."""
+    duplicates = f"{duplicate:,} duplicate{'' if duplicate == 1 else 's'}"
+    return f"{posted:,} imported, {duplicates}, {bad:,} error{'' if bad == 1 else 's'}"

@@ -5,7 +5,7 @@ Webhooks (https://www.standardwebhooks.com), for which libraries exist.
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -254,44 +254,17 @@ def signature(secrets: Iterable[str], message_id: str, timestamp: int, body: byt
     return " ".join(f"v1,{b64encode(digest(key, signed, sha256)).decode()}" for key in keys)
 
 
-def tell(ctx: Context, account: Account, kind: EventKind, data: Mapping[str, object]) -> None:
-    """Enqueue an event for each endpoint that has chosen it, in this transaction.
-
-    `account` must be locked.
-    """
-    if not account.has_webhooks:
-        return
-    chosen = [endpoint for endpoint in of_account(ctx.session, account.id) if endpoint.is_on]
-    enqueue(ctx, account.id, [one for one in chosen if kind in one.events], kind, data)
-
-
-def enqueue(
-    ctx: Context,
-    account_id: int,
-    endpoints: Sequence[Endpoint],
-    kind: EventKind,
-    data: Mapping[str, object],
-) -> Delivery | None:
-    """Enqueue an event for these endpoints; returns the last delivery, if any."""
-    if not endpoints:
-        return None
-    event = EventRow(
-        account_id=account_id,
-        kind=kind,
-        webhook=kind,
-        at=ctx.now,
-        actor_name="Ballast",
-        address="",
-        facts={"data": dict(data)},
-    )
+def deliver(ctx: Context, event: EventRow, endpoints: Sequence[Endpoint]) -> list[Delivery]:
+    """Enqueue the event for these endpoints, in this transaction."""
     owed = [
         Delivery(event=event, endpoint_id=endpoint.id, next_try_at=ctx.now, created_at=ctx.now)
         for endpoint in endpoints
     ]
-    ctx.session.add_all(owed)
-    ctx.session.flush()
-    notify_workers(ctx.session)
-    return owed[-1]
+    if owed:
+        ctx.session.add_all(owed)
+        ctx.session.flush()
+        notify_workers(ctx.session)
+    return owed
 
 
 def of_account(session: Session, account_id: int) -> Sequence[Endpoint]:

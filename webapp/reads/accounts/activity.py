@@ -3,97 +3,23 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from itertools import groupby
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import contains_eager
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import kinds
 from webapp.domain.events.rows import EventRepeat, EventRow
+from webapp.domain.events.timeline import CODES, About, Code
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import Words, timeline_line, what_happens_next
 from webapp.domain.top_ups.top_up import PlanInput
-from webapp.reads.payments.named_payments import Named, payments_of_attempts
+from webapp.reads.payments.named_payments import Named, payments_of_events
 
 PAGE = 50
-
-TONES = {
-    Code.CHARGED: "ok",
-    Code.RESTORED: "ok",
-    Code.SUSPENSION_ENDED: "ok",
-    Code.RESUMED: "ok",
-    Code.CHARGING: "accent",
-    Code.DECLINED: "bad",
-    Code.ALL_FAILED: "bad",
-    Code.ALL_SUSPENDED: "warn",
-    Code.PRIMARY_OFF: "warn",
-    Code.NO_METHOD: "warn",
-    Code.CAP_REACHED: "warn",
-    Code.PAUSED: "warn",
-    Code.MISMATCH: "bad",
-    Code.OPERATOR: "warn",
-    Code.WAITING: "warn",
-    Code.WITHDRAWN_TOO_LATE: "warn",
-    Code.NOTIFIED: "accent",
-    Code.AFTER_REVERSAL: "warn",
-    Code.REFILL_HELD: "warn",
-    Code.TAKEN_BACK: "warn",
-    Code.GIVEN_BACK: "ok",
-    Code.METHOD_UPDATED: "ok",
-    Code.METHOD_GONE: "bad",
-    Code.LIMITS_SET: "accent",
-    Code.USAGE_TOO_LARGE: "warn",
-}
-
-TITLES = {
-    Code.ABOVE_THRESHOLD: "No refill needed",
-    Code.REFILL_OFF: "Automatic refill is off",
-    Code.WAITING: "Waiting for an outcome",
-    Code.NO_METHOD: "No method with auto-charge",
-    Code.PRIMARY_OFF: "Primary’s auto-charge is off",
-    Code.ALL_SUSPENDED: "All methods out of use",
-    Code.ALL_FAILED: "All methods declined",
-    Code.CAP_REACHED: "Limit reached",
-    Code.PAUSED: "Paused",
-    Code.SETTINGS_OUT_OF_BOUNDS: "Settings outside the limits",
-    Code.SWITCHED_OFF: "Switched off",
-    Code.DRY_RUN: "Dry run",
-    Code.CHARGING: "Charging",
-    Code.CHARGED: "Charged",
-    Code.DECLINED: "Declined",
-    Code.ABANDONED: "Abandoned",
-    Code.MISMATCH: "Payment details don’t match",
-    Code.OPERATOR: "Waiting for your provider",
-    Code.CHAIN_ENDED: "Not continued",
-    Code.SUSPENSION_ENDED: "Suspension ended",
-    Code.RESTORED: "Method restored",
-    Code.WITHDRAWN_TOO_LATE: "Changed during a charge",
-    Code.RESUMED: "Resumed",
-    Code.NOTIFIED: "Notification",
-    Code.AFTER_REVERSAL: "No refill after a reversal",
-    Code.REFILL_HELD: "Refill on hold",
-    Code.TAKEN_BACK: "Payment reversed",
-    Code.GIVEN_BACK: "Payment returned",
-    Code.METHOD_UPDATED: "Renewed by the bank",
-    Code.METHOD_GONE: "No longer at the processor",
-    Code.LIMITS_SET: "Limits set",
-    Code.USAGE_TOO_LARGE: "Usage rejected",
-}
-
-
-class About(StrEnum):
-    """Filter of the timeline by subject."""
-
-    CHARGES = "charges"
-    FAILURES = "failures"
-    NOTHING = "nothing"
-    METHODS = "methods"
-    ACCOUNT = "account"
-
 
 ABOUT_NAMES = {
     About.CHARGES: "Charges",
@@ -102,27 +28,6 @@ ABOUT_NAMES = {
     About.METHODS: "Methods",
     About.ACCOUNT: "Account",
 }
-
-ABOUT = {
-    About.CHARGES: (Code.CHARGING, Code.CHARGED, Code.DRY_RUN),
-    About.FAILURES: (
-        Code.DECLINED, Code.ALL_FAILED, Code.ABANDONED, Code.MISMATCH, Code.OPERATOR,
-        Code.CHAIN_ENDED,
-    ),
-    About.NOTHING: (
-        Code.ABOVE_THRESHOLD, Code.REFILL_OFF, Code.WAITING, Code.NO_METHOD, Code.PRIMARY_OFF,
-        Code.ALL_SUSPENDED, Code.CAP_REACHED, Code.PAUSED, Code.SETTINGS_OUT_OF_BOUNDS,
-        Code.SWITCHED_OFF, Code.AFTER_REVERSAL, Code.REFILL_HELD,
-    ),
-    About.METHODS: (
-        Code.SUSPENSION_ENDED, Code.RESTORED, Code.WITHDRAWN_TOO_LATE, Code.METHOD_UPDATED,
-        Code.METHOD_GONE,
-    ),
-    About.ACCOUNT: (
-        Code.RESUMED, Code.NOTIFIED, Code.TAKEN_BACK, Code.GIVEN_BACK, Code.LIMITS_SET,
-        Code.USAGE_TOO_LARGE,
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -207,13 +112,13 @@ def read_activity(
     shown = found[:PAGE]
     days = groupby(shown, lambda line: _day(line.at, zone, ctx.now))
     inputs = top_ups.gather(ctx, account)
-    named = payments_of_attempts(ctx, [line.attempt_id for line in shown])
+    named = payments_of_events(ctx, shown)
     return ActivityScreen(
         why=_why(account, inputs),
         now=what_happens_next(inputs, account.show),
         filters=filters,
         days=tuple(
-            ActivityDay(name, tuple(_line(line, named, zone, ctx.now) for line in lines))
+            ActivityDay(name, tuple(_line(account, line, named, ctx.now) for line in lines))
             for name, lines in days
         ),
         older=shown[-1].id if len(found) > PAGE else None,
@@ -224,7 +129,7 @@ def read_activity(
 def _conditions(filters: ActivityFilters, zone: str) -> Iterator[ColumnElement[bool]]:
     yield EventRow.timeline.is_not(None)
     if filters.about is not None:
-        yield EventRow.timeline.in_(ABOUT[filters.about])
+        yield EventRow.timeline.in_([code for code in Code if code.about is filters.about])
     if filters.first is not None:
         last_at = func.coalesce(EventRepeat.last_at, EventRow.at)
         yield last_at >= datetimes.midnight(filters.first, zone)
@@ -250,16 +155,19 @@ def _day(at: datetime, zone: str, now: datetime) -> str:
     return datetimes.weekday_and_day(at, zone, now)
 
 
-def _line(line: EventRow, named: Mapping[int, Named], zone: str, now: datetime) -> ActivityLine:
+def _line(
+    account: Account, line: EventRow, named: Mapping[int, Named], now: datetime
+) -> ActivityLine:
+    zone = account.time_zone
     last = datetimes.within(datetimes.since(line.last_at, zone, now))
-    code = Code(line.timeline or "")
+    code = CODES[line.timeline or ""]
     return ActivityLine(
         id=line.id,
         code=code.value,
-        title=TITLES[code],
-        sentence=str(line.facts["sentence"]),
-        tone=TONES.get(code, "off"),
+        title=code.heading,
+        sentence=kinds.line(line, account),
+        tone=code.tone,
         time=datetimes.clock_time(line.at, zone),
         repeated=f"{line.times} times, last {last}" if line.times > 1 else "",
-        payment=named.get(line.attempt_id or 0),
+        payment=named.get(line.id),
     )

@@ -1,6 +1,6 @@
 """Who changed what, when and from where, newest first (P2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import Row, Select, or_, select
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.rows import EventRow
+from webapp.domain.events import kinds
+from webapp.domain.events.event import Group
+from webapp.domain.events.rows import ABOUT, EventRow
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.users.user import Membership, User
-from webapp.reads.accounts import audit_sentences
+from webapp.reads.payments.named_payments import Named, payments_of_events
 
 PAGE = 50
 BATCH = 500
@@ -59,6 +61,9 @@ class AuditLine:
     sentence: str
     settings: int | None
     """Version of the applied low-balance settings; links to the payments they caused (E2)."""
+    payment: Named | None
+    wire: int | None
+    """The payment and the wire transfer that the entry is about (E2)."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +98,16 @@ def read_audit_log(
         query = query.where(EventRow.id < before)
     found = ctx.session.execute(query.limit(PAGE + 1)).all()
     shown = found[:PAGE]
+    named = payments_of_events(ctx, shown)
     days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.at, zone, ctx.now))
     return AuditScreen(
         days=tuple(
-            AuditDay(name, tuple(_line(account, entry) for entry in entries))
+            AuditDay(name, tuple(_line(account, entry, named) for entry in entries))
             for name, entries in days
         ),
         filters=filters,
         people=(("", "Everybody"), *_people(ctx, account_id), (OTHERS, "Others")),
-        groups=(("", "Everything"), *((name, name) for name in audit_sentences.groups())),
+        groups=(("", "Everything"), *((name.value, name.value) for name in Group)),
         time_zone=zone,
         older=shown[-1].id if len(found) > PAGE else None,
         newer=before is not None,
@@ -118,8 +124,8 @@ def read_audit_rows(ctx: Context, account_id: int, filters: Filters) -> Iterator
             entry.at.strftime("%Y-%m-%d %H:%M:%S"),
             entry.actor_name,
             entry.address,
-            audit_sentences.title(entry.audit),
-            audit_sentences.sentence(entry.audit, entry.facts, account),
+            kinds.title(entry.audit),
+            kinds.audited(entry, account),
             entry.audit,
         )
 
@@ -134,6 +140,7 @@ def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
         EventRow.address,
         EventRow.audit,
         EventRow.facts,
+        *(getattr(EventRow, name) for name in ABOUT),
     ).where(EventRow.account_id == account.id, EventRow.audit.is_not(None))
     if filters.who == OTHERS:
         belongs = select(Membership.user_id).where(Membership.account_id == account.id)
@@ -142,7 +149,15 @@ def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
     elif filters.who:
         query = query.where(EventRow.user_id == int(filters.who))
     if filters.group:
-        query = query.where(EventRow.audit.in_(audit_sentences.whats(filters.group)))
+        query = query.where(
+            EventRow.audit.in_(
+                [
+                    code
+                    for code, kind in kinds.AUDITED.items()
+                    if kind.audit and kind.audit.group == filters.group
+                ]
+            )
+        )
     if filters.first:
         query = query.where(EventRow.at >= datetimes.midnight(filters.first, account.time_zone))
     if filters.last:
@@ -164,7 +179,7 @@ def _people(ctx: Context, account_id: int) -> Iterator[tuple[str, str]]:
         yield str(user_id), f"{name} ({email})"
 
 
-def _line(account: Account, entry: Row[Any]) -> AuditLine:
+def _line(account: Account, entry: Row[Any], named: Mapping[int, Named]) -> AuditLine:
     words = entry.actor_name.split()
     return AuditLine(
         time=datetimes.clock_time(entry.at, account.time_zone),
@@ -172,7 +187,9 @@ def _line(account: Account, entry: Row[Any]) -> AuditLine:
         initials="".join(word[0] for word in (words[:1] + words[1:][-1:])).upper(),
         is_person=entry.user_id is not None,
         address=entry.address,
-        title=audit_sentences.title(entry.audit),
-        sentence=audit_sentences.sentence(entry.audit, entry.facts, account),
+        title=kinds.title(entry.audit),
+        sentence=kinds.audited(entry, account),
         settings=entry.facts.get("version") if entry.audit == "settings" else None,
+        payment=named.get(entry.id),
+        wire=entry.wire_id,
     )

@@ -3,20 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from webapp.domain.notifications.outbox import Notice, NoticeKind, NoticeState
-from webapp.reads.notifications.settings_page import KIND_NAMES
-
-NAMES: Mapping[NoticeKind, str] = {
-    **KIND_NAMES,
-    NoticeKind.CONFIRM_EMAIL: "Confirm an email address",
-    NoticeKind.RESET_PASSWORD: "Choose a new password",
-    NoticeKind.PASSWORD_CHANGED: "Password changed",
-    NoticeKind.EMAIL_CHANGED: "Email address changed",
-    NoticeKind.SECURITY_CHANGED: "Sign-in changed",
-    NoticeKind.INVITATION: "Invitation",
-    NoticeKind.OWNERSHIP: "Account handed over",
-}
-"""Emails of an account's topics, and personal emails."""
+from webapp.domain.notifications.outbox import Notice, NoticeState
 
 
 class Shown(StrEnum):

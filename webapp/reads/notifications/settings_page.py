@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.notifications.outbox import TOPICS, NoticeKind
+from webapp.domain.notifications.outbox import NOTICE_NAMES, TOPICS
 from webapp.domain.notifications.settings import (
     ACCOUNT_FIELDS,
     FIELDS,
@@ -27,26 +27,6 @@ TOPIC_NAMES: Mapping[Topic, str] = {
     Topic.CARDS: "Expiring cards",
 }
 
-KIND_NAMES: Mapping[NoticeKind, str] = {
-    NoticeKind.LOW_BALANCE: "Low balance",
-    NoticeKind.RECEIPT: "Receipt",
-    NoticeKind.TAKEN_BACK: "Refund or dispute",
-    NoticeKind.METHOD_SUSPENDED: "A payment method was suspended",
-    NoticeKind.ALL_FAILED: "All payment methods failed",
-    NoticeKind.AUTHENTICATION_REQUIRED: "Your bank asks for confirmation",
-    NoticeKind.LIMIT_REACHED: "A limit was reached",
-    NoticeKind.PAUSED: "Automatic refills are paused",
-    NoticeKind.REFILL_BLOCKED: "A refill cannot be charged",
-    NoticeKind.LIMITS_SET: "Limits were set for automatic refills",
-    NoticeKind.STILL_UNKNOWN: "An outcome is still unknown",
-    NoticeKind.CARD_EXPIRING: "A card expires",
-    NoticeKind.WEBHOOK_ENDED: "A webhook was switched off",
-    NoticeKind.WIRE_REQUESTED: "Wire transfer requested",
-    NoticeKind.WIRE_PROOF: "Proof of payment received",
-    NoticeKind.WIRE_COMPLETED: "Wire transfer completed",
-    NoticeKind.WIRE_REJECTED: "Wire transfer rejected",
-    NoticeKind.WIRE_CANCELLED: "Wire transfer cancelled",
-}
 
 SAMPLE = 1_234_500_000
 
@@ -215,5 +195,5 @@ def _others(typed: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, str
 
 def _samples(topic: Topic) -> tuple[MailSample, ...]:
     return tuple(
-        MailSample(kind, name) for kind, name in KIND_NAMES.items() if TOPICS[kind] is topic
+        MailSample(kind, name) for kind, name in NOTICE_NAMES.items() if TOPICS.get(kind) is topic
     )

@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.notifications.outbox import GIVE_UP, Notice, NoticeKind
+from webapp.domain.notifications.outbox import GIVE_UP, NOTICE_NAMES, Notice, NoticeKind
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.users.user import User
 from webapp.ports import Letter, Mailer
-from webapp.reads.notifications.email_labels import NAMES, STATE_NAMES, Shown, shown, state_label
+from webapp.reads.notifications.email_labels import STATE_NAMES, Shown, shown, state_label
 from webapp.reads.operator import ZONE
 from webapp.reads.operator.mail_filters import Filters, mails
 
@@ -87,7 +87,7 @@ def read_mails(
         rows=tuple(_line(related, notice, ctx.now, mailer) for notice in rows),
         filters=filters,
         states=tuple(STATE_NAMES.items()),
-        kinds=tuple(NAMES.items()),
+        kinds=tuple(NOTICE_NAMES.items()),
         older=rows[-1].id if len(found) > PAGE else None,
         newer=last is not None,
     )
@@ -136,7 +136,7 @@ def _line(related: _Related, notice: Notice, now: datetime, mailer: Mailer) -> M
     state = shown(notice)
     return MailLine(
         id=notice.id,
-        name=NAMES[NoticeKind(notice.kind)],
+        name=NOTICE_NAMES[NoticeKind(notice.kind)],
         recipient=notice.recipient,
         when=datetimes.since(notice.created_at, ZONE, now),
         account_id=notice.account_id,

@@ -7,7 +7,7 @@ due but impossible.
 from dataclasses import dataclass, replace
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.shared import datetimes
 from webapp.domain.top_ups import top_up as top_ups

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.context import Context

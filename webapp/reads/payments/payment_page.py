@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import joinedload
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events import kinds
 from webapp.domain.events.rows import EventRow
+from webapp.domain.events.timeline import CODES
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.declines import reason
@@ -31,7 +32,6 @@ from webapp.domain.top_ups.explanations import Words
 from webapp.domain.users.user import User
 from webapp.domain.wires.wire import WireRequest
 from webapp.ports import Mailer
-from webapp.reads.accounts.activity import TITLES, TONES
 from webapp.reads.ledger.months import Month
 from webapp.reads.notifications.email_labels import state_label
 from webapp.reads.payments.payment_cause import Cause, read_cause
@@ -275,7 +275,10 @@ def _mails(
 def _decisions(
     ctx: Context, account: Account, payment: Payment, attempt_ids: Sequence[int]
 ) -> tuple[DecisionLine, ...]:
-    about: list[ColumnElement[bool]] = [EventRow.attempt_id.in_(attempt_ids)]
+    about: list[ColumnElement[bool]] = [
+        EventRow.attempt_id.in_(attempt_ids),
+        EventRow.payment_id == payment.id,
+    ]
     if payment.top_up_id is not None:
         about.append(EventRow.top_up_id == payment.top_up_id)
     lines = ctx.session.scalars(
@@ -284,9 +287,9 @@ def _decisions(
     return tuple(
         DecisionLine(
             id=line.id,
-            title=TITLES[Code(line.timeline or "")],
-            tone=TONES.get(Code(line.timeline or ""), "off"),
-            sentence=str(line.facts["sentence"]),
+            title=CODES[line.timeline or ""].heading,
+            tone=CODES[line.timeline or ""].tone,
+            sentence=kinds.line(line, account),
             at=datetimes.since(line.at, account.time_zone, ctx.now),
         )
         for line in lines

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from webapp.domain.accounts.account import Account
+from webapp.domain.events import kinds
 from webapp.domain.events.rows import EventRow
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
@@ -50,7 +51,7 @@ def read_activity(ctx: Context, account_id: int, before: int | None, limit: int)
             DecisionRecord(
                 one.id,
                 one.timeline or "",
-                str(one.facts["sentence"]),
+                kinds.line(one, account),
                 one.times,
                 one.at,
                 one.last_at,

@@ -5,8 +5,8 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from webapp.database.statements import sql_literal
-from webapp.domain.accounts.decisions import Code
 from webapp.domain.events.rows import EventRepeat, EventRow
+from webapp.domain.events.timeline import Code
 from webapp.domain.notifications.outbox import Notice, NoticeState
 from webapp.domain.payments.payment import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.shared.context import Context

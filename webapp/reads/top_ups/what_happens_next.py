@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.accounts.decisions import Code
+from webapp.domain.events.timeline import Code
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import TOPICS
 from webapp.domain.notifications.topics import Topic

@@ -10,7 +10,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.usage import imports as usage_imports
-from webapp.domain.usage.imports import MOST_FAULTS, ImportState, UsageImport
+from webapp.domain.usage.imports import MOST_FAULTS, ImportState, UsageImport, count_words
 
 SHOWN = 20
 """Most imports listed, and most errors shown per import; the CSV file has more."""
@@ -61,12 +61,6 @@ def read_report(ctx: Context, account_id: int, import_id: int) -> Iterator[tuple
         yield str(where), str(reason)
     if more := found.bad_beyond(MOST_FAULTS):
         yield "", f"{more:,} more"
-
-
-def count_words(posted: int, duplicate: int, bad: int) -> str:
-    """Return the counts of an import: "1,204 imported, 3 duplicates, 2 errors"."""
-    duplicates = f"{duplicate:,} duplicate{'' if duplicate == 1 else 's'}"
-    return f"{posted:,} imported, {duplicates}, {bad:,} error{'' if bad == 1 else 's'}"
 
 
 def _row(found: UsageImport, account: Account, now: datetime) -> ImportRow:

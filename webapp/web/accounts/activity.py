@@ -3,9 +3,10 @@
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
+from webapp.domain.events.timeline import About
 from webapp.domain.users.user import Right
 from webapp.extensions import make_context
-from webapp.reads.accounts.activity import ABOUT_NAMES, About, ActivityFilters, read_activity
+from webapp.reads.accounts.activity import ABOUT_NAMES, ActivityFilters, read_activity
 from webapp.web.http import forms
 from webapp.web.http.access import permit
 from webapp.web.http.query_args import choice, day

@@ -3,9 +3,9 @@
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
+from webapp.domain.events.event import Group
 from webapp.domain.users.user import Right
 from webapp.extensions import make_context
-from webapp.reads.accounts import audit_sentences
 from webapp.reads.accounts.audit_log import OTHERS, Filters, read_audit_log, read_audit_rows
 from webapp.web.http import downloads, forms
 from webapp.web.http.access import permit
@@ -36,7 +36,7 @@ def filters() -> Filters:
     who, group = request.args.get("who", ""), request.args.get("what", "")
     return Filters(
         who=who if who == OTHERS or forms.is_whole(who) else "",
-        group=group if group in audit_sentences.groups() else "",
+        group=group if group in set(Group) else "",
         first=day("from"),
         last=day("to"),
     )

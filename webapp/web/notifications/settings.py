@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.notifications.apply_settings import apply_notification_settings
 from webapp.domain.accounts.account import Account
-from webapp.domain.notifications.outbox import TOPICS, NoticeKind
+from webapp.domain.notifications.outbox import NOTICE_NAMES, TOPICS, NoticeKind
 from webapp.domain.notifications.settings import FIELDS, NotificationSettings
 from webapp.domain.shared import field_tables
 from webapp.domain.shared.errors import Refusal, Stale
@@ -18,7 +18,6 @@ from webapp.ports import Letter
 from webapp.reads.message import Message
 from webapp.reads.notifications.email_samples import read_sample
 from webapp.reads.notifications.settings_page import (
-    KIND_NAMES,
     Typed,
     read_notifications,
     read_overtaken,
@@ -76,7 +75,7 @@ def apply() -> ResponseReturnValue:
 def sample(kind: str) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     letter = sample_of(person, kind)
-    name = KIND_NAMES[NoticeKind(kind)]
+    name = NOTICE_NAMES[NoticeKind(kind)]
     return show(
         person, "notifications/sample.html", "notifications", kind=kind, name=name, letter=letter
     )
@@ -97,7 +96,7 @@ def sample_of(person: Person, kind: str) -> Letter:
     if kind not in TOPICS:
         abort(404)
     account = db.session.get_one(Account, person.account_id)
-    return read_sample(services().mailer, NoticeKind(kind), account, services().clock.now())
+    return read_sample(make_context(), services().mailer, NoticeKind(kind), account)
 
 
 def as_typed(errors: Mapping[str, str], refused: str, seal: str = "") -> Typed:

@@ -1,0 +1,202 @@
+"""What an event is: facts, and one rendering per channel in which its kind is shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from re import sub
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, dataclass_transform, get_origin
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.events.rows import ABOUT, EventRow
+from webapp.domain.events.timeline import Code
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared.context import Context
+from webapp.domain.shared.field_tables import Table
+from webapp.domain.shared.i18n import Translator
+from webapp.domain.webhooks.endpoint import EventKind
+
+Micros = Annotated[int, "micros"]
+"""A fact that is shown as an amount of the account's currency."""
+Label = Annotated[str, "label"]
+"""A fact that is the label of a payment method."""
+Text = Annotated[str, "text"]
+"""A fact that emails translate."""
+
+NOT_RECORDED = "not recorded"
+"""Stands for text that an older row lacks."""
+
+
+class Group(StrEnum):
+    """Filters of the audit log, in display order."""
+
+    SIGN_IN = "Signing in"
+    PEOPLE = "Users"
+    OPERATOR = "Your provider"
+    ACCOUNT = "Account"
+    METHODS = "Payment methods"
+    LOW_BALANCE = "Low Balance Settings"
+    NOTIFICATIONS = "Notifications"
+    PAYMENTS = "Payments"
+    WIRES = "Wire transfers"
+    DEVELOPERS = "API keys and webhooks"
+
+
+class Audit(NamedTuple):
+    """How the audit log shows a kind (P2). `sentence` is a template of `Event.words`."""
+
+    group: Group
+    title: str
+    sentence: str = ""
+    code: str = ""
+    """Stable, because exported files contain it; by default the event's kind."""
+
+
+class Line(NamedTuple):
+    """How the timeline shows a kind (E1). `sentence` is a template of `Event.words`."""
+
+    code: Code
+    sentence: str = ""
+
+
+@dataclass_transform(frozen_default=True)
+class Event:
+    """A thing that happened. Its subclasses are frozen dataclasses.
+
+    The fields are the facts as of that time. A field with the name of a column in `ABOUT` says what
+    the event is about.
+    """
+
+    event_kind: ClassVar[str]
+    """The class's name, as in `payment_paid`."""
+    audit: ClassVar[Audit | None] = None
+    timeline: ClassVar[Line | None] = None
+    webhook: ClassVar[EventKind | None] = None
+    email_kind: ClassVar[NoticeKind | None] = None
+    of_account: ClassVar[bool] = False
+    """Whether a personal email is in the account's language."""
+
+    def __init_subclass__(cls) -> None:
+        cls.event_kind = sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        dataclass(frozen=True)(cls)
+
+    @classmethod
+    def audit_code(cls) -> str | None:
+        return cls.audit and (cls.audit.code or cls.event_kind)
+
+    def audited(self, account: Account) -> str:
+        """Return the sentence of the audit log."""
+        return self.audit.sentence.format_map(self.words(account)) if self.audit else ""
+
+    def line_code(self) -> Code | None:
+        """Return the code on the timeline."""
+        return self.timeline and self.timeline.code
+
+    def line(self, account: Account) -> str:
+        """Return the sentence of the timeline."""
+        return self.timeline.sentence.format_map(self.words(account)) if self.timeline else ""
+
+    def payload(self) -> Mapping[str, object]:
+        """Return `data` of the webhook's payload."""
+        raise NotImplementedError(self.event_kind)
+
+    @property
+    def once(self) -> str:
+        """Key under which an account is sent one email of the kind."""
+        raise NotImplementedError(self.event_kind)
+
+    def mailed(self, ctx: Context, reader: Any) -> dict[str, object]:
+        """Return the email's template variables: the facts, in the language of the reader.
+
+        The reader is the account; of a personal email, unless `of_account`, the user.
+        """
+        facts = {
+            it.name: _mailed(ctx, it.type, getattr(self, it.name), reader) for it in self._all()
+        }
+        return {"at": reader.mailed(ctx.now, ctx.now), **facts}
+
+    @classmethod
+    def sample(cls, account: Account, now: datetime) -> Self:
+        """Return an event for the preview of its email."""
+        raise NotImplementedError(cls.event_kind)
+
+    def words(self, account: Account) -> dict[str, str]:
+        """Return the facts for a template of a sentence; `because` is the reason, if any."""
+        words = {it.name: _word(it.type, getattr(self, it.name), account) for it in self._all()}
+        return words | {"because": f" Reason: {words['reason']}" if words.get("reason") else ""}
+
+    def columns(self) -> dict[str, Any]:
+        """Return the values of the row's columns that come from the fields."""
+        facts: dict[str, Any] = {it.name: _stored(getattr(self, it.name)) for it in self._all()}
+        about = {name: facts.pop(name) for name in ABOUT if name in facts}
+        return about | {"facts": facts}
+
+    @classmethod
+    def of(cls, row: EventRow) -> Self:
+        """Return the event of a row, which may be older than some of the facts."""
+        values = row.facts | {name: getattr(row, name) for name in ABOUT}
+        missing = {it.name: _empty(it.type) for it in cls._all() if it.default is MISSING}
+        known = {it.name: _read(it.type, values[it.name]) for it in cls._all() if it.name in values}
+        return cls(**missing | known)
+
+    @classmethod
+    def _all(cls) -> Sequence[Any]:
+        return fields(cls)  # type: ignore[arg-type]
+
+
+def label_in(tongue: Translator, label: str) -> str:
+    """Return a method's label in the language of an email: "Karte •••• 4242"."""
+    head, dots, digits = label.partition(" •••• ")
+    return f"{tongue.gettext(head)}{dots}{digits}" if head else ""
+
+
+def in_words(table: Table, changed: Mapping[str, Sequence[Any]], account: Account) -> str:
+    """Return what was changed in a form; `changed` has a field's value before and after."""
+    parts = [
+        field.change(changed[name][0], changed[name][1], account.show)
+        for name, field in table.items()
+        if name in changed
+    ]
+    text = "; ".join(parts) or "no visible setting changed"
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _empty(kind: Any) -> object:
+    """Return what stands for a fact that a row lacks."""
+    if kind in (str, Label, Text):
+        return NOT_RECORDED
+    if kind in (int, bool, Micros):
+        return 0
+    return {Sequence: (), Mapping: {}}.get(get_origin(kind))
+
+
+def _word(kind: object, value: Any, account: Account) -> str:
+    if kind == Micros:
+        return account.show(value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _mailed(ctx: Context, kind: Any, value: Any, reader: Any) -> object:
+    if value is None:
+        return ""
+    if kind in (Micros, Micros | None):
+        return reader.show(value)
+    if kind == Label:
+        return label_in(reader.translator, value)
+    if kind == Text:
+        return reader.translator.gettext(value)
+    return reader.mailed(value, ctx.now) if isinstance(value, datetime) else _stored(value)
+
+
+def _read(kind: Any, value: Any) -> object:
+    is_instant = kind in (datetime, datetime | None) and isinstance(value, str)
+    return datetime.fromisoformat(value) if is_instant else value
+
+
+def _stored(value: object) -> object:
+    """Return a value as JSON knows it."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple | set | frozenset) else value

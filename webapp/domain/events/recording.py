@@ -1,0 +1,134 @@
+"""Record an event, with the emails and webhook deliveries that its kind owes."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.events import kinds
+from webapp.domain.events.event import Event
+from webapp.domain.events.rows import EventRow, count_repeat, latest_line
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import TOPICS
+from webapp.domain.shared.context import Context
+from webapp.domain.shared.i18n import ENGLISH
+from webapp.domain.users.user import User
+from webapp.domain.webhooks import endpoint as webhooks
+
+
+def record(
+    ctx: Context,
+    account_id: int | None,
+    event: Event,
+    *,
+    to: Sequence[User] = (),
+    address: str = "",
+    routine: bool = False,
+) -> EventRow:
+    """Write the event in the caller's transaction.
+
+    `to`, `address`: the recipients of a personal email.
+    The same answer as before is counted beside its row; if it is `routine`, it is left out.
+    """
+    row = _repeated(ctx, account_id, event, routine=routine) or _write(ctx, account_id, event)
+    if event.webhook is not None:
+        _deliver(ctx, row, event)
+    if event.email_kind in TOPICS:
+        _email_account(ctx, row, event)
+    elif event.email_kind is not None:
+        for user in to:
+            email_person(ctx, row, event, user)
+        if address:
+            email_person(ctx, row, event, None, address)
+    return row
+
+
+def record_for(ctx: Context, user: User | None, event: Event, *, address: str = "") -> None:
+    """Write an event about a person to each of their accounts, and email them once.
+
+    `address`: another address than the user's.
+    """
+    accounts = [account.id for account in user.accounts] if user else []
+    (first, *_) = record_in_each(ctx, accounts, event)
+    if event.email_kind is not None and user is not None:
+        email_person(ctx, first, event, user, address)
+
+
+def record_in_each(ctx: Context, account_ids: Iterable[int], event: Event) -> list[EventRow]:
+    """Write an event to each account; without an account, once."""
+    theirs: list[int | None] = [*account_ids]
+    return [_write(ctx, account_id, event) for account_id in theirs or [None]]
+
+
+def email_person(
+    ctx: Context, row: EventRow, event: Event, user: User | None, address: str = ""
+) -> None:
+    """Enqueue a personal email about the event, by default to the user's address."""
+    account = ctx.session.get_one(Account, row.account_id) if event.of_account else None
+    reader = account or user
+    language = (reader.translator if reader else ENGLISH).language
+    if event.email_kind is not None:
+        facts = event.mailed(ctx, reader)
+        outbox.enqueue_personal(ctx, user, address, event.email_kind, facts, language, row)
+
+
+def actor(ctx: Context) -> list[User]:
+    """Return the user who acts; the command line has none."""
+    user = ctx.session.get(User, ctx.actor.user_id) if ctx.actor.user_id is not None else None
+    return [user] if user else []
+
+
+def _write(ctx: Context, account_id: int | None, event: Event) -> EventRow:
+    row = EventRow(
+        account_id=account_id,
+        kind=event.event_kind,
+        at=ctx.now,
+        user_id=ctx.actor.user_id,
+        actor_name=ctx.actor.name,
+        address=ctx.actor.address,
+        timeline=event.line_code(),
+        audit=event.audit_code(),
+        webhook=event.webhook,
+        **event.columns(),
+    )
+    ctx.session.add(row)
+    if event.line_code() or event.email_kind:
+        ctx.session.flush()
+    return row
+
+
+def _repeated(
+    ctx: Context, account_id: int | None, event: Event, *, routine: bool
+) -> EventRow | None:
+    """Return the account's newest line if the event repeats it."""
+    about: dict[str, Any] = event.columns()
+    if account_id is None or event.line_code() is None or event.audit or event.webhook:
+        return None
+    if about.get("attempt_id") is not None:
+        return None
+    last = latest_line(ctx.session, account_id)
+    if last is None or last.timeline != event.line_code():
+        return None
+    account = ctx.session.get_one(Account, account_id)
+    if kinds.line(last, account) != event.line(account):
+        return None
+    if routine:
+        return last
+    if (last.attempt_id, last.top_up_id) != (None, about.get("top_up_id")):
+        return None
+    count_repeat(ctx, last)
+    return last
+
+
+def _deliver(ctx: Context, row: EventRow, event: Event) -> None:
+    account = ctx.session.get_one(Account, row.account_id)
+    if account.has_webhooks:
+        listed = webhooks.of_account(ctx.session, account.id)
+        chosen = [one for one in listed if one.is_on and event.webhook in one.events]
+        webhooks.deliver(ctx, row, chosen)
+
+
+def _email_account(ctx: Context, row: EventRow, event: Event) -> None:
+    account = ctx.session.get_one(Account, row.account_id)
+    if event.email_kind is not None:
+        facts = event.mailed(ctx, account)
+        outbox.enqueue(ctx, account, event.email_kind, event.once, facts, row)
