@@ -70,13 +70,14 @@ lint: .venv/.dev
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/shellcheck .ci/run $$(find deploy tests -name '*.sh')
 	.venv/bin/rumdl check --quiet .
-	@if biome="$$(tests/lint/biome.sh)"; then "$$biome" check --error-on-warnings; fi
+	@if path="$$(tests/lint/node.sh)"; then export PATH="$$path"; \
+	    biome check --error-on-warnings && tests/lint/openapi.sh; fi
 
 format: .venv/.dev
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 	.venv/bin/rumdl fmt --quiet .
-	@if biome="$$(tests/lint/biome.sh)"; then "$$biome" check --write; fi
+	@if path="$$(tests/lint/node.sh)"; then PATH="$$path" biome check --write; fi
 
 # Updates the catalogs from the sources: adds new texts and removes unused ones. Then translate
 # each empty msgstr.

@@ -2,20 +2,49 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
+from tests.factories import AMEX, CHALLENGED_ALWAYS, DECLINING, MASTERCARD, VISA
+from webapp.actions.webhooks.endpoints import send_test
+from webapp.api import OPERATIONS
 from webapp.api.http.codes import CODES
 from webapp.api.openapi.operations import operation_of
-from webapp.api.reference.document import endpoints
+from webapp.api.reference.document import path_of
 from webapp.domain.api_keys.api_key import ApiKey, KeyChoice, Scope
+from webapp.domain.webhooks.endpoint import EventKind
+from webapp.ports import Reply
 
 
 @pytest.fixture
 def spec(client):
     return client.get("/api/v1/openapi.json").json
+
+
+def operations(spec):
+    return [it for methods in spec["paths"].values() for it in methods.values()]
+
+
+def resolved(spec, value):
+    if "$ref" in value:
+        _, _, kind, name = value["$ref"].split("/")
+        return spec["components"][kind][name]
+    return value
+
+
+def validator(spec, schema):
+    return Draft202012Validator({**schema, "components": spec["components"]}, validate_formats=True)
+
+
+def closed(value):
+    """The schema without room for unknown fields."""
+    if isinstance(value, dict):
+        more = {"additionalProperties": False} if "properties" in value else {}
+        return {**{name: closed(it) for name, it in value.items()}, **more}
+    return [closed(it) for it in value] if isinstance(value, list) else value
 
 
 def test_every_endpoint_has_a_description(app):
@@ -38,40 +67,35 @@ def test_a_key_needs_exactly_the_scope_of_the_operation(app, world):
         )
         world.session.add(record)
     world.session.commit()
-    for endpoint in endpoints(app):
-        path = re.sub(r"{\w+}", "1", endpoint.path)
+    for it in OPERATIONS:
+        path = re.sub(r"{\w+}", "1", path_of(it))
         for scope, key in keys.items():
-            answer = app.test_client().open(
-                path, method=endpoint.method, headers={"Authorization": f"Bearer {key}"}
-            )
+            headers = {"Authorization": f"Bearer {key}"}
+            answer = app.test_client().open(path, method=it.method, headers=headers)
             lacks = answer.status_code == 403 and answer.json["code"] == "insufficient_scope"
-            assert lacks is (scope != endpoint.operation.scope), (endpoint.name, scope)
+            assert lacks is (scope != it.scope), (it.name, scope)
 
 
-def test_every_post_can_be_repeated(app):
-    posts = [endpoint for endpoint in endpoints(app) if endpoint.method == "POST"]
-    assert posts
-    assert [endpoint.name for endpoint in posts if not endpoint.repeatable] == []
-
-
-def test_operation_names_are_unique(app):
-    names = [endpoint.name for endpoint in endpoints(app)]
+def test_operation_names_are_unique():
+    names = [it.name for it in OPERATIONS]
     assert len(names) == len(set(names))
 
 
-def test_every_schema_is_valid(spec):
+def test_every_schema_is_valid_and_every_field_described(spec):
     for name, schema in spec["components"]["schemas"].items():
         assert meta.is_valid(schema), name
-        Draft202012Validator({**schema, "components": spec["components"]})
+        validator(spec, schema)
+        for field, of in schema.get("properties", {}).items():
+            assert of["description"], (name, field)
 
 
-def test_every_problem_code_is_described(app, spec):
-    for methods in spec["paths"].values():
-        for operation in methods.values():
-            for status, response in operation["responses"].items():
-                for code in response.get("x-codes", []):
-                    assert CODES[code].status == int(status)
-                    assert f"`{code}`" in response["description"]
+def test_every_problem_code_is_described(spec):
+    for operation in operations(spec):
+        for status, response in operation["responses"].items():
+            described = resolved(spec, response)
+            for code in described.get("x-codes", []):
+                assert CODES[code].status == int(status)
+                assert f"`{code}`" in described["description"]
 
 
 def test_the_document_is_public_and_cacheable(app, spec):
@@ -83,30 +107,76 @@ def test_the_document_is_public_and_cacheable(app, spec):
     assert (again.status_code, again.data) == (304, b"")
 
 
-def test_the_page_lists_every_operation_and_code(app, spec):
+def test_the_page_lists_every_operation_event_and_code(app, spec):
     page = app.test_client().get("/api/docs")
     text = unescape(page.text)
 
     assert page.status_code == 200
     assert not re.search(r'(src|href)="https?://(?!127\.0\.0\.1)', page.text)
-    for path, methods in spec["paths"].items():
+    for path in spec["paths"]:
         assert path in text
-        for operation in methods.values():
-            assert f'id="{operation["operationId"]}"' in text
-            assert operation["summary"] in text
-            for response in operation["responses"].values():
-                for code in response.get("x-codes", []):
-                    assert f'id="problem-{code}"' in text
+    for event in spec["webhooks"]:
+        assert f'id="{event}"' in text
+    for operation in operations(spec):
+        assert f'id="{operation["operationId"]}"' in text
+        assert operation["summary"] in text
+        for response in operation["responses"].values():
+            for code in resolved(spec, response).get("x-codes", []):
+                assert f'id="problem-{code}"' in text
 
 
-def test_examples_match_their_schemas(spec):
-    for methods in spec["paths"].values():
-        for operation in methods.values():
-            for media, content in operation.get("requestBody", {}).get("content", {}).items():
-                assert content["examples"], operation["operationId"]
-                schema = {**content["schema"], "components": spec["components"]}
-                for example in content["examples"].values():
-                    assert Draft202012Validator(schema).is_valid(example["value"]), (
-                        media,
-                        json.dumps(example),
-                    )
+def test_every_request_and_response_has_an_example_that_matches_its_schema(spec):
+    events = [it["post"] for it in spec["webhooks"].values()]
+    for operation in [*operations(spec), *events]:
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for body in bodies:
+            for media, content in resolved(spec, body).get("content", {}).items():
+                found = [it["value"] for it in content.get("examples", {}).values()]
+                for example in found or [content["example"]]:
+                    validator(spec, content["schema"]).validate(example)
+                    assert media == "text/csv" or isinstance(example, dict)
+
+
+def test_no_text_of_the_document_is_a_python_value(app, spec):
+    text = app.test_client().get("/api/v1/openapi.json").text
+    assert not re.search(r"webapp\.|<class|<enum|object at 0x|datetime\.|\bNone[,)]", text)
+
+
+class Inbox:
+    """Accepts every delivery and keeps its body."""
+
+    def __init__(self):
+        self.bodies = []
+
+    def deliver(self, url, headers, body):
+        self.bodies.append(json.loads(body))
+        return Reply(204, "", 1)
+
+
+def test_every_event_is_sent_as_documented(spec, world):
+    """V7: without fields that the document does not name."""
+    inbox = Inbox()
+    world.services = replace(world.services, webhook_sender=inbox)
+    made = world.webhook()
+    *_, declining, asking = world.cards(VISA, MASTERCARD, DECLINING, CHALLENGED_ALWAYS)
+    world.card(AMEX, expiry="12/26")
+    world.remove(world.methods[1])
+    world.refill()
+    world.use("60.00")
+    world.work()
+    world.pay(declining, "30.00")
+    world.conclude(world.pay(asking, "30.00"), give_up=True)
+    send_test(world.ctx, world.account_id, made.endpoint_id)
+    for _ in world.methods:
+        world.next_answer("decline", decline_code="insufficient_funds")
+    world.use("95.00")
+    world.work()
+    world.pass_time(days=10)
+    world.run("deliver webhooks")
+
+    for body in inbox.bodies:
+        content = spec["webhooks"][body["type"]]["post"]["requestBody"]["content"]
+        closed_ = {"components": closed(spec["components"])}
+        schema = {**content["application/json"]["schema"], **closed_}
+        Draft202012Validator(schema, validate_formats=True).validate(body)
+    assert {body["type"] for body in inbox.bodies} == set(spec["webhooks"]) == set(EventKind)

@@ -61,7 +61,7 @@ def test_l3_a_crash_between_effect_and_response_charges_once(program, world, mon
         with monkeypatch.context() as broken:
             broken.setattr(f"webapp.api.http.idempotency.{function}", crash)
             if cut == "before":
-                broken.setattr("webapp.api.http.idempotency.make_response", crash)
+                broken.setattr("webapp.api.http.resource._rendered", crash)
             with pytest.raises(SystemExit):
                 program("POST", path, body, Idempotency_Key=f"key-{n}")
         running = program("POST", path, body, Idempotency_Key=f"key-{n}")

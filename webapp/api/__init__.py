@@ -3,32 +3,40 @@
 from flask import Flask
 
 from webapp.api import (
+    balance,
     holds,
     low_balance,
     payment_methods,
     payments,
     statement,
-    v1,
+    usage,
     v3,
     webhook_endpoints,
 )
+from webapp.api.http import unknown_routes
 from webapp.api.http.rate_limits import RATES, Rates
 from webapp.api.reference import page
 
-MODULES = (
-    v1,
-    holds,
-    payment_methods,
-    low_balance,
-    payments,
-    statement,
-    webhook_endpoints,
-    v3,
-    page,
+RESOURCES = tuple(
+    module.resource
+    for module in (
+        usage,
+        balance,
+        holds,
+        payment_methods,
+        low_balance,
+        payments,
+        statement,
+        webhook_endpoints,
+    )
 )
+OPERATIONS = tuple(operation for resource in RESOURCES for operation in resource.operations)
+
+unknown_routes.init_blueprint(usage.resource.blueprint)
 
 
 def register(app: Flask) -> None:
     app.extensions[RATES] = Rates()
-    for module in MODULES:
-        app.register_blueprint(module.blueprint)
+    app.extensions[page.OPERATIONS] = OPERATIONS
+    for blueprint in (*(it.blueprint for it in RESOURCES), v3.blueprint, page.blueprint):
+        app.register_blueprint(blueprint)

@@ -1,103 +1,123 @@
-"""Parsing and response of usage batches; each record gets its own status (L12)."""
+"""Posting usage, one record or a batch; each record gets its own status (L12)."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from io import BytesIO
 from itertools import islice, repeat
 from typing import Annotated
 
-from flask import Response, jsonify
+from flask import Response, request
+from pydantic import Field
 from werkzeug.exceptions import BadRequest
 
 from webapp.actions.usage.post_usage import UsageReceipt
-from webapp.api.http import problems
+from webapp.api.http import bodies, problems
+from webapp.api.http.authentication import ApiClient
 from webapp.api.http.problems import Problem, ProblemDetails
-from webapp.api.openapi.fields import CURRENCY, DESCRIPTION, MICROS, REFERENCE, Many, Money
+from webapp.api.http.resource import Resource
+from webapp.api.openapi.fields import CURRENCY, DESCRIPTION, INSTANT, MICROS, REFERENCE, Body
+from webapp.api.openapi.operations import CSV, JSON, Group, Link
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage import csv_reader
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.csv_reader import BadHeader, Line
 from webapp.domain.usage.record import Usage, Verdict
+from webapp.extensions import services
+from webapp.reads.records.record import Currency, Money, Open, Record
 
 LARGEST_BATCH = 1_000
-ZERO = decimal_text(0)
 HOW_MANY = f"Must be a list of 1 to {LARGEST_BATCH:,} records"
 
 ONE = {"amount": "12.34", "reference": "call-981", "description": "Ireland mobile"}
 OTHER = {"amount": "0.0215", "reference": "call-982", "occurred_at": "2026-11-22T10:00:00Z"}
-EXAMPLES: Mapping[str, object] = {"one": ONE, "several": {"records": [ONE, OTHER]}}
 CSV_EXAMPLE = "amount,reference,description\n12.34,call-981,Ireland mobile\n0.0215,call-982,\n"
 ONLY_RECORDS = "Send either one record, or only the records field"
 
 
-@dataclass(frozen=True)
-class UsageRecord:
+class UsageRecord(Body):
     """Metered usage to debit from the balance."""
 
-    amount: Annotated[str, MICROS]
-    """The amount to debit: above zero, with at most six decimals; more trailing zeros are ignored.
-    A record above the installation's `USAGE_MAX` (default 1000.00) is refused as `too_large`."""
-    reference: Annotated[str, REFERENCE]
-    """Your reference, unique per account. Usage sent again with the same one is debited once."""
-    description: Annotated[str, DESCRIPTION] | None = None
-    """Text for the statement."""
-    occurred_at: datetime | None = None
-    """When the usage occurred: not in the future, not before the year 2000. Default: now."""
-    currency: Annotated[str, CURRENCY] | None = None
-    """A safety check: a currency other than the account's is refused."""
+    amount: Annotated[str, MICROS] = Field(
+        description="The amount to debit: above zero, with at most six decimals; more trailing "
+        "zeros are ignored. A record above the installation's `USAGE_MAX` (default 1000.00) is "
+        "refused as `too_large`."
+    )
+    reference: Annotated[str, REFERENCE] = Field(
+        description="Your reference, unique per account. Usage sent again with the same one is "
+        "debited once."
+    )
+    description: Annotated[str, DESCRIPTION] | None = Field(
+        None, description="Text for the statement."
+    )
+    occurred_at: Annotated[datetime, INSTANT] | None = Field(
+        None,
+        description="When the usage occurred: not in the future, not before the year 2000. "
+        "Default: now.",
+    )
+    currency: Annotated[str, CURRENCY] | None = Field(
+        None, description="A safety check: a currency other than the account's is refused."
+    )
 
 
-@dataclass(frozen=True)
-class UsageRecords:
+class UsageRecords(Body):
     """A batch of up to 1,000 records. Each is posted or refused independently."""
 
-    records: Annotated[tuple[UsageRecord, ...], Many(1, LARGEST_BATCH)]
-    """The usage records."""
+    records: tuple[UsageRecord, ...] = Field(
+        min_length=1, max_length=LARGEST_BATCH, description="The usage records."
+    )
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(Record):
     """The result of one record."""
 
-    index: int
-    """The record's position in the request, from 0."""
-    reference: str | None
-    """The record's reference; null if it is missing or not a text."""
-    status: Verdict
-    """`posted`; `duplicate`: already posted; `conflict`: already posted with another amount;
-    `invalid`; or `too_large`: above `USAGE_MAX`. Only `posted` records change the balance."""
-    errors: dict[str, str] = field(default_factory=dict)
-    """With status `invalid` or `too_large`: the error of each field."""
+    index: int = Field(description="The record's position in the request, from 0.")
+    reference: str | None = Field(
+        description="The record's reference; null if it is missing or not a text."
+    )
+    status: Open[Verdict] = Field(
+        description="`posted`; `duplicate`: already posted; `conflict`: already posted with "
+        "another amount; `invalid`; or `too_large`: above `USAGE_MAX`. Only `posted` records "
+        "change the balance."
+    )
+    errors: dict[str, str] = Field(
+        {}, description="With status `invalid` or `too_large`: the error of each field."
+    )
 
 
-@dataclass(frozen=True)
-class UsageAnswer:
+Balance = Annotated[
+    Money,
+    Field(
+        description="The balance after this usage and any other usage posted at the same moment."
+    ),
+]
+Records = Annotated[tuple[Judgement, ...], Field(description="The result of each record.")]
+
+
+class UsageAnswer(Record):
     """The result of a usage request."""
 
-    balance: Money
-    """The balance after this usage and any other usage posted at the same moment."""
-    currency: str
-    records: tuple[Judgement, ...]
-    """The result of each record."""
-    index: int = 0
-    """Only if a single record was sent: its index, 0."""
-    reference: str = ""
-    """Only if a single record was sent: its reference."""
-    status: Verdict = Verdict.POSTED
-    """Only if a single record was sent: its status."""
+    balance: Balance
+    currency: Currency
+    records: Records
+    index: int = Field(0, description="Only if a single record was sent: its index, 0.")
+    reference: str = Field("", description="Only if a single record was sent: its reference.")
+    status: Open[Verdict] = Field(
+        Verdict.POSTED, description="Only if a single record was sent: its status."
+    )
 
 
-@dataclass(frozen=True)
 class UsageProblem(ProblemDetails):
     """A usage request of which nothing was posted."""
 
-    balance: Money = ZERO
-    currency: str = ""
-    records: tuple[Judgement, ...] = ()
-    """The result of each record."""
+    balance: Balance = decimal_text(0)
+    currency: Currency = ""
+    records: Records = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +130,39 @@ class Batch:
     usages: tuple[Usage, ...]
     faults: Mapping[int, dict[str, str]]
     """Errors by record index and field."""
+
+
+resource = Resource("usage", Group.USAGE)
+
+
+@resource.post(
+    "/usage",
+    "Post usage",
+    Scope.USAGE_WRITE,
+    status=201,
+    answer=UsageAnswer,
+    body=(UsageRecord, UsageRecords),
+    csv=CSV_EXAMPLE,
+    examples={"one": ONE, "several": {"records": [ONE, OTHER]}},
+    problem=UsageProblem,
+    problems=("conflict", "balance_out_of_range", "too_large"),
+    links={"balance": Link("read_balance")},
+)
+def post_usage(ctx: Context, client: ApiClient) -> Response:
+    """Send one record, or up to 1,000 as JSON or CSV. Each is posted or refused independently.
+
+    The status is 201 if at least one record was posted or all are duplicates, and 409 or 422 if
+    nothing was posted. Usage is never refused for lack of balance.
+    """
+    if request.mimetype == CSV:
+        batch = read_csv(bodies.read_bytes(), client.account_id, client.currency, ctx.now)
+    else:
+        # Its own parser: it reads 1,000 records and keeps the valid ones.
+        batch = read(bodies.read_json(), client.currency, ctx.now)
+    receipt = services().usage_batcher.post_usage(ctx, client.account_id, batch.usages)
+    if receipt.opened_top_up:
+        services().wake()
+    return answer(batch, receipt, client.currency, ctx.policy.usage_max)
 
 
 def read(body: object, currency: str, now: datetime) -> Batch:
@@ -156,9 +209,9 @@ def answer(batch: Batch, receipt: UsageReceipt, currency: str, usage_max: int) -
     if Verdict.POSTED not in verdicts and verdicts != {Verdict.DUPLICATE}:
         return problems.render(_nothing_posted(batch, records, balance))
     alone = records[0] if batch.single else {}
-    response = jsonify({**alone, **balance, "records": records})
-    response.status_code = 201
-    return response
+    # A reference can contain half of a surrogate pair, which this escapes.
+    body = json.dumps({**alone, **balance, "records": records})
+    return Response(body, 201, mimetype=JSON)
 
 
 def _records(body: object) -> tuple[list[object], bool]:

@@ -3,7 +3,6 @@
 Exit codes of `add` and `retry`: 0 paid, 1 refused or declined, 3 outcome pending.
 """
 
-from dataclasses import asdict
 from datetime import datetime
 from secrets import token_hex
 
@@ -46,7 +45,7 @@ def _print(record: PaymentRecord) -> None:
         f"{item.id}: {', '.join(filter(None, (item.method_name, item.state, item.reason)))}"
         for item in record.attempts
     )
-    print_record({**asdict(record), "attempts": attempts})
+    print_record({**record.model_dump(), "attempts": attempts})
 
 
 @commands.command("list")

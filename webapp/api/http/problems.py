@@ -1,16 +1,19 @@
 """Problem details for API errors (RFC 9457). Responses never include a stack trace."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
+from pydantic import Field
 from werkzeug.exceptions import HTTPException
 
 from webapp import outages
 from webapp.domain.shared.errors import Denied, Invalid, NotFound, Refusal, Stale, TooOften
 from webapp.extensions import db
+from webapp.reads.records.record import Record
 
 MEDIA_TYPE = "application/problem+json"
 SERVER_ERROR = "Unexpected server error. Try again: usage with the same reference is posted once."
@@ -32,20 +35,17 @@ class Problem:
         return HTTPStatus(self.status).phrase
 
 
-@dataclass(frozen=True)
-class ProblemDetails:
+class ProblemDetails(Record):
     """An error (RFC 9457)."""
 
-    type: str
-    title: str
-    """The reason phrase of the HTTP status."""
-    status: int
-    detail: str
-    """A sentence for people. Its wording may change."""
-    code: str
-    """A stable code for programs. New codes may be added."""
-    errors: dict[str, str] = field(default_factory=dict)
-    """With code `invalid` or `too_large`: the error of each field."""
+    type: str = Field(description="Always `about:blank`; use `code`.")
+    title: str = Field(description="The reason phrase of the HTTP status.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="A sentence for people. Its wording may change.")
+    code: str = Field(description="A stable code for programs. Codes may be added.")
+    errors: dict[str, str] = Field(
+        {}, description="With code `invalid` or `too_large`: the error of each field."
+    )
 
 
 def of(error: Exception) -> Problem:
@@ -72,18 +72,19 @@ def of(error: Exception) -> Problem:
     return Problem(500, SERVER_ERROR, "internal_error")
 
 
+def body(problem: Problem) -> dict[str, object]:
+    return {
+        **problem.members,
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+    }
+
+
 def render(problem: Problem) -> Response:
-    response = jsonify(
-        {
-            **problem.members,
-            "type": "about:blank",
-            "title": problem.title,
-            "status": problem.status,
-            "detail": problem.detail,
-            "code": problem.code,
-        }
-    )
-    response.status_code, response.mimetype = problem.status, MEDIA_TYPE
+    response = Response(json.dumps(body(problem)), problem.status, mimetype=MEDIA_TYPE)
     response.headers.update(problem.headers)
     return response
 

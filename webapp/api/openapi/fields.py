@@ -1,16 +1,15 @@
-"""JSON value types: each has a parser and the JSON Schema of what it accepts.
+"""Request bodies and the types of their fields: each parses a value and has a JSON Schema."""
 
-Keeping both in one place keeps the document and the validation the same.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from re import compile as pattern
-from typing import Annotated, Protocol
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, StrictBool
+from pydantic import WithJsonSchema as Schema
 
 from webapp.domain.shared import money
-from webapp.domain.shared.money import DecimalText
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import DESCRIPTION_LENGTH, REFERENCE_LENGTH
 
@@ -22,121 +21,27 @@ _BLANK = r"\s\u0085\ufeff\u0000-\u001f"
 _INSTANT = pattern(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
 
 
-class Bad(ValueError):
-    """An invalid value; `str()` is a sentence for the client."""
+class Body(BaseModel):
+    """A request body. Unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Kind(Protocol):
-    @property
-    def schema(self) -> Mapping[str, object]: ...
+def whole(least: int, most: int) -> tuple[BeforeValidator, Schema]:
+    """Validator and schema of a whole number, for `Annotated[int, *whole(1, 10)]`."""
 
-    def read(self, value: object) -> object:
-        """Parse a JSON value. Raises `Bad`."""
-
-
-@dataclass(frozen=True, eq=False)
-class ReadOnly:
-    """A value that appears only in responses."""
-
-    schema: Mapping[str, object]
-
-    def read(self, value: object) -> object:
-        raise Bad("This cannot be set")
-
-
-@dataclass(frozen=True)
-class Amount:
-    """A decimal string above zero, parsed to micros. JSON numbers are refused (L1)."""
-
-    places: int
-
-    @property
-    def schema(self) -> Mapping[str, object]:
-        # At least one digit is not zero. Amounts above `money.LARGEST` have more than nine digits.
-        zeros = "0{0,30}" if self.places == money.USAGE_PLACES else ""
-        written = rf"^(?=.*[1-9])[0-9]{{1,9}}(\.[0-9]{{1,{self.places}}}{zeros})?$"
-        schema = {"type": "string", "format": "decimal", "pattern": written}
-        return schema | {"examples": ["100.00"]}
-
-    def read(self, value: object) -> int:
-        try:
-            return money.parse(value, self.places)
-        except money.BadAmount as fault:
-            raise Bad(str(fault)) from None
-
-
-class Switch:
-    schema: Mapping[str, object] = {"type": "boolean"}
-
-    def read(self, value: object) -> bool:
-        if not isinstance(value, bool):
-            raise Bad("Must be true or false")
+    def read(value: object) -> int:
+        # JSON Schema treats 1.0 as an integer, too. A bool is an int in Python.
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(f"Must be a whole number from {least} to {most:,}")
         return value
 
-
-@dataclass(frozen=True)
-class Whole:
-    least: int = 0
-    most: int = LARGEST_ID
-
-    @property
-    def schema(self) -> Mapping[str, object]:
-        return {"type": "integer", "minimum": self.least, "maximum": self.most}
-
-    def read(self, value: object) -> int:
-        # `bodies` parses all numbers as floats; JSON Schema also treats 1.0 as an integer.
-        number = int(value) if isinstance(value, float) and value.is_integer() else None
-        if number is None or not self.least <= number <= self.most:
-            raise Bad(f"Must be a whole number from {self.least} to {self.most:,}")
-        return number
+    return BeforeValidator(read), Schema({"type": "integer", "minimum": least, "maximum": most})
 
 
-class Instant:
-    schema: Mapping[str, object] = {
-        "type": "string",
-        "format": "date-time",
-        "examples": ["2026-11-22T10:00:00Z"],
-    }
-
-    def read(self, value: object) -> datetime:
-        if isinstance(value, str) and _INSTANT.fullmatch(value):
-            try:
-                return datetime.fromisoformat(value.upper()).astimezone(UTC)
-            except (ValueError, OverflowError):
-                pass
-        raise Bad("Must be a date and time such as 2026-11-22T10:00:00Z")
-
-
-@dataclass(frozen=True)
-class Many:
-    """Bounds on the length of a list."""
-
-    least: int
-    most: int
-
-
-CENTS = Amount(money.PAYMENT_PLACES)
-MICROS = Amount(money.USAGE_PLACES)
-
-Cents = Annotated[int, CENTS]
-"""An amount with two decimals, for payments, thresholds and limits."""
-
-DECIMAL = ReadOnly(
-    {
-        "type": "string",
-        "format": "decimal",
-        "pattern": r"^-?[0-9]+\.[0-9]{2,6}$",
-        "examples": ["63.40"],
-    }
-)
-"""`DecimalText` in a response."""
-
-Money = DecimalText
-
-Id = Annotated[int, Whole(1)]
-
-
-def text(longest: int, *, filled: bool) -> Mapping[str, object]:
+def text(longest: int, *, filled: bool) -> dict[str, object]:
     """Schema of a text without control characters; `filled` requires a non-blank character."""
     some = rf"[^{_BLANK}][^\u0000-\u001f]*" if filled else ""
     written = rf"^[^\u0000-\u001f]*{some}$"
@@ -145,21 +50,40 @@ def text(longest: int, *, filled: bool) -> Mapping[str, object]:
     )
 
 
-class Reference:
-    """The client's own reference of a usage record or hold, stripped of surrounding blanks."""
+def _amount(places: int) -> Schema:
+    # At least one digit is not zero. Amounts above `money.LARGEST` have more than nine digits.
+    zeros = "0{0,30}" if places == money.USAGE_PLACES else ""
+    written = rf"^(?=.*[1-9])[0-9]{{1,9}}(\.[0-9]{{1,{places}}}{zeros})?$"
+    schema = {"type": "string", "format": "decimal", "pattern": written, "examples": ["100.00"]}
+    return Schema(schema)
 
-    schema: Mapping[str, object] = {
-        **text(REFERENCE_LENGTH, filled=True),
-        "examples": ["call-981"],
-    }
 
-    def read(self, value: object) -> str:
+def _instant(value: object) -> datetime:
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
         try:
-            return usage.read_reference(value)
-        except ValueError as fault:
-            raise Bad(str(fault)) from None
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise ValueError("Must be a date and time such as 2026-11-22T10:00:00Z")
 
 
-CURRENCY = ReadOnly({"type": "string", "format": "currency", "examples": ["USD"]})
-REFERENCE = ReadOnly({**text(REFERENCE_LENGTH, filled=True), "examples": ["call-981"]})
-DESCRIPTION = ReadOnly(text(DESCRIPTION_LENGTH, filled=False))
+def reader(read: Callable[..., object], **options: object) -> PlainValidator:
+    """Validate with a function that takes any value and raises `ValueError` with a sentence."""
+    return PlainValidator(partial(read, **options))
+
+
+MICROS, CENTS = _amount(money.USAGE_PLACES), _amount(money.PAYMENT_PLACES)
+REFERENCE = Schema({**text(REFERENCE_LENGTH, filled=True), "examples": ["call-981"]})
+DESCRIPTION = Schema(text(DESCRIPTION_LENGTH, filled=False))
+CURRENCY = Schema({"type": "string", "format": "currency", "examples": ["USD"]})
+INSTANT = Schema({"type": "string", "format": "date-time", "examples": ["2026-11-22T10:00:00Z"]})
+
+Switch = StrictBool
+Micros = Annotated[int, reader(money.parse, places=money.USAGE_PLACES), MICROS]
+"""A decimal string above zero with up to six decimals, in micros. Numbers are refused (L1)."""
+Cents = Annotated[int, reader(money.parse), CENTS]
+"""A decimal string above zero with up to two decimals, in micros."""
+Id = Annotated[int, *whole(1, LARGEST_ID)]
+Instant = Annotated[datetime, reader(_instant), INSTANT]
+Reference = Annotated[str, reader(usage.read_reference), REFERENCE]
+"""The client's own reference of a usage record or hold, stripped of surrounding blanks."""

@@ -1,18 +1,9 @@
-"""`@operation`: the OpenAPI description of an endpoint, placed on its handler.
+"""What the OpenAPI document says about each endpoint; `http.resource` registers both at once."""
 
-`reference.document` collects all of them. Example:
-
-@blueprint.get("/balance")
-@operation("Read the balance", Group.BALANCE, Scope.BALANCE_READ, answer=Balance)
-def read_balance() -> ResponseReturnValue:
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
-
-View = TypeVar("View", bound=Callable[..., Any])
+from typing import Any
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -43,42 +34,47 @@ class Link:
 
 @dataclass(frozen=True)
 class Operation:
-    summary: str
+    method: str
+    path: str
+    """With the parameters in Flask's notation: `/api/v1/holds/<path:reference>`."""
+    name: str
+    """The handler's name, which is the operation id."""
     group: Group
+    summary: str
     scope: str
     """The scope that the API key needs."""
+    words: str
+    """The description, from the handler's docstring."""
     answer: Any = None
     """Type of the success response; None without a body."""
     status: int = 200
-    also: Mapping[int, tuple[str, Any]] = field(default_factory=dict)
-    """Other success statuses, each with its description and type."""
-    body: Any = None
-    """Type of the request body, or a union of types."""
+    also: Mapping[int, str] = field(default_factory=dict)
+    """Other success statuses, each with its description."""
+    body: tuple[Any, ...] = ()
+    """Types of the request body, of which it must match one."""
     body_is_optional: bool = False
+    query: Any = None
+    """Type of the query parameters."""
     csv: str = ""
     """Example of a CSV body, if CSV is accepted too."""
     examples: Mapping[str, object] = field(default_factory=dict)
     """Example bodies by name; the reference page shows the first."""
-    query: type | None = None
     problems: tuple[str, ...] = ()
     """Problem codes in addition to those that `document.codes_of` derives."""
     problem: Any = None
     """Type of the 409, 412 and 422 responses, if they extend `ProblemDetails`."""
     if_match: bool = False
     """The request requires `If-Match`."""
-    has_etag: bool = False
     links: Mapping[str, Link] = field(default_factory=dict)
-    words: str = ""
-    """The description, from the handler's docstring."""
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it accepts an `Idempotency-Key`."""
+        return self.method == "POST"
 
-def operation(summary: str, group: Group, scope: str, **more: Any) -> Callable[[View], View]:
-    def describe(view: View) -> View:
-        words = " ".join((view.__doc__ or "").split())
-        view.operation = Operation(summary, group, scope, words=words, **more)  # type: ignore[attr-defined]
-        return view
-
-    return describe
+    @property
+    def has_etag(self) -> bool:
+        return self.method == "GET" or self.if_match
 
 
 def operation_of(view: object) -> Operation | None:

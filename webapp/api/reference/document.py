@@ -1,274 +1,250 @@
-"""The OpenAPI 3.1 document, built from the endpoints' `@operation` descriptions."""
+"""The OpenAPI 3.1 document, built from the operations; pydantic describes bodies and answers."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask
-from werkzeug.routing import IntegerConverter, Rule
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from webapp.api.http import idempotency, problems
+from webapp.api.http import problems
 from webapp.api.http.codes import CODES
-from webapp.api.openapi.fields import REFERENCE, Whole
-from webapp.api.openapi.operations import CSV, JSON, Group, Operation, operation_of
-from webapp.api.openapi.schemas import Schemas
-
-VERSION = "1.0.0"
-
-ABOUT = """\
-The Ballast API manages a prepaid account: post usage, read the balance, and do the same as on the
-account's billing pages.
-
-**Authentication.** Send `Authorization: Bearer KEY`. A key has scopes; each operation names the
-scope that it requires.
-
-**Amounts** are decimal strings, never numbers: `"12.34"`. Usage can have six decimals, payments and
-settings two.
-
-**Dates and times** are in UTC, as in `2026-11-22T10:00:00Z`.
-
-**Errors** are `application/problem+json` (RFC 9457). `code` is stable and meant for programs;
-`detail` is a sentence for people and may change.
-
-**Idempotency.** Every POST accepts an `Idempotency-Key`, which you choose. For 24 hours, the same
-key with the same request returns the same response without a second effect. The same key with a
-different request returns 409. A refused request has no effect, and its key can be used again. A
-usage record is also identified by its `reference`, permanently.
-
-**Caching and concurrency.** Reads return an `ETag`; with `If-None-Match`, an unchanged resource
-returns 304. Replacing the settings or the order of methods requires `If-Match` with the `ETag` of
-your last read.
-
-**Pagination.** Lists return the newest items first and a `next_cursor`. Send it as `cursor` to get
-the next page; on the last page it is null.
-
-**Rate limits.** The `RateLimit-Policy` and `RateLimit` headers state the key's quota and what is
-left of it.
-
-**Versioning.** Within `/api/v1`, fields, operations and problem codes may be added but are never
-removed or renamed; ignore those you do not know. Anything that will be retired is marked
-`deprecated` here and sends `Deprecation` and `Sunset` headers for at least twelve months before.
-"""
+from webapp.api.http.problems import Problem, ProblemDetails
+from webapp.api.openapi.fields import REFERENCE
+from webapp.api.openapi.operations import CSV, JSON, Group, Operation
+from webapp.api.reference.components import (
+    ABOUT,
+    ALWAYS,
+    HEADERS,
+    ID,
+    KEY,
+    PARAMETERS,
+    PATH_PARAMETERS,
+    REF,
+    SHARED,
+    TAGS,
+    VERSION,
+)
+from webapp.api.reference.examples import EXAMPLES
+from webapp.api.reference.webhooks import WEBHOOKS, event_type, example
+from webapp.domain.webhooks.endpoint import EventKind
 
 
-PATH_PARAMETERS = {
-    "reference": "The reference of the hold.",
-    "method_id": "The id of the payment method.",
-    "payment_id": "The id of the payment.",
-    "endpoint_id": "The id of the webhook endpoint.",
-    "delivery_id": "The id of the delivery.",
-}
+class Schemas(GenerateJsonSchema):
+    """Pydantic's schemas, without the titles that it makes of field names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        described = super().default_schema(schema)
+        # An answer's field that can be absent has no default; null is the default of all others.
+        if self.mode == "serialization" or described.get("default", 0) is None:
+            described.pop("default", None)
+        return described
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    method: str
-    path: str
-    name: str
-    """The handler's name, which is the operation id."""
-    rule: Rule
-    operation: Operation
-    repeatable: bool
-    """Whether it accepts an `Idempotency-Key`."""
-
-
-def endpoints(app: Flask) -> Iterator[Endpoint]:
-    """All endpoints, by group and then in the order of the code."""
-    found = []
-    for order, rule in enumerate(app.url_map.iter_rules()):
-        view = app.view_functions.get(rule.endpoint)
-        if (operation := operation_of(view)) is None or rule.methods is None:
-            continue
-        [method] = rule.methods - {"HEAD", "OPTIONS"}
-        name = rule.endpoint.rpartition(".")[2]
-        again = getattr(view, "is_repeatable", False)
-        found.append((order, Endpoint(method, _path(rule), name, rule, operation, again)))
-    groups = list(Group)
-    found.sort(key=lambda item: (groups.index(item[1].operation.group), item[0]))
-    return (endpoint for _, endpoint in found)
-
-
-def build(app: Flask, address: str) -> dict[str, Any]:
+def build(operations: Iterable[Operation], address: str) -> dict[str, Any]:
     """Build the document; `address` is the installation's base URL."""
-    schemas = Schemas()
-    schemas.of(problems.ProblemDetails)
+    ordered = sorted(operations, key=lambda it: list(Group).index(it.group))
     paths: dict[str, dict[str, object]] = {}
-    groups = []
-    for endpoint in endpoints(app):
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
-        if endpoint.operation.group not in groups:
-            groups.append(endpoint.operation.group)
+    for it in ordered:
+        paths.setdefault(path_of(it), {})[it.method.lower()] = _operation(it)
+    info = {"title": "Ballast API", "version": VERSION, "description": ABOUT}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Ballast API", "version": VERSION, "description": ABOUT},
+        "info": info | {"license": {"name": "MIT", "identifier": "MIT"}},
         "servers": [{"url": address}],
-        "tags": [{"name": str(group)} for group in groups],
+        "tags": [{"name": str(group), "description": words} for group, words in TAGS.items()],
         "paths": paths,
+        "webhooks": {str(kind): {"post": _webhook(kind)} for kind in WEBHOOKS},
         "components": {
-            "schemas": dict(sorted(schemas.named.items())),
-            "securitySchemes": {
-                "key": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "An API key. Create one under Settings > API keys.",
-                }
-            },
+            "schemas": _schemas(ordered),
+            "parameters": PARAMETERS,
+            "headers": HEADERS,
+            "responses": {_shared(it): _problem(it, codes) for it, codes in SHARED.items()},
+            "securitySchemes": {"key": KEY},
         },
         "security": [{"key": []}],
     }
 
 
-def codes_of(endpoint: Endpoint) -> list[str]:
+def path_of(it: Operation) -> str:
+    """The path in OpenAPI's notation."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", it.path)
+
+
+def codes_of(it: Operation) -> list[str]:
     """All problem codes that the operation can return, in the order of `CODES`."""
-    operation = endpoint.operation
-    codes = {"unauthorized", "insufficient_scope", "address_not_allowed", "too_many_requests"}
-    codes |= {"internal_error", "updating", "unavailable", *operation.problems}
-    if operation.body is not None:
+    codes = {*ALWAYS, *it.problems}
+    if it.body:
         codes |= {"bad_request", "request_entity_too_large", "unsupported_media_type", "invalid"}
-    if operation.query is not None or endpoint.repeatable:
+    if it.query is not None or it.is_repeatable:
         codes.add("invalid")
-    if endpoint.repeatable:
+    if it.is_repeatable:
         codes |= {"idempotency_key_reused", "idempotency_in_progress"}
-    if endpoint.rule.arguments:
+    if "<" in it.path:
         codes |= {"not_found", "method_not_allowed"}
-    if operation.if_match:
+    if it.if_match:
         codes |= {"stale", "precondition_required"}
     return [code for code in CODES if code in codes]
 
 
-def _path(rule: Rule) -> str:
-    return "".join(f"{{{text}}}" if is_name else text for is_name, text in rule._trace[1:])  # noqa: SLF001
+def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
+    sent = [body for it in operations for body in it.body]
+    answers = [shape for it in operations for shape in (it.answer, it.problem) if shape]
+    answers += [ProblemDetails, *(event_type(kind) for kind in WEBHOOKS)]
+    found = _defs(answers, "serialization") | _defs(sent, "validation")
+    for query in filter(None, (it.query for it in operations)):
+        found |= _described(query).get("$defs", {})
+    for schema in found.values():
+        for field in schema.get("properties", {}).values():
+            if "x-extensible-enum" in repr(field):
+                field["description"] += " Values may be added."
+    return dict(sorted(found.items()))
 
 
-def _operation(endpoint: Endpoint, schemas: Schemas) -> dict[str, object]:
-    operation = endpoint.operation
-    result: dict[str, object] = {
-        "operationId": endpoint.name,
-        "tags": [str(operation.group)],
-        "summary": operation.summary,
-        "security": [{"key": [str(operation.scope)]}],
+def _defs(models: Iterable[Any], mode: JsonSchemaMode) -> dict[str, Any]:
+    pairs = [(model, mode) for model in dict.fromkeys(models)]
+    _, found = models_json_schema(pairs, ref_template=REF, schema_generator=Schemas)
+    return {
+        name: schema
+        for name, schema in found["$defs"].items()
+        # An answer's enums stand where they are used, because their values may grow.
+        if mode == "validation" or "enum" not in schema
     }
-    if operation.words:
-        result["description"] = operation.words
-    if parameters := [*_parameters(endpoint, schemas)]:
-        result["parameters"] = parameters
-    if operation.body is not None:
-        result["requestBody"] = _body(operation, schemas)
-    result["responses"] = _answers(endpoint, schemas)
-    return result
 
 
-def _parameters(endpoint: Endpoint, schemas: Schemas) -> Iterator[dict[str, object]]:
-    operation = endpoint.operation
-    for name in sorted(endpoint.rule.arguments):
-        whole = isinstance(endpoint.rule._converters[name], IntegerConverter)  # noqa: SLF001
-        schema = dict((Whole(1) if whole else REFERENCE).schema)
+def _described(query: Any) -> dict[str, Any]:
+    described: dict[str, Any] = query.model_json_schema(ref_template=REF, schema_generator=Schemas)
+    return described
+
+
+def _operation(it: Operation) -> dict[str, object]:
+    described: dict[str, object] = {
+        "operationId": it.name,
+        "tags": [str(it.group)],
+        "summary": it.summary,
+        "description": it.words,
+        "security": [{"key": [str(it.scope)]}],
+        "responses": dict(_responses(it)),
+    }
+    if parameters := [*_parameters(it)]:
+        described["parameters"] = parameters
+    if it.body:
+        described["requestBody"] = _body(it)
+    return described
+
+
+def _parameters(it: Operation) -> Iterator[dict[str, object]]:
+    for converter, name in re.findall(r"<(?:(\w+):)?(\w+)>", it.path):
+        whole = converter == "int"
         yield {
             "name": name,
             "in": "path",
             "required": True,
             "description": PATH_PARAMETERS[name],
-            "schema": schema,
+            "schema": ID if whole else REFERENCE.json_schema,
+            "example": 12 if whole else "call-983",
         }
-    if operation.query is not None:
-        for name, schema in schemas.parameters(operation.query).items():
-            words = schema.pop("description", "")
-            yield {"name": name, "in": "query", "description": words, "schema": schema}
-    if endpoint.repeatable:
-        yield {
-            "name": idempotency.HEADER,
-            "in": "header",
-            "description": "A unique value of your choice. Use a new one for each new request.",
-            "schema": {"type": "string", "pattern": f"^{idempotency.PATTERN}$"},
-        }
-    if operation.if_match:
-        yield {
-            "name": "If-Match",
-            "in": "header",
-            "required": True,
-            "description": "The `ETag` of your last read.",
-            "schema": {"type": "string", "minLength": 1, "examples": ['"7"']},
-        }
+    if it.query is not None:
+        for name, schema in _described(it.query)["properties"].items():
+            yield {"name": name, "in": "query", "description": schema.pop("description")} | {
+                "schema": schema
+            }
+    if it.is_repeatable:
+        yield {"$ref": "#/components/parameters/IdempotencyKey"}
+    if it.if_match:
+        yield {"$ref": "#/components/parameters/IfMatch"}
 
 
-def _body(operation: Operation, schemas: Schemas) -> dict[str, object]:
-    with schemas.closed():
-        schema = schemas.of(operation.body)
-    media: dict[str, object] = {"schema": schema}
-    if operation.examples:
-        media["examples"] = {name: {"value": value} for name, value in operation.examples.items()}
-    content: dict[str, object] = {JSON: media}
-    if operation.csv:
+def _body(it: Operation) -> dict[str, object]:
+    shapes = [_ref(body) for body in it.body]
+    examples = {name: {"value": value} for name, value in it.examples.items()}
+    schema = shapes[0] if len(shapes) == 1 else {"oneOf": shapes}
+    content: dict[str, object] = {JSON: {"schema": schema, "examples": examples}}
+    if it.csv:
         lines = {"type": "string", "format": "csv"}
-        content[CSV] = {"schema": lines, "examples": {"csv": {"value": operation.csv}}}
-    return {"required": not operation.body_is_optional, "content": content}
+        content[CSV] = {"schema": lines, "examples": {"csv": {"value": it.csv}}}
+    return {"required": not it.body_is_optional, "content": content}
 
 
-def _answers(endpoint: Endpoint, schemas: Schemas) -> dict[str, object]:
-    operation = endpoint.operation
-    result: dict[str, object] = {
-        str(operation.status): _success(
-            endpoint, HTTPStatus(operation.status).phrase, operation.answer, schemas
-        )
-    }
-    for status, (when, shape) in operation.also.items():
-        result[str(status)] = _success(endpoint, when, shape, schemas)
-    if operation.has_etag and endpoint.method == "GET":
-        result["304"] = {"description": "The resource is unchanged."}
-    by_status: dict[int, list[str]] = {}
-    for code in codes_of(endpoint):
-        by_status.setdefault(CODES[code].status, []).append(code)
+def _responses(it: Operation) -> Iterator[tuple[str, object]]:
+    yield str(it.status), _success(it, HTTPStatus(it.status).phrase)
+    for status, when in it.also.items():
+        yield str(status), _success(it, when)
+    if it.method == "GET":
+        yield "304", {"description": "The resource is unchanged."}
+    by_status: dict[int, tuple[str, ...]] = {}
+    for code in codes_of(it):
+        by_status[CODES[code].status] = (*by_status.get(CODES[code].status, ()), code)
     for status, codes in sorted(by_status.items()):
-        shape = (
-            operation.problem
-            if operation.problem and status in (409, 412, 422)
-            else problems.ProblemDetails
-        )
-        result[str(status)] = _problem(status, codes, schemas.of(shape))
-    return result
+        own = it.problem if status in (409, 412, 422) else None
+        if own is None and SHARED.get(status) == codes:
+            yield str(status), {"$ref": f"#/components/responses/{_shared(status)}"}
+        else:
+            yield str(status), _problem(status, codes, own or ProblemDetails)
 
 
-def _success(endpoint: Endpoint, when: str, shape: object, schemas: Schemas) -> dict[str, object]:
-    result: dict[str, object] = {"description": when, "headers": _headers(endpoint.operation)}
-    if shape is not None:
-        result["content"] = {JSON: {"schema": schemas.of(shape)}}
-    if endpoint.operation.links:
-        result["links"] = {
+def _success(it: Operation, when: str) -> dict[str, object]:
+    headers = ["RateLimit-Policy", "RateLimit", *(["ETag"] if it.has_etag else [])]
+    response: dict[str, object] = {"description": when, "headers": _headers(headers)}
+    if it.answer:
+        shown = EXAMPLES[it.answer].model_dump(mode="json", exclude_unset=True)
+        response["content"] = {JSON: {"schema": _ref(it.answer), "example": shown}}
+    if it.links:
+        response["links"] = {
             name: {
                 "operationId": link.operation,
                 "parameters": {link.parameter: f"$response.body#{link.at}"} if link.at else {},
             }
-            for name, link in endpoint.operation.links.items()
+            for name, link in it.links.items()
         }
-    return result
+    return response
 
 
-def _headers(operation: Operation) -> dict[str, object]:
-    text = {"type": "string"}
-    headers: dict[str, object] = {
-        "RateLimit-Policy": {
-            "description": "The quota of requests (`q`) per window in seconds (`w`).",
-            "schema": text,
-        },
-        "RateLimit": {
-            "description": "The requests left (`r`) and the seconds until the window ends (`t`).",
-            "schema": text,
-        },
-    }
-    if operation.has_etag:
-        headers["ETag"] = {"description": "The version of the resource.", "schema": text}
-    return headers
-
-
-def _problem(status: int, codes: list[str], schema: Mapping[str, object]) -> dict[str, object]:
-    result: dict[str, object] = {
+def _problem(status: int, codes: Sequence[str], shape: Any = ProblemDetails) -> dict[str, object]:
+    examples = {}
+    for code in codes:
+        shown = problems.body(Problem(status, CODES[code].meaning.replace("`", ""), code))
+        if code in ("invalid", "too_large"):
+            shown |= {"errors": {"amount": "Must be above zero"}}
+        examples[code] = {"value": shown}
+    response: dict[str, object] = {
         "description": "\n".join(f"- `{code}`: {CODES[code].meaning}" for code in codes),
-        "content": {problems.MEDIA_TYPE: {"schema": dict(schema)}},
-        "x-codes": codes,
+        "content": {problems.MEDIA_TYPE: {"schema": _ref(shape), "examples": examples}},
+        "x-codes": list(codes),
     }
-    if status in (429, 503):
-        result["headers"] = {
-            "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}
-        }
-    return result
+    return response | ({"headers": _headers(["Retry-After"])} if status in (429, 503) else {})
+
+
+def _webhook(kind: EventKind) -> dict[str, object]:
+    sent = {
+        "schema": _ref(event_type(kind)),
+        "example": example(kind).model_dump(mode="json"),
+    }
+    return {
+        "operationId": f"on_{kind.replace('.', '_')}",
+        "tags": [str(Group.WEBHOOKS)],
+        "summary": WEBHOOKS[kind].when,
+        "description": "Signed as specified by Standard Webhooks. An event can arrive twice.",
+        "security": [],
+        "requestBody": {"required": True, "content": {JSON: sent}},
+        "responses": {
+            "2XX": {"description": "Received."},
+            "410": {"description": "The endpoint is switched off."},
+            "default": {"description": "The event is sent again later."},
+        },
+    }
+
+
+def _ref(model: Any) -> dict[str, object]:
+    return {"$ref": REF.format(model=model.__name__)}
+
+
+def _headers(names: Iterable[str]) -> dict[str, object]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _shared(status: int) -> str:
+    return HTTPStatus(status).phrase.title().replace(" ", "")

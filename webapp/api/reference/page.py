@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup, escape
 
-from webapp.api.http.codes import CODES, Code
+from webapp.api.http.codes import CODES
 from webapp.api.openapi.operations import JSON
 from webapp.api.reference import document
 from webapp.extensions import services
@@ -18,6 +18,9 @@ from webapp.extensions import services
 blueprint = Blueprint("api_reference", __name__, url_prefix="/api")
 
 Json = Mapping[str, Any]
+
+OPERATIONS = "api_operations"
+"""Key of the operations in `app.extensions`."""
 
 WRITTEN = "api_document"
 """Key of the serialized document in `app.extensions`."""
@@ -35,16 +38,27 @@ def openapi() -> ResponseReturnValue:
 
 @blueprint.get("/docs", endpoint="page")
 def page() -> ResponseReturnValue:
-    spec = _document()
+    spec = Reference(json.loads(_written()))
+    info = spec.document["info"]
     return render_template(
         "api_reference/index.html",
-        title=spec["info"]["title"],
-        version=spec["info"]["version"],
-        about=[_prose(text) for text in spec["info"]["description"].split("\n\n")],
-        groups=list(_groups(spec)),
-        codes=_codes(spec),
-        objects=list(_objects(spec)),
+        title=info["title"],
+        version=info["version"],
+        about=[_prose(text) for text in info["description"].split("\n\n")],
+        groups=list(spec.groups()),
+        webhooks=[spec.webhook(name, it["post"]) for name, it in spec.document["webhooks"].items()],
+        codes=[(name, it.status, _prose(it.meaning)) for name, it in CODES.items()],
+        objects=list(spec.objects()),
     )
+
+
+def _written() -> str:
+    """The serialized document, built once per process."""
+    kept = current_app.extensions
+    if WRITTEN not in kept:
+        spec = document.build(kept[OPERATIONS], services().settings.base_url)
+        kept[WRITTEN] = json.dumps(spec, indent=1, ensure_ascii=False)
+    return str(kept[WRITTEN])
 
 
 @dataclass(frozen=True)
@@ -59,13 +73,13 @@ class FieldRow:
 class AnswerRow:
     status: str
     words: Markup
-    codes: tuple[tuple[str, Code], ...]
     fields: tuple[FieldRow, ...]
+    example: str
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An operation on the reference page."""
+    """An operation or a webhook on the reference page."""
 
     name: str
     method: str
@@ -77,172 +91,130 @@ class Entry:
     bodies: tuple[tuple[FieldRow, ...], ...]
     """The fields of each alternative body type."""
     example: str
-    """A curl command."""
+    """A curl command; a webhook's body."""
     answers: tuple[AnswerRow, ...]
-    problems: tuple[AnswerRow, ...]
+    codes: tuple[str, ...]
 
 
-def _document() -> dict[str, Any]:
-    return cast(dict[str, Any], json.loads(_written()))
+@dataclass(frozen=True)
+class Reference:
+    """The rows of the page, read from the document."""
 
+    document: Json
 
-def _written() -> str:
-    """The serialized document, built once per process."""
-    kept = current_app.extensions
-    if WRITTEN not in kept:
-        app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        spec = document.build(app, services().settings.base_url)
-        kept[WRITTEN] = json.dumps(spec, indent=1, ensure_ascii=False)
-    return str(kept[WRITTEN])
+    def groups(self) -> Iterator[tuple[str, Markup, list[Entry]]]:
+        operations = [
+            (path, method.upper(), operation)
+            for path, methods in self.document["paths"].items()
+            for method, operation in methods.items()
+        ]
+        for tag in self.document["tags"]:
+            mine = [self.entry(*it) for it in operations if tag["name"] in it[2]["tags"]]
+            yield tag["name"], _prose(tag["description"]), mine
 
-
-def _groups(spec: Json) -> Iterator[tuple[str, list[Entry]]]:
-    for tag in spec["tags"]:
-        yield (
-            tag["name"],
-            [
-                _entry(spec, method.upper(), path, operation)
-                for path, methods in spec["paths"].items()
-                for method, operation in methods.items()
-                if tag["name"] in operation["tags"]
-            ],
+    def entry(self, path: str, method: str, operation: Json) -> Entry:
+        parameters = [self._resolved(it) for it in operation.get("parameters", ())]
+        responses = {status: self._resolved(it) for status, it in operation["responses"].items()}
+        content = operation.get("requestBody", {}).get("content", {}).get(JSON, {})
+        schema = content.get("schema", {})
+        return Entry(
+            name=operation["operationId"],
+            method=method,
+            path=path,
+            summary=operation["summary"],
+            words=_prose(operation["description"]),
+            scope=operation["security"][0]["key"][0],
+            parameters=tuple(
+                self._row(it["name"], {**it["schema"], **it}, it.get("required", False))
+                for it in parameters
+            ),
+            bodies=tuple(self._fields(it) for it in schema.get("oneOf", [schema]) if it),
+            example=self._curl(path, method, parameters, content),
+            answers=tuple(
+                self._answer(status, it) for status, it in responses.items() if status < "4"
+            ),
+            codes=tuple(code for it in responses.values() for code in it.get("x-codes", ())),
         )
 
+    def webhook(self, name: str, operation: Json) -> Entry:
+        content = operation["requestBody"]["content"][JSON]
+        fields = self._fields(content["schema"])
+        summary, words = operation["summary"], _prose(operation["description"])
+        sent = _json(content["example"])
+        return Entry(name, "POST", name, summary, words, "", (), (fields,), sent, (), ())
 
-def _codes(spec: Json) -> list[tuple[str, int, Markup]]:
-    """The problem codes that at least one operation can return."""
-    used = {
-        code
-        for methods in spec["paths"].values()
-        for operation in methods.values()
-        for answer in operation["responses"].values()
-        for code in answer.get("x-codes", [])
-    }
-    return [(n, code.status, _prose(code.meaning)) for n, code in CODES.items() if n in used]
+    def objects(self) -> Iterator[tuple[str, Markup, tuple[FieldRow, ...]]]:
+        """Objects that are referenced from other objects."""
+        shapes = self.document["components"]["schemas"]
+        for name in sorted(set(re.findall(r"#/components/schemas/(\w+)", json.dumps(shapes)))):
+            if "properties" in shapes[name]:
+                yield name, _prose(shapes[name]["description"]), self._fields(shapes[name])
 
+    def _answer(self, status: str, response: Json) -> AnswerRow:
+        content = response.get("content", {}).get(JSON, {})
+        fields = self._fields(content["schema"]) if content else ()
+        example = _json(content["example"]) if content else ""
+        return AnswerRow(status, _prose(response["description"]), fields, example)
 
-def _entry(spec: Json, method: str, path: str, operation: Json) -> Entry:
-    content = operation.get("requestBody", {}).get("content", {})
-    sent = content.get(JSON, {})
-    answers = [
-        _answer(spec, status, response) for status, response in operation["responses"].items()
-    ]
-    return Entry(
-        name=operation["operationId"],
-        method=method,
-        path=path,
-        summary=operation["summary"],
-        words=_prose(operation.get("description", "")),
-        scope=operation["security"][0]["key"][0],
-        parameters=tuple(
-            _row(
-                spec,
-                item["name"],
-                item["schema"],
-                item.get("required", False),
-                item.get("description"),
-            )
-            for item in operation.get("parameters", [])
-        ),
-        bodies=tuple(tuple(_fields(spec, item)) for item in _shapes(sent.get("schema", {}))),
-        example=_example(spec, method, path, operation, content),
-        answers=tuple(item for item in answers if item.status < "4"),
-        problems=tuple(item for item in answers if item.status >= "4"),
-    )
+    def _fields(self, schema: Json) -> tuple[FieldRow, ...]:
+        shape = self._resolved(schema)
+        return tuple(
+            self._row(name, of, name in shape.get("required", ()))
+            for name, of in shape["properties"].items()
+        )
 
+    def _row(self, name: str, schema: Json, required: bool) -> FieldRow:
+        return FieldRow(name, self._type(schema), required, _prose(schema["description"]))
 
-def _answer(spec: Json, status: str, response: Json) -> AnswerRow:
-    codes = response.get("x-codes", [])
-    shape = response.get("content", {}).get(JSON, {}).get("schema", {})
-    return AnswerRow(
-        status=status,
-        words=_prose("" if codes else response["description"]),
-        codes=tuple((code, CODES[code]) for code in codes),
-        fields=tuple(_fields(spec, shape)),
-    )
+    def _type(self, schema: Json) -> Markup:
+        if "anyOf" in schema:
+            return Markup(" or ").join(self._type(one) for one in schema["anyOf"])
+        resolved = self._resolved(schema)
+        if "properties" in resolved:
+            name = schema["$ref"].rpartition("/")[2]
+            return Markup('<a href="#object-{}">{}</a>').format(name, name)
+        if resolved["type"] == "array":
+            return Markup("list of {}").format(self._type(resolved["items"]))
+        if words := resolved.get("enum") or resolved.get("x-extensible-enum"):
+            return escape(", ".join(words))
+        known = FORMATS.get(resolved.get("format", ""), str(resolved["type"]))
+        longest = f", at most {resolved['maxLength']} characters" if "maxLength" in resolved else ""
+        return escape(known + longest)
 
+    def _resolved(self, value: Json) -> Json:
+        if "$ref" not in value:
+            return value
+        found: Any = self.document
+        for part in value["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        return cast(Json, found)
 
-def _shapes(schema: Json) -> list[Json]:
-    return schema.get("oneOf", [schema] if schema else [])
-
-
-def _objects(spec: Json) -> Iterator[tuple[str, Markup, tuple[FieldRow, ...]]]:
-    """Objects that are referenced from other objects."""
-    shapes = spec["components"]["schemas"]
-    for name in sorted(set(_named_in(shapes))):
-        shape = shapes[name]
-        yield name, _prose(shape.get("description", "")), tuple(_fields(spec, shape))
-
-
-def _named_in(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        if "$ref" in value:
-            yield value["$ref"].rpartition("/")[2]
-        value = list(value.values())
-    if isinstance(value, list):
-        for part in value:
-            yield from _named_in(part)
+    def _curl(self, path: str, method: str, parameters: list[Json], content: Json) -> str:
+        named = re.sub(r"\{(\w+)\}", lambda found: f"${found[1].upper()}", path)
+        address = self.document["servers"][0]["url"] + named
+        lines = [f"curl {address}" if method == "GET" else f"curl -X {method} {address}"]
+        lines.append('-H "Authorization: Bearer $KEY"')
+        needed = [it for it in parameters if it["in"] == "header" and it.get("required")]
+        lines += [f"-H '{it['name']}: {it['example']}'" for it in needed]
+        if content:
+            value = next(iter(content["examples"].values()))["value"]
+            lines.append(f'-H "Content-Type: {JSON}"')
+            lines.append(f"-d '{json.dumps(value, ensure_ascii=False)}'")
+        return " \\\n  ".join(lines)
 
 
-def _fields(spec: Json, schema: Json) -> Iterator[FieldRow]:
-    """The rows of an object's fields."""
-    shape = _resolved(spec, schema)
-    for name, of in shape.get("properties", {}).items():
-        yield _row(spec, name, of, name in shape.get("required", ()), of.get("description"))
-
-
-def _row(spec: Json, name: str, schema: Json, required: bool, words: str | None) -> FieldRow:
-    return FieldRow(name, _type(spec, schema), required, _prose(words or ""))
-
-
-def _type(spec: Json, schema: Json) -> Markup:
-    if "anyOf" in schema:
-        return Markup(" or ").join(_type(spec, one) for one in schema["anyOf"])
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return Markup('<a href="#object-{}">{}</a>').format(name, name)
-    if schema.get("type") == "array":
-        return Markup("list of {}").format(_type(spec, schema["items"]))
-    if "enum" in schema:
-        return escape(", ".join(schema["enum"]))
-    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    named = FORMATS.get(schema.get("format", ""), "string")
-    name = escape(" or ".join(named if item == "string" else item for item in types))
-    if "maxLength" in schema:
-        name += f", at most {schema['maxLength']} characters"
-    return name
-
-
-def _resolved(spec: Json, schema: Json) -> Json:
-    ref = schema.get("$ref", "")
-    return spec["components"]["schemas"][ref.rpartition("/")[2]] if ref else schema
-
-
-def _example(spec: Json, method: str, path: str, operation: Json, content: Json) -> str:
-    named = re.sub(r"\{(\w+)\}", lambda found: f"${found[1].upper()}", path)
-    address = spec["servers"][0]["url"] + named
-    lines = [f"curl {address}" if method == "GET" else f"curl -X {method} {address}"]
-    lines.append('-H "Authorization: Bearer $KEY"')
-    lines += [
-        f"-H '{item['name']}: {item['schema']['examples'][0]}'"
-        for item in operation.get("parameters", [])
-        if item["in"] == "header" and item.get("required")
-    ]
-    examples = content.get(JSON, {}).get("examples", {})
-    if examples:
-        value = next(iter(examples.values()))["value"]
-        lines.append(f'-H "Content-Type: {JSON}"')
-        lines.append(f"-d '{json.dumps(value, ensure_ascii=False)}'")
-    return " \\\n  ".join(lines)
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _prose(text: str) -> Markup:
     """Render the two marks used in descriptions: `code` and **strong**."""
     pieces = []
-    for at, piece in enumerate(text.strip().split("`")):
-        if at % 2:
-            pieces.append(Markup("<code>{}</code>").format(piece))
-            continue
-        for under, run in enumerate(piece.split("**")):
-            pieces.append(Markup("<strong>{}</strong>").format(run) if under % 2 else escape(run))
+    for piece in re.split(r"(`.+?`|\*\*.+?\*\*)", text.strip()):
+        if piece.startswith("`"):
+            pieces.append(Markup("<code>{}</code>").format(piece[1:-1]))
+        elif piece.startswith("**"):
+            pieces.append(Markup("<strong>{}</strong>").format(piece[2:-2]))
+        else:
+            pieces.append(escape(piece))
     return Markup("").join(pieces)

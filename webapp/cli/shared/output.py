@@ -22,6 +22,7 @@ from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.extensions import db, services
 from webapp.ports import MailServerUnavailable
+from webapp.reads.records.record import Record
 from webapp.supervisor import sentence_of
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
@@ -91,6 +92,8 @@ def sentence(line: Line) -> Show:
 
 
 def _fields(record: Any) -> Mapping[str, Any]:
+    if isinstance(record, Record):
+        return record.model_dump()
     return asdict(record) if is_dataclass(record) else record  # type: ignore[arg-type]
 
 
@@ -195,7 +198,7 @@ def print_record(record: Any) -> None:
 
 
 def _plain(value: object) -> object:
-    if is_dataclass(value):
+    if isinstance(value, Record) or is_dataclass(value):
         return _fields(value)
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,8 +1,6 @@
 """The decision timeline for programs (E1), with the forecast (T13)."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
@@ -13,30 +11,29 @@ from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.reads.records.pages import page_of
+from webapp.reads.records.record import Id, Instant, NextCursor, Record
 
 
-@dataclass(frozen=True)
-class DecisionRecord:
+class DecisionRecord(Record):
     """A decision about charging, with its reason."""
 
-    id: int
-    code: str
-    """Stable: `charged`, `all_suspended`, `cap_reached`… New ones may be added."""
-    sentence: str
-    times: int
-    """Number of times the same decision was repeated in a row."""
-    first_at: datetime
-    last_at: datetime
+    id: Id
+    code: str = Field(
+        description="Stable: `charged`, `all_suspended`, `cap_reached`… Codes may be added.",
+        examples=["charged"],
+    )
+    sentence: str = Field(description="The decision and its reason, as a sentence for people.")
+    times: int = Field(description="How often the same decision was repeated in a row.")
+    first_at: Instant = Field(description="When the decision was first made.")
+    last_at: Instant = Field(description="When the decision was last repeated.")
 
 
-@dataclass(frozen=True)
-class ActivityPage:
+class ActivityPage(Record):
     """A page of decisions, newest first."""
 
-    next: str
-    """What happens when the balance falls below the threshold."""
-    decisions: tuple[DecisionRecord, ...]
-    next_cursor: str | None
+    next: str = Field(description="What happens when the balance falls below the threshold.")
+    decisions: tuple[DecisionRecord, ...] = Field(description="The decisions on this page.")
+    next_cursor: NextCursor
 
 
 def read_activity(ctx: Context, account_id: int, before: int | None, limit: int) -> ActivityPage:
@@ -49,12 +46,12 @@ def read_activity(ctx: Context, account_id: int, before: int | None, limit: int)
         next=plain(what_happens_next(at, account.show)),
         decisions=tuple(
             DecisionRecord(
-                one.id,
-                one.timeline or "",
-                kinds.line(one, account),
-                one.times,
-                one.at,
-                one.last_at,
+                id=one.id,
+                code=one.timeline or "",
+                sentence=kinds.line(one, account),
+                times=one.times,
+                first_at=one.at,
+                last_at=one.last_at,
             )
             for one in shown
         ),

@@ -1,59 +1,54 @@
 """Payment methods for programs."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from pydantic import Field
 
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import MethodKind, MethodStatus, PaymentMethod
 from webapp.domain.shared.context import Context
+from webapp.reads.records.record import Id, Instant, Open, Record
 
 
-@dataclass(frozen=True)
-class MethodRecord:
+class MethodRecord(Record):
     """A saved card or PayPal agreement."""
 
-    id: int
-    position: int
-    """1-based; 1 is the primary, which is charged first."""
-    kind: MethodKind
-    name: str
-    """Display name: `Visa •••• 4242`."""
-    brand: str
-    last4: str
-    expires: str
-    """`08/28`; empty for PayPal."""
-    auto_charge: bool
-    """The customer's consent to automatic charges."""
-    status: MethodStatus
-    """Only `ready` methods are charged automatically. `suspended` ends by itself; `barred` and
-    `rested` end when the customer pays with the method."""
-    suspended_until: datetime | None
-    """Set only while `auto_charge` is on."""
-    reason: str
-    """Why the method is suspended or barred, in plain words; if `auto_charge` is off, why the last
-    payment failed."""
-    added_at: datetime
+    id: Id
+    position: int = Field(description="1-based; 1 is the primary, which is charged first.")
+    kind: Open[MethodKind] = Field(description="The kind of the payment method.")
+    name: str = Field(description="Display name: `Visa •••• 4242`.")
+    brand: str = Field(description="The card's brand; empty for PayPal.")
+    last4: str = Field(description="The card's last four digits; empty for PayPal.")
+    expires: str = Field(description="`08/28`; empty for PayPal.")
+    auto_charge: bool = Field(description="The customer's consent to automatic charges.")
+    status: Open[MethodStatus] = Field(
+        description="Only `ready` methods are charged automatically. `suspended` ends by itself; "
+        "`barred` and `rested` end when the customer pays with the method."
+    )
+    suspended_until: Instant | None = Field(description="Set only while `auto_charge` is on.")
+    reason: str = Field(
+        description="Why the method is suspended or barred, in plain words; if `auto_charge` is "
+        "off, why the last payment failed."
+    )
+    added_at: Instant = Field(description="When the method was added.")
 
 
-@dataclass(frozen=True)
-class MethodList:
+class MethodList(Record):
     """Payment methods in the customer's order."""
 
-    payment_methods: tuple[MethodRecord, ...]
+    payment_methods: tuple[MethodRecord, ...] = Field(description="All payment methods.")
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(Record):
     """The order in which payment methods are charged."""
 
-    order: tuple[int, ...]
-    """Ids of payment methods."""
+    order: tuple[int, ...] = Field(description="Ids of payment methods.")
 
 
 def read_methods(ctx: Context, account_id: int) -> MethodList:
     listed = payment_methods.listed(ctx.session, account_id)
-    return MethodList(tuple(method_record(method, ctx.now) for method in listed))
+    return MethodList(payment_methods=tuple(method_record(method, ctx.now) for method in listed))
 
 
 def read_method(ctx: Context, account_id: int, method_id: int) -> MethodRecord:
@@ -62,7 +57,8 @@ def read_method(ctx: Context, account_id: int, method_id: int) -> MethodRecord:
 
 
 def read_order(ctx: Context, account_id: int) -> Order:
-    return Order(tuple(method.id for method in payment_methods.listed(ctx.session, account_id)))
+    listed = payment_methods.listed(ctx.session, account_id)
+    return Order(order=tuple(method.id for method in listed))
 
 
 def method_record(method: PaymentMethod, now: datetime) -> MethodRecord:

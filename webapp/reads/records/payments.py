@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
@@ -10,51 +11,55 @@ from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentKind, PaymentState
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
-from webapp.domain.shared.money import DecimalText, decimal_text
+from webapp.domain.shared.money import decimal_text
 from webapp.reads.records.pages import page_of
+from webapp.reads.records.record import (
+    Amount,
+    Currency,
+    Id,
+    Instant,
+    NextCursor,
+    Open,
+    Record,
+)
 
 
-@dataclass(frozen=True)
-class AttemptRecord:
+class AttemptRecord(Record):
     """One request to a processor, with one method."""
 
-    id: int
-    payment_method: int | None
-    method_name: str
-    state: AttemptState
-    """`started`, `unknown`, `refused` and `challenged` may still take money."""
-    reason: str
-    """Decline reason in plain words."""
-    started_at: datetime
-    answered_at: datetime | None
+    id: Id
+    payment_method: int | None = Field(description="The id of the payment method.")
+    method_name: str = Field(
+        description="The name of the payment method, such as `Visa •••• 4242`."
+    )
+    state: Open[AttemptState] = Field(
+        description="`started`, `unknown`, `refused` and `challenged` may still take money."
+    )
+    reason: str = Field(description="Decline reason in plain words.")
+    started_at: Instant = Field(description="When the attempt started.")
+    answered_at: Instant | None = Field(description="When the processor answered; null before.")
 
 
-@dataclass(frozen=True)
-class PaymentRecord:
+class PaymentRecord(Record):
     """A payment of one amount, with one or more attempts."""
 
-    id: int
-    reference: str
-    """Reference shown to people: `P-000012`."""
-    kind: PaymentKind
-    state: PaymentState
-    """`open`: the outcome is unknown."""
-    amount: DecimalText
-    currency: str
-    note: str
-    """Reason of an adjustment."""
-    created_at: datetime
-    settled_at: datetime | None
-    attempts: tuple[AttemptRecord, ...]
-    """Oldest first; at most one is paid."""
+    id: Id
+    reference: str = Field(description="Reference shown to people: `P-000012`.")
+    kind: Open[PaymentKind] = Field(description="Why the payment was made.")
+    state: Open[PaymentState] = Field(description="`open`: the outcome is unknown.")
+    amount: Amount
+    currency: Currency
+    note: str = Field(description="Reason of an adjustment.")
+    created_at: Instant = Field(description="When the payment was created.")
+    settled_at: Instant | None = Field(description="When the outcome was settled; null before.")
+    attempts: tuple[AttemptRecord, ...] = Field(description="Oldest first; at most one is paid.")
 
 
-@dataclass(frozen=True)
-class PaymentPage:
+class PaymentPage(Record):
     """A page of payments, newest first."""
 
-    payments: tuple[PaymentRecord, ...]
-    next_cursor: str | None
+    payments: tuple[PaymentRecord, ...] = Field(description="The payments on this page.")
+    next_cursor: NextCursor
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,8 @@ def read_payments(
     if only.until is not None:
         query = query.where(Payment.created_at < only.until)
     shown, cursor = page_of(ctx, query, Payment.id, before, limit)
-    return PaymentPage(tuple(payment_record(payment) for payment in shown), cursor)
+    records = tuple(payment_record(payment) for payment in shown)
+    return PaymentPage(payments=records, next_cursor=cursor)
 
 
 def find_payment(ctx: Context, account_id: int, payment_id: int) -> Payment:

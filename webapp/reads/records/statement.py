@@ -1,41 +1,37 @@
 """The ledger for programs."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import Field
 from sqlalchemy import select
 
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.money import DecimalText, decimal_text
+from webapp.domain.shared.money import decimal_text
 from webapp.reads.records.pages import page_of
+from webapp.reads.records.record import Id, Instant, Money, NextCursor, Open, Record
 
 
-@dataclass(frozen=True)
-class EntryRecord:
+class EntryRecord(Record):
     """A ledger entry. Entries never change."""
 
-    id: int
-    kind: EntryKind
-    amount: DecimalText
-    """Negative for a debit."""
-    balance_after: DecimalText
-    reference: str | None
-    """For usage, the meter's reference."""
-    description: str
-    payment: int | None
-    """Id of the payment behind the entry."""
-    occurred_at: datetime
-    posted_at: datetime
+    id: Id
+    kind: Open[EntryKind] = Field(description="What was posted.")
+    amount: Money = Field(description="Negative for a debit.")
+    balance_after: Money = Field(description="The balance after this entry.")
+    reference: str | None = Field(description="For usage, the meter's reference.")
+    description: str = Field(description="The text for the statement.")
+    payment: int | None = Field(description="Id of the payment behind the entry.")
+    occurred_at: Instant = Field(description="When it occurred.")
+    posted_at: Instant = Field(description="When it was posted to the ledger.")
 
 
-@dataclass(frozen=True)
-class StatementPage:
+class StatementPage(Record):
     """A page of ledger entries, newest first."""
 
-    entries: tuple[EntryRecord, ...]
-    next_cursor: str | None
+    entries: tuple[EntryRecord, ...] = Field(description="The ledger entries on this page.")
+    next_cursor: NextCursor
 
 
 def read_statement(
@@ -56,7 +52,8 @@ def read_statement(
     pairs = ctx.session.execute(select(Attempt.id, Attempt.payment_id).where(Attempt.id.in_(named)))
     payments = {attempt_id: payment_id for attempt_id, payment_id in pairs}  # noqa: C416
     return StatementPage(
-        tuple(_entry(entry, payments.get(entry.attempt_id or 0)) for entry in shown), cursor
+        entries=tuple(_entry(entry, payments.get(entry.attempt_id or 0)) for entry in shown),
+        next_cursor=cursor,
     )
 
 

@@ -1,8 +1,6 @@
 """Webhook endpoints and deliveries for programs."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
@@ -11,60 +9,59 @@ from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import Delivery, DeliveryState, Ended, Endpoint
 from webapp.reads.records.pages import page_of
+from webapp.reads.records.record import Id, Instant, NextCursor, Open, Record
 
 
-@dataclass(frozen=True)
-class EndpointRecord:
+class EndpointRecord(Record):
     """A webhook endpoint. Its signing secret is returned only when it is created or rotated."""
 
-    id: int
-    url: str
-    name: str
-    events: tuple[str, ...]
-    on: bool
-    ended: Ended | None
-    """Why it is off: `by_hand`, `failing` for days, or `gone` (it answered 410)."""
-    failing_since: datetime | None
-    """Time of the first failure since the last success."""
-    created_at: datetime
+    id: Id
+    url: str = Field(description="The URL of the webhook endpoint.")
+    name: str = Field(description="The name, shown next to the URL.")
+    events: tuple[str, ...] = Field(description="The names of the events that are sent.")
+    on: bool = Field(description="Whether it is switched on.")
+    ended: Open[Ended] | None = Field(
+        description="Why it is off: `by_hand`, `failing` for days, or `gone` (it answered 410)."
+    )
+    failing_since: Instant | None = Field(
+        description="Time of the first failure since the last success."
+    )
+    created_at: Instant = Field(description="When the endpoint was added.")
 
 
-@dataclass(frozen=True)
-class EndpointList:
-    webhook_endpoints: tuple[EndpointRecord, ...]
+class EndpointList(Record):
+    """The account's webhook endpoints."""
+
+    webhook_endpoints: tuple[EndpointRecord, ...] = Field(description="All webhook endpoints.")
 
 
-@dataclass(frozen=True)
-class DeliveryRecord:
+class DeliveryRecord(Record):
     """The delivery of one event to one endpoint."""
 
-    id: int
-    event: str
-    message_id: str
-    """The `webhook-id` of its requests."""
-    state: DeliveryState
-    """`owed`: it is sent at `next_try_at`."""
-    tries: int
-    status: int | None
-    """HTTP status of the last response."""
-    trouble: str
-    """Error or response text of the last attempt."""
-    created_at: datetime
-    last_try_at: datetime | None
-    next_try_at: datetime | None
+    id: Id
+    event: str = Field(description="The name of the event.")
+    message_id: str = Field(description="The `webhook-id` of its requests.")
+    state: Open[DeliveryState] = Field(description="`owed`: it is sent at `next_try_at`.")
+    tries: int = Field(description="The number of delivery attempts.")
+    status: int | None = Field(description="HTTP status of the last response.")
+    trouble: str = Field(description="Error or response text of the last attempt.")
+    created_at: Instant = Field(description="When the event occurred.")
+    last_try_at: Instant | None = Field(description="When the last delivery attempt was made.")
+    next_try_at: Instant | None = Field(
+        description="When the next delivery attempt is due; null if there is none."
+    )
 
 
-@dataclass(frozen=True)
-class DeliveryPage:
+class DeliveryPage(Record):
     """A page of deliveries, newest first."""
 
-    deliveries: tuple[DeliveryRecord, ...]
-    next_cursor: str | None
+    deliveries: tuple[DeliveryRecord, ...] = Field(description="The deliveries on this page.")
+    next_cursor: NextCursor
 
 
 def read_endpoints(ctx: Context, account_id: int) -> EndpointList:
     found = webhooks.of_account(ctx.session, account_id)
-    return EndpointList(tuple(endpoint_record(one) for one in found))
+    return EndpointList(webhook_endpoints=tuple(endpoint_record(one) for one in found))
 
 
 def read_endpoint(ctx: Context, account_id: int, endpoint_id: int) -> EndpointRecord:
@@ -80,7 +77,8 @@ def read_deliveries(
     query = select(Delivery).where(Delivery.endpoint_id == endpoint_id)
     query = query.options(joinedload(Delivery.event))
     shown, cursor = page_of(ctx, query, Delivery.id, before, limit)
-    return DeliveryPage(tuple(delivery_record(one) for one in shown), cursor)
+    records = tuple(delivery_record(one) for one in shown)
+    return DeliveryPage(deliveries=records, next_cursor=cursor)
 
 
 def endpoint_record(endpoint: Endpoint) -> EndpointRecord:

@@ -1,0 +1,114 @@
+"""The parts of the OpenAPI document that do not depend on operations."""
+
+from webapp.api.http import idempotency
+from webapp.api.http.codes import CODES
+from webapp.api.openapi.fields import LARGEST_ID
+from webapp.api.openapi.operations import Group
+
+VERSION = "1.0.0"
+
+ABOUT = """\
+The Ballast API manages a prepaid account: post usage, read the balance, and do the same as on the
+account's billing pages.
+
+**Authentication.** Send `Authorization: Bearer KEY`. A key has scopes; each operation names the
+scope that it requires.
+
+**Amounts** are decimal strings, never numbers: `"12.34"`. Usage can have six decimals, payments and
+settings two.
+
+**Dates and times** are in UTC, as in `2026-11-22T10:00:00Z`.
+
+**Errors** are `application/problem+json` (RFC 9457). `code` is stable and meant for programs;
+`detail` is a sentence for people and may change.
+
+**Idempotency.** Every POST accepts an `Idempotency-Key`, which you choose. For 24 hours, the same
+key with the same request returns the same response without a second effect. The same key with a
+different request returns 409. A refused request has no effect, and its key can be used again. A
+usage record is also identified by its `reference`, permanently.
+
+**Caching and concurrency.** Reads return an `ETag`; with `If-None-Match`, an unchanged resource
+returns 304. Replacing the settings or the order of methods requires `If-Match` with the `ETag` of
+your last read.
+
+**New values.** A text whose description says that values may be added is not an enum: treat a value
+that you do not know like the nearest case that you do.
+
+**Pagination.** Lists return the newest items first and a `next_cursor`. Send it as `cursor` to get
+the next page; on the last page it is null.
+
+**Rate limits.** The `RateLimit-Policy` and `RateLimit` headers state the key's quota and what is
+left of it.
+
+**Versioning.** Within `/api/v1`, fields, operations and problem codes may be added but are never
+removed or renamed; ignore those you do not know. Anything that will be retired is marked
+`deprecated` here and sends `Deprecation` and `Sunset` headers for at least twelve months before.
+"""
+
+
+PATH_PARAMETERS = {
+    "reference": "The reference of the hold.",
+    "method_id": "The id of the payment method.",
+    "payment_id": "The id of the payment.",
+    "endpoint_id": "The id of the webhook endpoint.",
+    "delivery_id": "The id of the delivery.",
+}
+REF = "#/components/schemas/{model}"
+ID = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
+
+PARAMETERS = {
+    "IdempotencyKey": {
+        "name": idempotency.HEADER,
+        "in": "header",
+        "description": "A unique value of your choice. Use a new one for each new request.",
+        "schema": {"type": "string", "pattern": f"^{idempotency.PATTERN}$"},
+        "example": "4b7c0e2a",
+    },
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "required": True,
+        "description": "The `ETag` of your last read.",
+        "schema": {"type": "string", "minLength": 1},
+        "example": '"7"',
+    },
+}
+HEADERS = {
+    name: {"description": words, "schema": {"type": "string"}, "example": example_}
+    for name, words, example_ in (
+        ("RateLimit-Policy", "The quota (`q`) in a window of `w` seconds.", '"usage";q=6000;w=60'),
+        (
+            "RateLimit",
+            "The requests left (`r`), and for how long (`t`).",
+            '"usage";r=5999;t=60',
+        ),
+        ("ETag", "The version of the resource.", '"7"'),
+        ("Retry-After", "Seconds to wait.", "30"),
+    )
+}
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key. Create one under Settings > API keys.",
+}
+TAGS = {
+    Group.USAGE: "Debit metered usage from the balance.",
+    Group.BALANCE: "The exact balance, and what is held for calls in progress.",
+    Group.HOLDS: "Reserve the expected cost of a call or job in progress.",
+    Group.METHODS: "Which saved methods are charged, and in which order.",
+    Group.SETTINGS: "When the balance is refilled, and when people are notified.",
+    Group.PAYMENTS: "Add funds, retry a failed payment, and read what was charged.",
+    Group.STATEMENT: "The ledger, and the reason of each decision about charging.",
+    Group.WEBHOOKS: "Where events are sent, and what was delivered.",
+}
+ALWAYS = {
+    *("unauthorized", "insufficient_scope", "address_not_allowed", "too_many_requests"),
+    *("internal_error", "updating", "unavailable"),
+}
+"""Problem codes of every operation."""
+
+SHARED = {
+    status: tuple(code for code, it in CODES.items() if it.status == status)
+    for status in sorted({it.status for it in CODES.values()} - {409, 422})
+}
+"""Problem codes of the statuses whose response is the same in every operation."""

@@ -1,0 +1,148 @@
+"""An example of each answer. A field that is missing or of the wrong type stops the import."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from webapp.api import low_balance
+from webapp.api.balance import Balance
+from webapp.api.holds import HoldList, HoldRecord, OpenHold
+from webapp.api.low_balance import SettingsRecord
+from webapp.api.payments import PaymentAnswer
+from webapp.api.usage import ONE, Judgement, UsageAnswer
+from webapp.api.webhook_endpoints import NewEndpoint
+from webapp.domain.ledger import EntryKind
+from webapp.domain.payment_methods.payment_method import MethodKind, MethodStatus
+from webapp.domain.payments.payment import AttemptState, PaymentKind, PaymentState
+from webapp.domain.shared.money import DecimalText as Text
+from webapp.domain.usage.holds import HoldState
+from webapp.domain.usage.record import Verdict
+from webapp.domain.webhooks.endpoint import DeliveryState, EventKind
+from webapp.reads.records.activity import ActivityPage, DecisionRecord
+from webapp.reads.records.methods import MethodList, MethodRecord, Order
+from webapp.reads.records.payments import AttemptRecord, PaymentPage, PaymentRecord
+from webapp.reads.records.record import Record
+from webapp.reads.records.statement import EntryRecord, StatementPage
+from webapp.reads.records.webhooks import DeliveryPage, DeliveryRecord, EndpointList, EndpointRecord
+
+AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
+SOON = AT + timedelta(seconds=2)
+
+_POSTED = Judgement(index=0, reference=ONE["reference"], status=Verdict.POSTED)
+_HELD: dict[str, Any] = {
+    "reference": "call-983",
+    "amount": Text("3.20"),
+    "opened_at": AT,
+    "expires_at": AT + timedelta(hours=1),
+}
+_METHOD = MethodRecord(
+    id=7,
+    position=1,
+    kind=MethodKind.CARD,
+    name="Visa •••• 4242",
+    brand="Visa",
+    last4="4242",
+    expires="08/28",
+    auto_charge=True,
+    status=MethodStatus.READY,
+    suspended_until=None,
+    reason="",
+    added_at=AT,
+)
+_PAYMENT = PaymentRecord(
+    id=12,
+    reference="P-000012",
+    kind=PaymentKind.AUTOMATIC,
+    state=PaymentState.PAID,
+    amount=Text("100.00"),
+    currency="USD",
+    note="",
+    created_at=AT,
+    settled_at=SOON,
+    attempts=(
+        AttemptRecord(
+            id=17,
+            payment_method=7,
+            method_name="Visa •••• 4242",
+            state=AttemptState.PAID,
+            reason="",
+            started_at=AT,
+            answered_at=SOON,
+        ),
+    ),
+)
+_ENDPOINT = EndpointRecord(
+    id=3,
+    url="https://example.com/hooks",
+    name="",
+    events=(EventKind.PAYMENT_SUCCEEDED, EventKind.BALANCE_LOW),
+    on=True,
+    ended=None,
+    failing_since=None,
+    created_at=AT,
+)
+_DELIVERY = DeliveryRecord(
+    id=41,
+    event=EventKind.PAYMENT_SUCCEEDED,
+    message_id="evt_000000000012",
+    state=DeliveryState.DELIVERED,
+    tries=1,
+    status=204,
+    trouble="",
+    created_at=AT,
+    last_try_at=SOON,
+    next_try_at=None,
+)
+_ENTRY = EntryRecord(
+    id=230,
+    kind=EntryKind.USAGE,
+    amount=Text("-12.34"),
+    balance_after=Text("87.66"),
+    reference=ONE["reference"],
+    description="Ireland mobile",
+    payment=None,
+    occurred_at=AT,
+    posted_at=AT,
+)
+_DECISION = DecisionRecord(
+    id=58,
+    code="charged",
+    sentence="$100.00 paid with Visa •••• 4242. The balance is $143.40.",
+    times=1,
+    first_at=AT,
+    last_at=AT,
+)
+
+EXAMPLES: Mapping[type[Record], Record] = {
+    type(answer): answer
+    for answer in (
+        UsageAnswer(**vars(_POSTED), balance=Text("87.66"), currency="USD", records=(_POSTED,)),
+        Balance(balance=Text("87.66"), currency="USD", held=Text("3.20"), available=Text("84.46")),
+        HoldRecord(
+            **_HELD,
+            state=HoldState.OPEN,
+            ended_at=None,
+            balance=Text("87.66"),
+            available=Text("84.46"),
+            currency="USD",
+        ),
+        HoldList(holds=(OpenHold(**_HELD),)),
+        _METHOD,
+        MethodList(payment_methods=(_METHOD,)),
+        Order(order=(7, 5)),
+        SettingsRecord(**low_balance.EXAMPLE),
+        PaymentAnswer(**vars(_PAYMENT), authentication_url=None),
+        PaymentPage(payments=(_PAYMENT,), next_cursor="12"),
+        StatementPage(entries=(_ENTRY,), next_cursor="230"),
+        ActivityPage(
+            next="Below $50.00: charge $100.00 to Visa •••• 4242.",
+            decisions=(_DECISION,),
+            next_cursor=None,
+        ),
+        _ENDPOINT,
+        EndpointList(webhook_endpoints=(_ENDPOINT,)),
+        NewEndpoint(id=3, url=_ENDPOINT.url, secret="whsec_…"),
+        _DELIVERY,
+        DeliveryPage(deliveries=(_DELIVERY,), next_cursor=None),
+    )
+}

@@ -1,0 +1,158 @@
+"""The bodies of webhook events, for the document. `domain.webhooks` writes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import Field, create_model
+
+from webapp.api import low_balance
+from webapp.api.openapi import tables
+from webapp.domain.payments.payment import PaymentKind
+from webapp.domain.shared.money import DecimalText
+from webapp.domain.top_ups.settings import FIELDS
+from webapp.domain.webhooks.endpoint import EventKind
+from webapp.reads.records.record import Amount, Currency, Instant, Money, Open, Record
+
+AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
+class WebhookEvent(Record):
+    """An event, as it is sent to webhook endpoints."""
+
+    type: Open[EventKind] = Field(description="The name of the event.")
+    id: str = Field(description="The same in all deliveries of the event; also `webhook-id`.")
+    timestamp: Instant = Field(description="When the event occurred.")
+    account: int = Field(description="The id of the account.")
+
+
+class BalanceData(Record):
+    """The balance after the event."""
+
+    balance: Money = Field(description="The account's balance.")
+    balance_currency: Currency
+
+
+class MethodFacts(Record):
+    """A payment method."""
+
+    id: int = Field(description="The id of the payment method.")
+    label: str = Field(description="Display name: `Visa •••• 4242`.")
+    auto_charge: bool = Field(description="The customer's consent to automatic charges.")
+    expiry: str | None = Field(description="`08/28`; null for PayPal.")
+    suspended_until: Instant | None = Field(description="When the suspension ends.")
+
+
+class MethodData(Record):
+    """The payment method that changed."""
+
+    payment_method: MethodFacts = Field(description="The payment method.")
+
+
+class PaymentData(BalanceData):
+    """A payment in its final state, and the balance after it."""
+
+    payment: int = Field(description="The id of the payment.")
+    reference: str = Field(description="Reference shown to people: `P-000012`.")
+    kind: Open[PaymentKind] = Field(description="Why the payment was made.")
+    amount: Amount
+    currency: Currency
+    payment_method: MethodFacts | None = Field(description="The method that was tried last.")
+
+
+class TopUpData(BalanceData):
+    """A refill that has ended, and the balance after it."""
+
+    top_up: int = Field(description="The id of the refill.")
+    amount: Money | None = Field(description="The amount that was or would have been charged.")
+
+
+SettingsData = tables.answer(
+    "SettingsData",
+    FIELDS,
+    "The low-balance settings after the change.",
+    version=(int, Field(description="Increases with each change.")),
+)
+
+
+class TestData(Record):
+    """The text of a test event."""
+
+    message: str = Field(description="A fixed text.", examples=["It works."])
+
+
+@dataclass(frozen=True)
+class Webhook:
+    when: str
+    data: Record
+    """An example, whose type is the type of the event's `data`."""
+
+
+def _money(text: str) -> DecimalText:
+    return DecimalText(text)
+
+
+LOW = BalanceData(balance=_money("43.40"), balance_currency="USD")
+FULL = BalanceData(balance=_money("143.40"), balance_currency="USD")
+VISA = MethodFacts(
+    id=7, label="Visa •••• 4242", auto_charge=True, expiry="08/28", suspended_until=None
+)
+SUSPENDED = VISA.model_copy(update={"suspended_until": AT})
+
+
+def _payment(after: BalanceData) -> PaymentData:
+    return PaymentData(
+        payment=12,
+        reference="P-000012",
+        kind=PaymentKind.AUTOMATIC,
+        amount=_money("100.00"),
+        currency="USD",
+        payment_method=VISA,
+        **vars(after),
+    )
+
+
+def _top_up(after: BalanceData) -> TopUpData:
+    return TopUpData(top_up=5, amount=_money("100.00"), **vars(after))
+
+
+SETTINGS = SettingsData(**low_balance.EXAMPLE | {"version": 3})
+METHOD, WHILE_SUSPENDED = MethodData(payment_method=VISA), MethodData(payment_method=SUSPENDED)
+
+WEBHOOKS: Mapping[EventKind, Webhook] = {
+    EventKind.BALANCE_LOW: Webhook("The balance fell below the higher active threshold", LOW),
+    EventKind.BALANCE_RECOVERED: Webhook("The balance is back at or above it", FULL),
+    EventKind.TOP_UP_SUCCEEDED: Webhook("A refill was paid", _top_up(FULL)),
+    EventKind.TOP_UP_FAILED: Webhook("A refill failed with every method", _top_up(LOW)),
+    EventKind.PAYMENT_SUCCEEDED: Webhook("A payment was paid", _payment(FULL)),
+    EventKind.PAYMENT_FAILED: Webhook("A payment failed", _payment(LOW)),
+    EventKind.PAYMENT_ABANDONED: Webhook("The bank's question stayed unanswered", _payment(LOW)),
+    EventKind.METHOD_SUSPENDED: Webhook("A payment method was suspended", WHILE_SUSPENDED),
+    EventKind.METHOD_RESTORED: Webhook("A payment method's suspension ended", METHOD),
+    EventKind.METHOD_EXPIRING: Webhook("A card expires soon", METHOD),
+    EventKind.METHOD_ADDED: Webhook("A payment method was added", METHOD),
+    EventKind.METHOD_REMOVED: Webhook("A payment method was removed", METHOD),
+    EventKind.SETTINGS_CHANGED: Webhook("The low-balance settings changed", SETTINGS),
+    EventKind.TEST: Webhook("A person or program asked for a test", TestData(message="It works.")),
+}
+
+
+EVENTS: Mapping[type[Record], type[WebhookEvent]] = {
+    data: create_model(
+        data.__name__.replace("Data", "Event"),
+        __base__=WebhookEvent,
+        __doc__=WebhookEvent.__doc__,
+        data=(data, Field(description="What the event is about.")),
+    )
+    for data in (BalanceData, TopUpData, PaymentData, MethodData, SettingsData, TestData)
+}
+"""The type of an event's body, by the type of its `data`."""
+
+
+def event_type(kind: EventKind) -> type[WebhookEvent]:
+    return EVENTS[type(WEBHOOKS[kind].data)]
+
+
+def example(kind: EventKind) -> WebhookEvent:
+    facts = {"type": kind, "id": "evt_000000000012", "timestamp": AT, "account": 1}
+    return event_type(kind).model_validate({**facts, "data": WEBHOOKS[kind].data})
