@@ -12,9 +12,9 @@ from sqlalchemy import delete, select
 from webapp.processors.sandbox.challenges import Challenges
 from webapp.processors.sandbox.charges import Charge, ChargeBook
 from webapp.processors.sandbox.methods import Agreements, Vault
-from webapp.processors.sandbox.records import AnswerKind, ScriptedAnswer, Setting
+from webapp.processors.sandbox.records import AnswerKind, ScriptedAnswer
 from webapp.processors.sandbox.reversals import Reversals
-from webapp.processors.sandbox.store import Store
+from webapp.processors.sandbox.store import Setting, Store
 
 FARTHEST = timedelta(days=20 * 366)
 """Maximum clock offset: past any card's expiry, and well before the maximum date."""

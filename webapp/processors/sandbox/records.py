@@ -3,24 +3,16 @@
 A new version may add tables, but never changes columns of existing ones, so older files open.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Enum, Text, UniqueConstraint, select
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import (
-    DeclarativeBase,
-    Mapped,
-    column_property,
-    foreign,
-    mapped_column,
-    relationship,
-)
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import CheckConstraint, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, column_property, foreign, mapped_column, relationship
 
 from webapp.ports import NeedsCustomer, ReversalKind, ReversalState, SavedAgreement, SavedCard
 from webapp.processors.sandbox.cards import BEHAVIOURS, PAYERS, Behaviour, has_expired
+from webapp.processors.sandbox.store import Base
 
 CHALLENGE_LIFE = timedelta(minutes=15)
 """An older challenge can only be cancelled."""
@@ -65,38 +57,6 @@ class Status(StrEnum):
     NEEDS_CUSTOMER = "needs_customer"
     CANCELLED = "cancelled"
     """The challenge was cancelled."""
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime, stored as sortable text in UTC."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
-        return value.astimezone(UTC).isoformat(timespec="microseconds") if value else None
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        return datetime.fromisoformat(value) if value else None
-
-
-class Base(DeclarativeBase):
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: Instant,
-        str: Text,
-        StrEnum: Enum(
-            StrEnum, native_enum=False, values_callable=lambda kinds: [str(kind) for kind in kinds]
-        ),
-    }
-
-
-class Setting(Base):
-    """The clock's offset, the latency, and the secrets of this file."""
-
-    __tablename__ = "setting"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[str]
 
 
 class Owner(Base):

@@ -10,22 +10,59 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
-from typing import cast
+from typing import Any, ClassVar, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, inspect, select
+from sqlalchemy import URL, Connection, Engine, Enum, Text, create_engine, inspect, select
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
 
 from webapp.database.engine import AUTOCOMMIT, PATIENCE, tune_sqlite
 from webapp.database.errors import Fault, fault_of
-from webapp.processors.sandbox.records import Base, Setting
 
 STORE_ERRORS = (DBAPIError, sqlite3.Error)
 """What a store raises if its file cannot be used, for example on a full disk."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, stored as sortable text in UTC."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return value.astimezone(UTC).isoformat(timespec="microseconds") if value else None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return datetime.fromisoformat(value) if value else None
+
+
+class Base(DeclarativeBase):
+    """Base of the records, which are created as the tables of a new file."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: Instant,
+        str: Text,
+        StrEnum: Enum(
+            StrEnum, native_enum=False, values_callable=lambda kinds: [str(kind) for kind in kinds]
+        ),
+    }
+
+
+class Setting(Base):
+    """The clock's offset, the latency, and the secrets of this file."""
+
+    __tablename__ = "setting"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
 
 
 class Store:
