@@ -77,6 +77,8 @@ def _add(ctx: Context, account_id: int, saved: Saved, processor: str) -> Payment
     if removed is not None:
         method.take_over_failures(removed)
     ctx.session.add(method)
+    # The event names the method's id.
+    ctx.session.flush()
     return method
 
 
