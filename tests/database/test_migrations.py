@@ -219,7 +219,7 @@ def test_older_rows_become_events(bare):
     world = World(bare, db.session())
     world.webhook()
     world.pay(world.card(VISA), "30.00")
-    sentences = [line.sentence for line in world.lines]
+    codes = world.timeline
     world.session.commit()
     downgrade(revision=BEFORE_EVENTS)
     with db.engine.connect().execution_options(writes=True) as connection, connection.begin():
@@ -236,7 +236,7 @@ def test_older_rows_become_events(bare):
     assert (entry.account_id, entry.user_id, entry.actor_name) == (None, 1, "Ana")
     assert (entry.address, entry.facts) == ("192.0.2.1", {"n": 1})
     *before, line = world.lines
-    assert [line.sentence for line in before] == sentences
+    assert [line.code for line in before] == codes
     assert (line.code, line.sentence, line.times) == ("paused", "It’s paused.", 3)
     assert (line.first_at.hour, line.last_at.hour) == (10, 11)
     newest = world.session.scalar(select(func.max(EventRow.id)))

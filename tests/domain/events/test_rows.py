@@ -33,7 +33,7 @@ def test_updates_and_deletes_are_refused(world, statement):
 @on_postgres
 def test_truncating_is_refused(world):
     """P2"""
-    expect_refusal(world.session, "TRUNCATE event")
+    expect_refusal(world.session, "TRUNCATE event CASCADE")
 
 
 def test_changing_a_loaded_entry_is_refused(world):
