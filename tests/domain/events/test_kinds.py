@@ -28,7 +28,7 @@ def test_each_kind_has_a_rendering_per_channel(kind):
     if kind.webhook:
         assert kind.payload is not Event.payload
     if kind.email_kind in TOPICS:
-        assert kind.once is not Event.once
+        assert kind.once
         assert kind.sample.__func__ is not Event.sample.__func__
     if kind.email_kind:
         folder = ROOT / "templates" / "email" / kind.email_kind

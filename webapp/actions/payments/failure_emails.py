@@ -78,7 +78,7 @@ def _wants_customer(attempt: Attempt) -> bool:
 def _record_once(ctx: Context, account: Account, event: CustomerNeeded | MethodFailed) -> None:
     """Record the event unless its email was enqueued before."""
     kind = event.email_kind
-    if kind and not outbox.is_owed(ctx.session, account.id, kind, event.once):
+    if kind and not outbox.is_owed(ctx.session, account.id, kind, event.email_key()):
         events.record(ctx, account.id, event)
 
 

@@ -129,7 +129,7 @@ def explain(
         LowBalanceSettings.of(ctx.session, account.id).look_again(answer.until)
     event = _answered(account, inputs, answer, top_up)
     at, kind = ctx.at(inputs.now), event.email_kind
-    if kind and not outbox.is_owed(ctx.session, account.id, kind, event.once):
+    if kind and not outbox.is_owed(ctx.session, account.id, kind, event.email_key()):
         mark_mailed(at, account)
     elif is_blocked(inputs, answer):
         record_blocked(at, account, inputs, answer)

@@ -73,6 +73,8 @@ class Event:
     timeline: ClassVar[Line | None] = None
     webhook: ClassVar[EventKind | None] = None
     email_kind: ClassVar[NoticeKind | None] = None
+    once: ClassVar[str] = ""
+    """Template of a key: an account is sent one email of the kind and key."""
     of_account: ClassVar[bool] = False
     """Whether a personal email is in the account's language."""
 
@@ -100,10 +102,8 @@ class Event:
         """Return `data` of the webhook's payload."""
         raise NotImplementedError(self.event_kind)
 
-    @property
-    def once(self) -> str:
-        """Key under which an account is sent one email of the kind."""
-        raise NotImplementedError(self.event_kind)
+    def email_key(self) -> str:
+        return self.once.format_map(vars(self))
 
     def mailed(self, ctx: Context, reader: Any) -> dict[str, object]:
         """Return the email's template variables: the facts, in the language of the reader.

@@ -124,6 +124,7 @@ class MethodLost(MethodEvent):
 
 
 class CardExpiring(MethodEvent):
+    once = "{step}"
     webhook = EventKind.METHOD_EXPIRING
     email_kind = NoticeKind.CARD_EXPIRING
     step: str
@@ -134,10 +135,6 @@ class CardExpiring(MethodEvent):
     """In the language of the email."""
     skipped_from: datetime | None = None
     """When the card is no longer charged, if its last day has passed."""
-
-    @property
-    def once(self) -> str:
-        return self.step
 
     def mailed(self, ctx: Context, reader: Account) -> dict[str, object]:
         facts = super().mailed(ctx, reader)

@@ -66,6 +66,7 @@ class PaymentEvent(Event):
 class AttemptEvent(Event):
     """An event of one attempt to charge a method."""
 
+    once = "attempt {attempt_id}"
     amount: Micros
     method: Label
     attempt_id: int
@@ -75,10 +76,6 @@ class AttemptEvent(Event):
     def about(cls, attempt: Attempt, **facts: Any) -> Self:
         method = attempt.method.label if attempt.method else "the method"
         return cls(attempt.amount, method, attempt.id, attempt.payment.top_up_id, **facts)
-
-    @property
-    def once(self) -> str:
-        return f"attempt {self.attempt_id}"
 
 
 class PaymentRequested(Event):
@@ -95,6 +92,7 @@ class PaymentRequested(Event):
 
 
 class PaymentPaid(PaymentEvent):
+    once = "attempt {attempt_id}"
     timeline = Line(Code.CHARGED, "{amount} paid with {method}. The balance is {balance}.")
     webhook = EventKind.PAYMENT_SUCCEEDED
     email_kind = NoticeKind.RECEIPT
@@ -103,10 +101,6 @@ class PaymentPaid(PaymentEvent):
     receipt: str
     attempt_id: int
     top_up_id: int | None
-
-    @property
-    def once(self) -> str:
-        return f"attempt {self.attempt_id}"
 
     def mailed(self, ctx: Context, reader: Account) -> dict[str, object]:
         facts = super().mailed(ctx, reader)
@@ -252,6 +246,7 @@ class CustomerNeeded(AttemptEvent):
 
 
 class AllMethodsFailed(Event):
+    once = "payment {payment_id}"
     email_kind = NoticeKind.ALL_FAILED
     amount: Micros
     balance: Micros
@@ -260,10 +255,6 @@ class AllMethodsFailed(Event):
     what_next: str
     """In the language of the email."""
     payment_id: int
-
-    @property
-    def once(self) -> str:
-        return f"payment {self.payment_id}"
 
     def mailed(self, ctx: Context, reader: Account) -> dict[str, object]:
         tongue = reader.translator
@@ -288,6 +279,7 @@ class AllMethodsFailed(Event):
 class MoneyTakenBack(Event):
     """A refund, dispute or reversal was debited (L7)."""
 
+    once = "{key}"
     timeline = Line(Code.TAKEN_BACK, "{amount} was deducted: {reversal}. The balance is {balance}.")
     email_kind = NoticeKind.TAKEN_BACK
     came_back = False
@@ -318,10 +310,6 @@ class MoneyTakenBack(Event):
             attempt_id=reversal.attempt_id,
             **facts,
         )
-
-    @property
-    def once(self) -> str:
-        return self.key
 
     def mailed(self, ctx: Context, reader: Account) -> dict[str, object]:
         after = {"came_back": self.came_back, "balance_after": reader.show(self.balance)}

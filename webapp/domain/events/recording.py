@@ -131,4 +131,4 @@ def _email_account(ctx: Context, row: EventRow, event: Event) -> None:
     account = ctx.session.get_one(Account, row.account_id)
     if event.email_kind is not None:
         facts = event.mailed(ctx, account)
-        outbox.enqueue(ctx, account, event.email_kind, event.once, facts, row)
+        outbox.enqueue(ctx, account, event.email_kind, event.email_key(), facts, row)

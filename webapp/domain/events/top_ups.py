@@ -33,13 +33,10 @@ class Answered(Event):
 class AnsweredByEmail(Answered):
     """A check met a pause or a limit. The account is told once per pause and window (T10)."""
 
+    once = "{key}"
     told: str
     """The sentence in the language of the email."""
     key: str
-
-    @property
-    def once(self) -> str:
-        return self.key
 
     def mailed(self, ctx: Context, reader: Account) -> dict[str, object]:
         return {**super().mailed(ctx, reader), "sentence": self.told}
@@ -115,13 +112,10 @@ class RefillHeld(Event):
 class BelowThreshold(Event):
     """The account is told about its balance."""
 
+    once = "{key}"
     balance: Micros
     threshold: Micros
     key: str
-
-    @property
-    def once(self) -> str:
-        return self.key
 
 
 class LowBalance(BelowThreshold):
@@ -163,6 +157,7 @@ class RefillBlocked(BelowThreshold):
 class LimitsSet(Event):
     """Default limits were set for an account whose settings are older than they are."""
 
+    once = "settings {version}"
     timeline = Line(Code.LIMITS_SET)
     email_kind = NoticeKind.LIMITS_SET
     day_limit: Micros | None
@@ -174,10 +169,6 @@ class LimitsSet(Event):
         limits = {"Daily limit": self.day_limit, "Largest automatic charge": self.largest_charge}
         new = {name: limit for name, limit in limits.items() if limit is not None}
         return " ".join(f"{name} set to {account.show(limit)}." for name, limit in new.items())
-
-    @property
-    def once(self) -> str:
-        return f"settings {self.version}"
 
     @classmethod
     def sample(cls, account: Account, now: datetime) -> Self:

@@ -54,6 +54,7 @@ class WebhookTested(Event):
 class WebhookEnded(WebhookEvent):
     """An endpoint was switched off because its deliveries fail."""
 
+    once = "{key}"
     audit = Audit(Group.DEVELOPERS, "Webhook switched off")
     email_kind = NoticeKind.WEBHOOK_ENDED
     why: str
@@ -61,10 +62,6 @@ class WebhookEnded(WebhookEvent):
     last: str
     """The last answer, in the language of the email."""
     key: str
-
-    @property
-    def once(self) -> str:
-        return self.key
 
     def audited(self, account: Account) -> str:
         gone = self.why == Ended.GONE

@@ -19,6 +19,7 @@ REFERENCE = "WT-CDFG-HJKX"
 
 
 class WireEvent(Event):
+    once = "wire {wire_id}"
     wire: str
     """Reference."""
     amount: int
@@ -32,10 +33,6 @@ class WireEvent(Event):
     @classmethod
     def sample(cls, account: Account, now: datetime, **facts: Any) -> Self:
         return cls(REFERENCE, 1000 * MICROS, account.currency, 17, **facts)
-
-    @property
-    def once(self) -> str:
-        return f"wire {self.wire_id}"
 
     def shown(self, account: Account) -> str:
         return money.show(self.amount, self.currency, account.locale)
@@ -98,6 +95,7 @@ class WireRejected(WireEvent):
 class WireCompleted(PaymentEvent):
     """The email is also the receipt (L6)."""
 
+    once = "wire {wire_id}"
     audit = Audit(Group.WIRES, "Wire transfer completed")
     webhook = EventKind.PAYMENT_SUCCEEDED
     email_kind = NoticeKind.WIRE_COMPLETED
@@ -116,10 +114,6 @@ class WireCompleted(PaymentEvent):
         rate = f" at {self.rate}" if self.rate else ""
         template = f"{{wire}}: {{amount}} credited{rate}, {{payment}}.{{because}}"
         return template.format_map(self.words(account))
-
-    @property
-    def once(self) -> str:
-        return f"wire {self.wire_id}"
 
     def mailed(self, ctx: Context, reader: Account) -> dict[str, object]:
         received = money.show(self.received, self.wire_currency, reader.locale)
