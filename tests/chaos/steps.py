@@ -160,7 +160,8 @@ def _in_action(path: Path) -> Iterator[str]:
         is_call = (owner, name) in (("outgoing", SEND), ("webhook_sender", DELIVER)) or (
             owner == "processor" and name in CALLS
         )
-        if (owner, name) == ("session", "commit") or is_call:
+        is_commit = name == "commit" and owner.endswith("session")
+        if is_commit or is_call:
             yield from (f"{path.stem}.{function}: {when} {name}" for when in ("before", "after"))
 
 

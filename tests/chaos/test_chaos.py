@@ -164,7 +164,7 @@ IN_THE_TABLES = [
     ("DELETE FROM processor_event", {"event in"}),
     ("UPDATE webhook_delivery SET state = 'owed'", {"unfinished", "event out"}),
     ("UPDATE webhook_endpoint SET ended = 'failing'", {"event out"}),
-    ("DELETE FROM webhook_delivery", {"event due"}),
+    ("DELETE FROM webhook_delivery", {"event due", "event out"}),
     ("UPDATE hold SET state = 'released'", {"hold"}),
     ("UPDATE hold SET state = 'open'", {"unfinished", "hold"}),
     ("DELETE FROM hold", {"hold"}),

@@ -75,12 +75,18 @@ class Event:
     email_kind: ClassVar[NoticeKind | None] = None
     once: ClassVar[str] = ""
     """Template of a key: an account is sent one email of the kind and key."""
+    fields_of_type: ClassVar[dict[Any, list[str]]]
+    """Fields that are shown in another way than they are stored."""
     of_account: ClassVar[bool] = False
     """Whether a personal email is in the account's language."""
 
     def __init_subclass__(cls) -> None:
         cls.event_kind = sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
         dataclass(frozen=True)(cls)
+        cls.fields_of_type = {
+            kind: [it.name for it in cls._all() if it.type in (kind, kind | None)]
+            for kind in (Micros, Label, Text, datetime)
+        }
 
     @classmethod
     def audit_code(cls) -> str | None:
@@ -110,10 +116,17 @@ class Event:
 
         The reader is the account; of a personal email, unless `of_account`, the user.
         """
-        facts = {
-            it.name: _mailed(ctx, it.type, getattr(self, it.name), reader) for it in self._all()
+        tongue, by_type = reader.translator, self.fields_of_type
+        shown = {
+            **{name: reader.show(value) for name, value in self._some(by_type[Micros])},
+            **{name: label_in(tongue, value) for name, value in self._some(by_type[Label])},
+            **{name: tongue.gettext(value) for name, value in self._some(by_type[Text])},
+            **{
+                name: reader.mailed(value, ctx.now) for name, value in self._some(by_type[datetime])
+            },
         }
-        return {"at": reader.mailed(ctx.now, ctx.now), **facts}
+        facts = {name: "" if value is None else value for name, value in self._plain().items()}
+        return {"at": reader.mailed(ctx.now, ctx.now), **facts, **shown}
 
     @classmethod
     def sample(cls, account: Account, now: datetime) -> Self:
@@ -122,12 +135,21 @@ class Event:
 
     def words(self, account: Account) -> dict[str, str]:
         """Return the facts for a template of a sentence; `because` is the reason, if any."""
-        words = {it.name: _word(it.type, getattr(self, it.name), account) for it in self._all()}
-        return words | {"because": f" Reason: {words['reason']}" if words.get("reason") else ""}
+        words = {
+            name: ("on" if value else "off")
+            if isinstance(value, bool)
+            else ", ".join(map(str, value))
+            if isinstance(value, list)
+            else str(value)
+            for name, value in self._plain().items()
+        }
+        amounts = self._some(self.fields_of_type[Micros])
+        because = f" Reason: {words['reason']}" if words.get("reason") else ""
+        return {**words, **{name: account.show(it) for name, it in amounts}, "because": because}
 
     def columns(self) -> dict[str, Any]:
         """Return the values of the row's columns that come from the fields."""
-        facts: dict[str, Any] = {it.name: _stored(getattr(self, it.name)) for it in self._all()}
+        facts = self._plain()
         about = {name: facts.pop(name) for name in ABOUT if name in facts}
         return about | {"facts": facts}
 
@@ -138,6 +160,22 @@ class Event:
         missing = {it.name: _empty(it.type) for it in cls._all() if it.default is MISSING}
         known = {it.name: _read(it.type, values[it.name]) for it in cls._all() if it.name in values}
         return cls(**missing | known)
+
+    def _plain(self) -> dict[str, Any]:
+        """Return the fields as JSON knows them."""
+        return {
+            name: value.isoformat()
+            if isinstance(value, datetime)
+            else list(value)
+            if isinstance(value, tuple | set | frozenset)
+            else value
+            for name, value in vars(self).items()
+        }
+
+    def _some(self, names: Sequence[str]) -> list[tuple[str, Any]]:
+        """Return those of these fields that have a value."""
+        values = vars(self)
+        return [(name, values[name]) for name in names if values[name] is not None]
 
     @classmethod
     def _all(cls) -> Sequence[Any]:
@@ -170,33 +208,6 @@ def _empty(kind: Any) -> object:
     return {Sequence: (), Mapping: {}}.get(get_origin(kind))
 
 
-def _word(kind: object, value: Any, account: Account) -> str:
-    if kind == Micros:
-        return account.show(value)
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _mailed(ctx: Context, kind: Any, value: Any, reader: Any) -> object:
-    if value is None:
-        return ""
-    if kind in (Micros, Micros | None):
-        return reader.show(value)
-    if kind == Label:
-        return label_in(reader.translator, value)
-    if kind == Text:
-        return reader.translator.gettext(value)
-    return reader.mailed(value, ctx.now) if isinstance(value, datetime) else _stored(value)
-
-
 def _read(kind: Any, value: Any) -> object:
     is_instant = kind in (datetime, datetime | None) and isinstance(value, str)
     return datetime.fromisoformat(value) if is_instant else value
-
-
-def _stored(value: object) -> object:
-    """Return a value as JSON knows it."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return list(value) if isinstance(value, tuple | set | frozenset) else value

@@ -1,7 +1,6 @@
 """Record an event, with the emails and webhook deliveries that its kind owes."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import kinds
@@ -78,6 +77,7 @@ def actor(ctx: Context) -> list[User]:
 
 
 def _write(ctx: Context, account_id: int | None, event: Event) -> EventRow:
+    code = event.line_code()
     row = EventRow(
         account_id=account_id,
         kind=event.event_kind,
@@ -85,13 +85,13 @@ def _write(ctx: Context, account_id: int | None, event: Event) -> EventRow:
         user_id=ctx.actor.user_id,
         actor_name=ctx.actor.name,
         address=ctx.actor.address,
-        timeline=event.line_code(),
+        timeline=code,
         audit=event.audit_code(),
         webhook=event.webhook,
         **event.columns(),
     )
     ctx.session.add(row)
-    if event.line_code() or event.email_kind:
+    if code or event.email_kind:
         ctx.session.flush()
     return row
 
@@ -100,20 +100,21 @@ def _repeated(
     ctx: Context, account_id: int | None, event: Event, *, routine: bool
 ) -> EventRow | None:
     """Return the account's newest line if the event repeats it."""
-    about: dict[str, Any] = event.columns()
-    if account_id is None or event.line_code() is None or event.audit or event.webhook:
+    code = event.line_code()
+    if account_id is None or code is None or event.audit or event.webhook:
         return None
-    if about.get("attempt_id") is not None:
+    if getattr(event, "attempt_id", None) is not None:
         return None
     last = latest_line(ctx.session, account_id)
-    if last is None or last.timeline != event.line_code():
+    if last is None or last.timeline != code:
         return None
     account = ctx.session.get_one(Account, account_id)
-    if kinds.line(last, account) != event.line(account):
+    said = last.facts.get("sentence") or kinds.line(last, account)
+    if said != event.line(account):
         return None
     if routine:
         return last
-    if (last.attempt_id, last.top_up_id) != (None, about.get("top_up_id")):
+    if (last.attempt_id, last.top_up_id) != (None, getattr(event, "top_up_id", None)):
         return None
     count_repeat(ctx, last)
     return last
