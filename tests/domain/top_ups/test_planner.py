@@ -12,14 +12,14 @@ from tests.factories import AMEX, MASTERCARD, START, VISA, micros
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.payment import Attempt
+from webapp.domain.payments.payment import Attempt, Payment, PaymentKind
 from webapp.domain.shared.i18n import Language, translator
 from webapp.domain.shared.money import CENT, MICROS, show
 from webapp.domain.shared.policy import Automatic, Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.domain.top_ups.settings import Choice, RefillMode
-from webapp.domain.top_ups.top_up import BURST, BURST_WINDOW, PlanInput, plan
+from webapp.domain.top_ups.top_up import BURST, BURST_WINDOW, PlanInput, is_planned, plan
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -224,6 +224,72 @@ def test_nothing_is_charged_while_an_outcome_is_open_t15(at):
     """T15, T8."""
     for waiting in ({"manual_open": True}, {"open_attempt": Attempt(amount=1)}):
         assert not plan(replace(at, **waiting)).charges
+
+
+def refill_in_progress(**fields):
+    """Inputs for a refill of 100.00 that is charging the second of two methods."""
+    payment = Payment(kind=PaymentKind.AUTOMATIC)
+    attempts = [
+        Attempt(payment=payment, method_id=number, amount=micros("100"), automatic=True)
+        for number in (1, 2)
+    ]
+    limits = Choice(
+        refill_on=True,
+        refill_mode=RefillMode.ADD,
+        threshold=micros("50"),
+        refill_amount=micros("100"),
+        day_limit=micros("150"),
+        month_limit=micros("150"),
+    )
+    inputs = PlanInput(
+        **{
+            "now": NOW,
+            "time_zone": "UTC",
+            "balance": micros("40"),
+            "choice": limits,
+            "methods": (method(1), method(2)),
+            "policy": Policy(),
+            "open_attempt": attempts[1],
+            "spent_today": micros("150"),
+            "spent_this_month": micros("150"),
+            "recent_top_ups": BURST,
+            **fields,
+        }
+    )
+    return inputs, attempts[1]
+
+
+def test_an_open_charge_does_not_count_against_itself_t14():
+    """T14, T7: not in the limits and not in the burst; the method tried before it stays tried."""
+    inputs, attempt = refill_in_progress()
+    assert plan(inputs).code is Code.WAITING
+    assert is_planned(inputs, attempt)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"balance": micros("50")},
+        {"methods": (method(1), method(2, auto_charge=False))},
+        {"methods": (method(1), method(3), method(2))},
+        {"spent_today": micros("151")},
+        {"spent_this_month": micros("151")},
+        {"recent_top_ups": BURST + 1},
+        {"paused": True},
+    ],
+)
+def test_a_charge_that_would_now_differ_is_not_wanted_t14(change):
+    """T14: another method, another amount, or none; a payment by a person stays wanted."""
+    inputs, attempt = refill_in_progress(**change)
+    assert not is_planned(inputs, attempt)
+    attempt.automatic = False
+    assert is_planned(inputs, attempt)
+
+
+def test_open_payments_are_left_out_at_rest_t15():
+    """T15: the inputs are as if they had failed."""
+    rest = refill_in_progress(manual_open=True)[0].at_rest()
+    assert (rest.open_attempt, rest.manual_open) == (None, False)
 
 
 @given(plan_inputs())
