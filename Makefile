@@ -14,6 +14,10 @@ SEED ?=
 DATABASE ?= sqlite
 PROCESSOR ?= sandbox
 
+# Functions that `make mutants` changes: the pure ones of the planner, and those that write the ledger.
+MUTATED ?= $(addprefix top_ups.top_up.x_,amount_before_limits amount_to_charge _remaining chargeable \
+    is_planned next_suspension_end plan without) ledger.x_append ledger.x_append_to_many
+
 # Moves the tests' clock by an offset (+400d) or to a time in UTC (2028-02-29T23:59). Browser tests
 # are skipped, because the browser uses the host's clock.
 CLOCK ?=
@@ -29,7 +33,7 @@ run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || ec
 FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test attack chaos model bench bench-short lint format translations docs clean
+.PHONY: run test attack chaos model mutants bench bench-short lint format translations docs clean
 
 run: .venv/.runtime
 	@$(FLASK) db upgrade
@@ -57,6 +61,12 @@ chaos: .venv/.dev
 # Runs random actions on the product and on a simple model of its rules, and compares them.
 model: .venv/.dev
 	POSTGRES=all STEPS=$(STEPS) SEED=$(SEED) .venv/bin/pytest -q tests/model -k $(DATABASE)
+
+# Changes the planner and the ledger one detail at a time, and lists the changes that no test notices.
+# `.venv/bin/mutmut show NAME` shows one. Tests and files are chosen in pyproject.toml.
+mutants: .venv/.dev
+	.venv/bin/mutmut run $(addprefix "webapp.domain.,$(addsuffix __mutmut_*",$(MUTATED)))
+	.venv/bin/mutmut results
 
 # ARGS selects benchmarks: make bench ARGS="page toggle".
 bench bench-short: .venv/.dev
@@ -95,7 +105,7 @@ docs: .venv/.dev
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 clean:
-	rm -rf .venv node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf .venv node_modules mutants .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache \
 	    .rumdl_cache site
 
 .venv/.runtime: requirements.txt | .venv/bin/pip
