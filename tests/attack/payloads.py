@@ -19,7 +19,7 @@ TEXTS = (
 
 NAMES = (
     "id", "account_id", "user_id", "balance", "amount", "currency", "state", "role", "roles",
-    "paid", "is_operator", "paypal_allowed", "paused_by_operator", "session_version", "totp_secret",
+    "paid", "is_operator", "paypal_allowed", "paused_by", "session_version", "totp_secret",
     "next", "before", "seen", "order", "_method", "csrf_token", "records", "__proto__", "reference",
 )  # fmt: skip
 

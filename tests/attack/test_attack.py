@@ -274,12 +274,14 @@ def test_extra_form_fields_change_nothing(app, world, records, visitor, rewind, 
     def guarded():
         world.session.rollback()
         rows = "SELECT user_id, account_id, role FROM membership ORDER BY 1, 2, 3"
-        accounts = "SELECT id, currency, paypal_allowed, paused_by_operator FROM account"
+        accounts = "SELECT id, currency, paypal_allowed FROM account"
+        paused = "SELECT account_id, paused_by FROM low_balance_settings"
         others = f"SELECT * FROM account WHERE id <> {world.account_id}"
         staff = "SELECT * FROM operator"
         people = "SELECT id, email, totp_secret, created_at FROM user"
         return [
-            world.session.execute(text(q)).all() for q in (rows, accounts, others, staff, people)
+            world.session.execute(text(q)).all()
+            for q in (rows, accounts, paused, others, staff, people)
         ]
 
     before, tried = guarded(), 0

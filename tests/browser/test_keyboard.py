@@ -19,8 +19,7 @@ from tests.browser.screen import (
     switch,
 )
 from tests.factories import MASTERCARD, PASSWORD, VISA
-from webapp.domain.accounts.account import Account
-from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 from webapp.domain.users.user import User
 
 
@@ -221,7 +220,8 @@ def test_after_resuming_the_focus_is_in_the_first_row(open_page, world):
     """T10."""
     world.cards(VISA)
     world.refill()
-    world.session.get_one(Account, world.account_id).pause(world.services.clock.now())
+    settings = LowBalanceSettings.of(world.session, world.account_id)
+    settings.pause(PausedBy.BURST, world.services.clock.now())
     world.session.commit()
     page = open_page()
     page.get_by_role("button", name="Resume automatic refills").press("Enter")

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -23,6 +24,7 @@ from webapp.domain.api_keys.idempotency_keys import IdempotencyKey
 from webapp.domain.events.rows import EventRow
 from webapp.domain.payments import unmatched_events
 from webapp.domain.shared.errors import Refusal
+from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 from webapp.domain.webhooks.endpoint import Delivery
 from webapp.domain.webhooks.payloads import message_id, payload
 from webapp.extensions import db
@@ -242,3 +244,32 @@ def test_older_rows_become_events(bare):
     newest = world.session.scalar(select(func.max(EventRow.id)))
     world.webhook("https://example.com/next")
     assert world.events(EventRow.audit)[-1].id == newest + 1
+
+
+@pytest.mark.parametrize("by", PausedBy)
+def test_where_refills_stand_moves_with_its_columns(bare, by):
+    """T10, L7: a pause stays, and who made it, on the account and in its settings."""
+    upgrade()
+    world = World(bare, db.session())
+    settings, now = LowBalanceSettings.of(world.session, world.account_id), world.clock.now()
+    settings.pause(by, now)
+    settings.resumed_at = now - timedelta(hours=1)
+    settings.low_by_reversal = settings.all_failed_mailed = True
+    world.session.commit()
+
+    def state():
+        settings = LowBalanceSettings.of(db.session(), world.account_id)
+        names = ("paused_at", "paused_by", "resumed_at", "low_by_reversal", "refill_held")
+        return [getattr(settings, name) for name in (*names, "all_failed_mailed")]
+
+    before = state()
+    assert before[:2] == [now, by]
+    world.session.close()
+    downgrade(revision="0037")
+    with db.engine.connect() as connection:
+        flags = "SELECT paused_by_operator, paused_by_dispute FROM account"
+        found = connection.execute(text(flags)).one()
+    assert found == (by is PausedBy.OPERATOR, by is PausedBy.DISPUTE)
+    upgrade()
+    assert state() == before
+    db.session().close()

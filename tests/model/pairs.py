@@ -253,7 +253,8 @@ class Pair:
         paused or neither.
         """
         ((balance, paused),) = self._rows(
-            "SELECT balance, paused_at IS NOT NULL FROM account WHERE id = :id"
+            "SELECT balance, paused_at IS NOT NULL FROM account "
+            "JOIN low_balance_settings ON account_id = id WHERE id = :id"
         )
         ((total,),) = self._rows(
             "SELECT coalesce(sum(amount), 0) FROM ledger_entry WHERE account_id = :id"

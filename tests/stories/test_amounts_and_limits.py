@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.factories import MASTERCARD, START, VISA
-from webapp.domain.accounts.account import Account
 from webapp.domain.shared.policy import Automatic
+from webapp.domain.top_ups.settings import LowBalanceSettings
 
 pytestmark = pytest.mark.story
 
@@ -148,10 +148,12 @@ def test_the_fourth_refill_in_ten_minutes_pauses(world):
         world.work()
         world.clock.advance(minutes=1)
         if turn == 2:
-            assert world.session.get(Account, world.account_id).paused_at is None
+            assert LowBalanceSettings.of(world.session, world.account_id).paused_at is None
     assert len(world.tries) == 3
     assert world.timeline[-1] == "paused"
-    assert world.session.get(Account, world.account_id).paused_at == START + timedelta(minutes=3)
+    assert LowBalanceSettings.of(world.session, world.account_id).paused_at == START + timedelta(
+        minutes=3
+    )
     assert len(world.mails_of("paused")) == 1
     world.pass_time(hours=5)
     assert len(world.tries) == 3

@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, START, VISA, micros
 from webapp.actions.payment_methods.restore_method import restore_method
 from webapp.actions.top_ups.resume_automatic import resume_automatic
-from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods.payment_method import MethodStatus
+from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 from webapp.reads.ledger.ledger_check import check_ledger
 
 pytestmark = pytest.mark.story
@@ -195,7 +195,8 @@ def test_the_burst_limit_keeps_counting(covered):
 
 def test_a_resume_in_the_future_hides_no_burst(covered):
     """T10: Resume starts an empty window at once."""
-    covered.session.get_one(Account, covered.account_id).pause(covered.clock.now())
+    settings = LowBalanceSettings.of(covered.session, covered.account_id)
+    settings.pause(PausedBy.BURST, covered.clock.now())
     covered.session.commit()
     resume_automatic(covered.ctx, covered.account_id)
     set_back(covered, hours=1)

@@ -12,11 +12,11 @@ from tests.factories import VISA, micros
 from webapp.actions.payments.apply_reversal import apply_reversal
 from webapp.actions.payments.close_unmatched_event import close_unmatched_event
 from webapp.actions.payments.settle import settle
-from webapp.domain.accounts.account import Account
 from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.payments.reversals import Reversal
 from webapp.domain.shared.money import decimal_text
+from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.ports import Paid, ReversalKind, ReversalState, Reversed
 from webapp.reads.ledger.ledger_check import check_ledger
 
@@ -89,7 +89,7 @@ def test_a_fully_refunded_payment_is_not_debited_again(world):
 
     assert moves(world) == ["-100.00"]
     assert awaiting_operator(world) == [("dp_1 (excess)", "100.00"), ("rv_1 (excess)", "0.01")]
-    assert world.session.get_one(Account, world.account_id).paused_at is not None
+    assert LowBalanceSettings.of(world.session, world.account_id).paused_at is not None
     assert len(world.mails_of("taken_back")) == 1
     assert agrees(world)
 
@@ -189,7 +189,7 @@ def test_a_dispute_lost_with_another_amount_is_reported_to_the_operator(world):
 
     assert moves(world) == ["-100.00"]
     assert awaiting_operator(world) == [("dp_1 (other amount)", "60.00")]
-    assert world.session.get_one(Account, world.account_id).paused_at is not None
+    assert LowBalanceSettings.of(world.session, world.account_id).paused_at is not None
 
 
 def test_a_dispute_over_payments_of_two_accounts_credits_the_right_one(world):
@@ -226,7 +226,7 @@ def test_a_dispute_after_its_reversal_is_debited_once(world):
     assert moves(world) == ["-40.00"]
     assert awaiting_operator(world) == [("dp_1 (same money)", "40.00")]
     assert "the reversal rv_1 was debited" in unmatched_events.waiting(world.session)[0].what
-    assert world.session.get_one(Account, world.account_id).paused_at is not None
+    assert LowBalanceSettings.of(world.session, world.account_id).paused_at is not None
     assert agrees(world)
 
 

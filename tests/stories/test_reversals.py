@@ -14,6 +14,7 @@ from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.payment import Attempt, Payment
 from webapp.domain.payments.reversals import Reversal
+from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.top_ups.top_up import why_not_resumable
 from webapp.ports import ReversalState
 from webapp.reads.ledger.ledger_check import check_ledger
@@ -158,7 +159,7 @@ def test_a_won_dispute_is_credited_back(world):
     world.deliver(times=2)
 
     assert world.balance == "200.00"
-    assert account(world).paused_at is None
+    assert LowBalanceSettings.of(world.session, world.account_id).paused_at is None
     assert check(world) == ()
 
 
@@ -168,14 +169,14 @@ def test_a_lost_dispute_pauses_automatic_payments_until_a_person_resumes(world):
     key = paid(world)
     reference = world.books.reversals.dispute(key, world.clock.now())
     world.deliver()
-    assert account(world).paused_at is None
+    assert LowBalanceSettings.of(world.session, world.account_id).paused_at is None
 
     world.books.reversals.close(reference, ReversalState.LOST, world.clock.now())
     world.deliver()
     world.use("90.00")
     world.work()
 
-    assert account(world).paused_at is not None
+    assert LowBalanceSettings.of(world.session, world.account_id).paused_at is not None
     assert len(world.charges) == 1
     assert "lost dispute" in world.lines[-1].sentence
     assert len(world.mails_of("paused")) == 1
@@ -186,7 +187,7 @@ def test_a_lost_dispute_pauses_automatic_payments_until_a_person_resumes(world):
     # The loss is reported again, and has no effect any more.
     world.books.reversals.tell("sandbox", f"taken_back {reference}", world.clock.now())
     world.deliver()
-    assert account(world).paused_at is None
+    assert LowBalanceSettings.of(world.session, world.account_id).paused_at is None
 
 
 def test_a_dispute_first_reported_as_lost_counts_once(world):
@@ -197,7 +198,7 @@ def test_a_dispute_first_reported_as_lost_counts_once(world):
     world.deliver()
 
     assert world.entries[1:] == [("dispute", "-100.00")]
-    assert account(world).paused_at is not None
+    assert LowBalanceSettings.of(world.session, world.account_id).paused_at is not None
 
 
 def test_a_dispute_first_reported_as_won_moves_nothing(world):

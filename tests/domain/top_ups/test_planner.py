@@ -18,7 +18,7 @@ from webapp.domain.shared.money import CENT, MICROS, show
 from webapp.domain.shared.policy import Automatic, Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
-from webapp.domain.top_ups.settings import Choice, RefillMode
+from webapp.domain.top_ups.settings import Choice, PausedBy, RefillMode
 from webapp.domain.top_ups.top_up import BURST, BURST_WINDOW, PlanInput, is_planned, plan
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -96,7 +96,7 @@ def plan_inputs(draw, **fixed):
         "choice": draw(choices()),
         "methods": methods,
         "policy": Policy(automatic=draw(st.sampled_from([*[Automatic.ON] * 4, *Automatic]))),
-        "paused": draw(st.sampled_from([False] * 6 + [True])),
+        "paused_by": draw(st.sampled_from([None] * 6 + [PausedBy.BURST])),
         "spent_today": draw(st.just(0) | st.integers(0, 20_000 * MICROS)),
         "spent_this_month": draw(st.just(0) | st.integers(0, 20_000 * MICROS)),
         "recent_top_ups": draw(st.integers(0, BURST + 1)),
@@ -311,7 +311,7 @@ def test_off_and_dry_run_charge_nothing_t10(at):
 def test_the_burst_limit_stops_charges_t10(at):
     """T10: the fourth refill in the window, and a pause, charge nothing."""
     assert BURST == 3
-    if at.paused or at.recent_top_ups >= 3:
+    if at.paused_by or at.recent_top_ups >= 3:
         assert not plan(at).charges
 
 
@@ -409,7 +409,7 @@ def test_three_refills_are_allowed_and_the_fourth_pauses_t10(at, recent):
         assert burst == calm
 
 
-@given(plan_inputs(paused=True))
+@given(plan_inputs(paused_by=PausedBy.BURST))
 def test_the_paused_sentence_names_the_burst_limit_t10(at):
     """T10: with the numbers that the planner uses."""
     assert (3, timedelta(minutes=10)) == (BURST, BURST_WINDOW)
@@ -418,7 +418,7 @@ def test_the_paused_sentence_names_the_burst_limit_t10(at):
         assert "paused: a fourth refill within 10 minutes was due" in sentence
 
 
-@given(plan_inputs(paused=False, recent_top_ups=3))
+@given(plan_inputs(paused_by=None, recent_top_ups=3))
 def test_the_sentence_announces_the_pause_before_a_fourth_refill_t13(at):
     """T13, T10: automatic refills are not paused yet."""
     if plan(at.just_below()).code is Code.PAUSED:
@@ -437,7 +437,7 @@ OUT = st.builds(
 )
 
 
-@given(plan_inputs(manual_open=False, paused=False, recent_top_ups=0), st.lists(OUT, max_size=4))
+@given(plan_inputs(manual_open=False, paused_by=None, recent_top_ups=0), st.lists(OUT, max_size=4))
 def test_the_sentence_names_the_next_chargeable_method_t13(at, states):
     """T13, F6: the method in "Then we’ll try …" will be chargeable at that time."""
     methods = tuple(method(n, **state) for n, state in enumerate(states, start=1))

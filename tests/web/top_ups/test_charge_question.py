@@ -8,8 +8,8 @@ import pytest
 from tests.factories import AMEX, MASTERCARD, PASSWORD, VISA, card_form
 from tests.web.conftest import words
 from webapp.actions.top_ups.pause_automatic import pause_automatic
-from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.topics import Topic
+from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 from webapp.processors.sandbox.card_form import token_for
 
 MAIN = "/billing/payment-methods"
@@ -170,8 +170,8 @@ def test_a_new_order_that_charges_asks(client, low):
 
 def test_a_customers_resume_that_charges_asks(client, low):
     """T18, T10: the button names the amount."""
-    account = low.session.get_one(Account, low.account_id)
-    account.pause(low.clock.now())
+    settings = LowBalanceSettings.of(low.session, low.account_id)
+    settings.pause(PausedBy.BURST, low.clock.now())
     low.session.commit()
     low.consent(low.method("4242"), True)
     assert "so resuming charges $100.00 to Visa •••• 4242 now. Resume and charge $100.00" in words(
@@ -242,7 +242,8 @@ def test_an_open_refill_that_was_withdrawn_asks_again(client, low, withdrawn):
         client.post(switch(low, "4242"), data={"on": "0"}, headers=HTMX)
         asked = client.post(switch(low, "4242"), data={"on": "1"}, headers=HTMX)
     else:
-        low.session.get_one(Account, low.account_id).pause(low.clock.now())
+        settings = LowBalanceSettings.of(low.session, low.account_id)
+        settings.pause(PausedBy.BURST, low.clock.now())
         low.session.commit()
         asked = client.post("/billing/automatic-payments/resumptions", headers=HTMX)
     assert "and charge $100.00?" in words(asked)

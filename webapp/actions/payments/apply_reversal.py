@@ -183,7 +183,7 @@ def _debit(ctx: Context, account: Account, reversal: Reversal, amount: int) -> N
     was_below = settings.is_below_refill(account.balance)
     reversal.debit(ctx, account, amount)
     if settings.is_below_refill(account.balance) and not was_below:
-        account.low_by_reversal = True
+        settings.low_by_reversal = True
     event = MoneyTakenBack.about(account, reversal, amount, payment_id=reversal.debit_id)
     events.record(ctx, account.id, event)
     payloads.balance(ctx, account)

@@ -28,6 +28,7 @@ from webapp.domain.payments.payment import (
     PaymentState,
 )
 from webapp.domain.shared.context import Context
+from webapp.domain.top_ups.settings import LowBalanceSettings
 
 NOT_CHARGED = (AttemptState.DECLINED, AttemptState.ABANDONED)
 
@@ -104,9 +105,10 @@ def fail_payment(ctx: Context, account: Account, payment: Payment, *, all_failed
     payment.settle(PaymentState.FAILED, ctx.now)
     events.record(ctx, account.id, PaymentFailed.about(account, payment))
     enqueue_suspension_emails(ctx, account, payment)
-    if not all_failed or account.all_failed_mailed:
+    settings = LowBalanceSettings.of(ctx.session, account.id)
+    if not all_failed or settings.all_failed_mailed:
         return
-    account.all_failed_mailed = True  # reset by the next success
+    settings.all_failed_mailed = True  # reset by the next success
     failures = [
         (attempt.method.label if attempt.method else "", reason(attempt.decline_code).sentence)
         for attempt in payment.attempts

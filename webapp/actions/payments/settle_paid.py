@@ -19,6 +19,7 @@ from webapp.domain.payments.payment import (
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.i18n import N_
 from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.domain.webhooks import payloads
 from webapp.ports import Answer, Paid
@@ -55,7 +56,7 @@ def settle_as_paid(ctx: Context, account: Account, attempt: Attempt, answer: Pai
     ledger.append(ctx, account, [entry])
     payment.settle(PaymentState.PAID, ctx.now)
     top_ups.end_links(ctx, account)
-    account.all_failed_mailed = False
+    LowBalanceSettings.of(ctx.session, account.id).all_failed_mailed = False
     receipt = receipts.issue(ctx, account, payment, label, ctx.policy.provider)
     event = PaymentPaid.about(
         account,

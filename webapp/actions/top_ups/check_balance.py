@@ -26,7 +26,7 @@ from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import ChargeNow, ChargeUnconfirmed
 from webapp.domain.top_ups.explanations import limit_name, plain, timeline_line, what_happens_next
-from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 from webapp.domain.top_ups.top_up import Plan, PlanInput, TopUp
 
 
@@ -48,10 +48,10 @@ def check_balance(
     (T18); the caller rolls back.
     """
     ctx.session.flush()
+    settings = LowBalanceSettings.of(ctx.session, account.id)
     if not routine or not account.is_low:
-        account.low_by_reversal = False  # L7: the reversal is no longer the only cause
-        account.refill_held = False
-    LowBalanceSettings.of(ctx.session, account.id).end_episode(account.balance)
+        settings.release_refill()
+    settings.end_episode(account.balance)
     notify_if_low(ctx, account)
     if routine and not account.is_low:
         return None
@@ -84,13 +84,13 @@ def confirmed_or_due(ctx: Context, account: Account, confirmed: int | None) -> i
 
 def hold_refill(ctx: Context, account: Account, why: str) -> None:
     """T18: the current change starts no refill; the next check does."""
-    account.refill_held = True
+    LowBalanceSettings.of(ctx.session, account.id).refill_held = True
     events.record(ctx, account.id, RefillHeld(why))
 
 
 def pause_for_dispute(ctx: Context, account: Account, name: str) -> None:
     """L7: after a lost dispute automatic refills are paused until a user resumes them."""
-    account.pause(ctx.now, by_dispute=True)
+    LowBalanceSettings.of(ctx.session, account.id).pause(PausedBy.DISPUTE, ctx.now)
     events.record(ctx, account.id, DisputeLost(name))
     record_withdrawal(ctx, account, "Automatic refills were paused")
     explain(ctx, account, top_ups.gather(ctx, account), Plan(Code.PAUSED))
@@ -122,12 +122,13 @@ def explain(
 
     If the burst limit has stopped a charge, automatic refills are paused.
     """
-    if answer.code is Code.PAUSED and not inputs.paused:
-        account.pause(inputs.now)
-        inputs = replace(inputs, paused=True)
+    settings = LowBalanceSettings.of(ctx.session, account.id)
+    if answer.code is Code.PAUSED and inputs.paused_by is None:
+        settings.pause(PausedBy.BURST, inputs.now)
+        inputs = replace(inputs, paused_by=PausedBy.BURST)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
-        LowBalanceSettings.of(ctx.session, account.id).look_again(answer.until)
-    event = _answered(account, inputs, answer, top_up)
+        settings.look_again(answer.until)
+    event = _answered(account, settings, inputs, answer, top_up)
     at, kind = ctx.at(inputs.now), event.email_kind
     if kind and not outbox.is_owed(ctx.session, account.id, kind, event.email_key()):
         mark_mailed(at, account)
@@ -136,13 +137,19 @@ def explain(
     events.record(at, account.id, event, routine=routine)
 
 
-def _answered(account: Account, inputs: PlanInput, answer: Plan, top_up: TopUp | None) -> Answered:
+def _answered(
+    account: Account,
+    settings: LowBalanceSettings,
+    inputs: PlanInput,
+    answer: Plan,
+    top_up: TopUp | None,
+) -> Answered:
     """The answer as an event; a pause and a limit owe an email each (T10)."""
     translator, show = account.translator, account.show
     facts = (answer.code, timeline_line(inputs, answer, show), top_up.id if top_up else None)
-    if answer.code is Code.PAUSED and account.paused_at is not None:
+    if answer.code is Code.PAUSED and settings.paused_at is not None:
         told = timeline_line(inputs, answer, show, translator)
-        return PausedAtCheck(*facts, told, account.paused_at.isoformat())
+        return PausedAtCheck(*facts, told, settings.paused_at.isoformat())
     if answer.code is Code.CAP_REACHED and answer.until is not None:
         told = timeline_line(inputs, answer, show, translator)
         limit = limit_name(inputs, answer, show, translator)

@@ -6,6 +6,7 @@ from webapp.domain.events import recording as events
 from webapp.domain.events.top_ups import AutomaticPaused
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
+from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 
 
 def pause_automatic(ctx: Context, account_id: int, reason: str) -> None:
@@ -21,8 +22,9 @@ def pause_automatic(ctx: Context, account_id: int, reason: str) -> None:
 
 def pause_account(ctx: Context, account: Account, reason: str) -> None:
     """Pause a locked account in the caller's transaction."""
-    if account.paused_by_operator:
+    settings = LowBalanceSettings.of(ctx.session, account.id)
+    if settings.paused_by == PausedBy.OPERATOR:
         return
-    account.pause_by_operator(ctx.now)
+    settings.pause(PausedBy.OPERATOR, ctx.now)
     events.record(ctx, account.id, AutomaticPaused(reason))
     record_withdrawal(ctx, account, "Automatic refills were paused")

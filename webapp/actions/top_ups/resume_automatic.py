@@ -7,6 +7,7 @@ from webapp.domain.events.top_ups import AutomaticResumed
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict
+from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 
 
 def resume_automatic(
@@ -19,12 +20,13 @@ def resume_automatic(
     """
     given = "" if reason is None else texts.reason(reason)
     account = Account.locked(ctx.session, account_id)
-    if account.paused_by_operator and reason is None:
+    settings = LowBalanceSettings.of(ctx.session, account_id)
+    if settings.paused_by == PausedBy.OPERATOR and reason is None:
         ctx.session.rollback()
         raise Conflict("Your provider has paused automatic refills. Only they can resume them.")
-    if account.paused_at is not None:
+    if settings.paused_at is not None:
         confirmed = confirmed_or_due(ctx, account, confirmed)
-        account.resume(ctx.now)
+        settings.resume(ctx.now)
         who = ctx.actor.name if reason is None else "Your provider"
         events.record(ctx, account_id, AutomaticResumed(who, given))
         check_balance(ctx, account, "resumed", confirmed=confirmed)

@@ -57,21 +57,6 @@ class Account(Base):
     """Whether the last balance event was `balance.low`."""
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
     """Whether the operator offers PayPal to this account (M11)."""
-    paused_at: Mapped[datetime | None]
-    """Automatic refills are paused until a person resumes them (T10, L7)."""
-    paused_by_operator: Mapped[bool] = mapped_column(default=False)
-    """Only the operator can resume them."""
-    paused_by_dispute: Mapped[bool] = mapped_column(default=False)
-    """Paused by a lost dispute, not by the burst breaker."""
-    low_by_reversal: Mapped[bool] = mapped_column(default=False)
-    """A refund or dispute took the balance below the threshold, which starts no refill (L7)."""
-    refill_held: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """The refill that a debit or a saved method would start is on hold: nothing is charged until
-    the next balance check that is not routine (T18)."""
-    resumed_at: Mapped[datetime | None]
-    """Start of the burst breaker's window after Resume (T10)."""
-    all_failed_mailed: Mapped[bool] = mapped_column(default=False)
-    """The email that all methods have failed was sent; a success resets it (F11)."""
     second_factor_required: Mapped[bool] = mapped_column(default=False)
     """Members must set up a second factor to use the account."""
     revision: Mapped[int] = mapped_column(default=0)
@@ -150,21 +135,6 @@ class Account(Base):
             "address": self.billing_address,
             "tax_number": self.billing_tax_number,
         }
-
-    def pause(self, now: datetime, *, by_dispute: bool = False) -> None:
-        if self.paused_at is None:
-            self.paused_at = now
-            self.paused_by_dispute = by_dispute
-
-    def pause_by_operator(self, now: datetime) -> None:
-        self.pause(now)
-        self.paused_by_operator = True
-
-    def resume(self, now: datetime) -> None:
-        if self.paused_at is not None:
-            self.paused_at = None
-            self.paused_by_dispute = self.paused_by_operator = False
-            self.resumed_at = now
 
 
 class BalanceSnapshot(NamedTuple):

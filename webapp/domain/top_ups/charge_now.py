@@ -103,6 +103,4 @@ def reordered(inputs: PlanInput, order: Sequence[int]) -> PlanInput:
 
 def resumed(inputs: PlanInput) -> PlanInput:
     """Return a copy as after Resume, which also resets the burst breaker."""
-    return replace(
-        inputs, paused=False, paused_by_operator=False, paused_by_dispute=False, recent_top_ups=0
-    )
+    return replace(inputs, paused_by=None, recent_top_ups=0)

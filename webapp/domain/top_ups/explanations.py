@@ -15,7 +15,7 @@ from webapp.domain.shared import datetimes
 from webapp.domain.shared.field_tables import Show
 from webapp.domain.shared.i18n import ENGLISH, Translator
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.domain.top_ups.settings import RefillMode
+from webapp.domain.top_ups.settings import PausedBy, RefillMode
 from webapp.domain.top_ups.top_up import Plan, PlanInput, amount_before_limits
 
 _PLACE = pattern(r"%\((\w+)\)s")
@@ -163,7 +163,7 @@ def what_to_do(inputs: PlanInput, plan: Plan, tongue: Translator = ENGLISH) -> s
             return _("Correct the refill settings, or add funds.")
         case Code.SWITCHED_OFF:
             return _("Add funds, and ask your provider when automatic refills will be on again.")
-        case Code.PAUSED if inputs.paused_by_operator:
+        case Code.PAUSED if inputs.paused_by == PausedBy.OPERATOR:
             return _("Add funds, and ask your provider when automatic refills will be on again.")
         case Code.PAUSED:
             return _("Resume automatic refills, or add funds.")
@@ -193,17 +193,17 @@ def out_of_use(method: PaymentMethod, inputs: PlanInput, tongue: Translator = EN
 
 def _paused(inputs: PlanInput, tongue: Translator) -> str:
     _ = tongue.gettext
-    if inputs.paused_by_operator:
+    if inputs.paused_by == PausedBy.OPERATOR:
         return _(
             "Automatic refills are paused by your provider. Nothing will be charged. Ask your "
             "provider when they will resume."
         )
-    if inputs.paused_by_dispute:
+    if inputs.paused_by == PausedBy.DISPUTE:
         return _(
             "Automatic refills are paused after a lost dispute. "
             "Resume them when you want them to continue."
         )
-    if not inputs.paused:
+    if inputs.paused_by is None:
         return _(
             "There were 3 automatic refills within 10 minutes. Instead of a fourth, automatic "
             "refills pause until you resume them."

@@ -54,8 +54,19 @@ class RefillMode(StrEnum):
     """Charge the gap to the target, at most the largest charge."""
 
 
+class PausedBy(StrEnum):
+    """Who paused automatic refills."""
+
+    BURST = "burst"
+    """The burst breaker (T10)."""
+    DISPUTE = "dispute"
+    """A lost dispute (L7)."""
+    OPERATOR = "operator"
+    """Only an operator can resume them."""
+
+
 class LowBalanceSettings(Base):
-    """The settings of an account: one row each. Amounts in micros."""
+    """An account's settings, and where its refills and alerts stand: one row. Amounts in micros."""
 
     __tablename__ = "low_balance_settings"
     __table_args__ = (
@@ -96,6 +107,20 @@ class LowBalanceSettings(Base):
     """T4: time of the next scheduled check, when a limit's window or the hour between two alerts
     has passed. A check that runs too early is harmless."""
 
+    paused_at: Mapped[datetime | None]
+    """Automatic refills are paused until a person resumes them (T10, L7)."""
+    paused_by: Mapped[PausedBy | None] = mapped_column(String(10))
+    """NULL unless they are paused."""
+    resumed_at: Mapped[datetime | None]
+    """Start of the burst breaker's window after Resume (T10)."""
+    low_by_reversal: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """A refund or dispute took the balance below the threshold, which starts no refill (L7)."""
+    refill_held: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """The refill that a debit or a saved method would start is on hold: nothing is charged until
+    the next balance check that is not routine (T18)."""
+    all_failed_mailed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """The email that all methods have failed was sent; a success resets it (F11)."""
+
     version: Mapped[int] = mapped_column(default=0)
     """Incremented by each Apply, to detect a stale form."""
     applied_at: Mapped[datetime | None]
@@ -131,6 +156,21 @@ class LowBalanceSettings(Base):
         """Schedule a check at this instant, unless an earlier one is scheduled (T4)."""
         if self.check_again_at is None or at < self.check_again_at:
             self.check_again_at = at
+
+    def pause(self, by: PausedBy, now: datetime) -> None:
+        """Pause automatic refills. An operator's pause replaces another; no other does."""
+        if self.paused_at is None or by is PausedBy.OPERATOR:
+            self.paused_by = by
+        self.paused_at = self.paused_at or now
+
+    def resume(self, now: datetime) -> None:
+        if self.paused_at is not None:
+            self.paused_at = self.paused_by = None
+            self.resumed_at = now
+
+    def release_refill(self) -> None:
+        """End what holds a refill back: a reversal as the only cause (L7), or a hold (T18)."""
+        self.low_by_reversal = self.refill_held = False
 
     def end_episode(self, balance: int) -> None:
         """End the episode if no refill is due, so that the next blocked refill is emailed (T17)."""

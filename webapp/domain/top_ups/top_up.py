@@ -30,7 +30,13 @@ from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.money import cents_down, cents_up
 from webapp.domain.shared.policy import Automatic, Policy
-from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMode, falls_below
+from webapp.domain.top_ups.settings import (
+    Choice,
+    LowBalanceSettings,
+    PausedBy,
+    RefillMode,
+    falls_below,
+)
 
 BURST = 3
 BURST_WINDOW = timedelta(minutes=10)
@@ -134,14 +140,13 @@ def pending_charges(session: Session, limit: int = 500) -> list[Pending]:
     return [Pending("top_up", it) for it in top_ups] + [Pending("payment", it) for it in chains]
 
 
-def burst_window(account: Account, at: datetime) -> tuple[datetime, datetime]:
+def burst_window(resumed_at: datetime | None, at: datetime) -> tuple[datetime, datetime]:
     """Return start and end of the burst breaker's window; Resume starts an empty one (T10).
 
     The window also extends into the future by its own length. Times beyond it are ignored: they
     were recorded before the clock was set back.
     """
     since, until = at - BURST_WINDOW, at + BURST_WINDOW
-    resumed_at = account.resumed_at
     if resumed_at is not None and since < resumed_at < until:
         since = resumed_at
     return since, until
@@ -158,10 +163,8 @@ class PlanInput:
     methods: tuple[PaymentMethod, ...]
     """The listed methods, in the customer's order."""
     policy: Policy
-    paused: bool = False
-    paused_by_operator: bool = False
-    paused_by_dispute: bool = False
-    """Paused by a lost dispute, not by the burst breaker (L7)."""
+    paused_by: PausedBy | None = None
+    """None unless automatic refills are paused."""
     low_by_reversal: bool = False
     """A refund or dispute alone took the balance below the threshold (L7)."""
     refill_held: bool = False
@@ -189,7 +192,7 @@ class PlanInput:
     @property
     def is_bursting(self) -> bool:
         """Whether the next charge would pause automatic refills instead (T10)."""
-        return not self.paused and self.recent_top_ups >= BURST
+        return self.paused_by is None and self.recent_top_ups >= BURST
 
     def just_below(self) -> "PlanInput":
         """Return a copy with the balance below the threshold."""
@@ -226,7 +229,7 @@ def gather(ctx: Context, account: Account, *, tried: frozenset[int] = frozenset(
         account.id,
         day=datetimes.start_of_day(ctx.now, zone),
         month=datetimes.start_of_month(ctx.now, zone),
-        burst=burst_window(account, ctx.now),
+        burst=burst_window(settings.resumed_at, ctx.now),
     )
     open_attempts = queries.open_attempts(ctx.session, account.id) if spending.any_open else []
     return PlanInput(
@@ -236,11 +239,9 @@ def gather(ctx: Context, account: Account, *, tried: frozenset[int] = frozenset(
         choice=settings.chosen(),
         methods=tuple(payment_methods.listed(ctx.session, account.id)),
         policy=ctx.policy,
-        paused=account.paused_at is not None,
-        paused_by_operator=account.paused_by_operator,
-        paused_by_dispute=account.paused_by_dispute,
-        low_by_reversal=account.low_by_reversal,
-        refill_held=account.refill_held,
+        paused_by=settings.paused_by,
+        low_by_reversal=settings.low_by_reversal,
+        refill_held=settings.refill_held,
         spent_today=spending.today,
         spent_this_month=spending.this_month,
         recent_top_ups=spending.recent,
@@ -287,7 +288,7 @@ def plan(inputs: PlanInput) -> Plan:
         return Plan(Code.ABOVE_THRESHOLD)
     if inputs.policy.automatic is Automatic.OFF:
         return Plan(Code.SWITCHED_OFF)
-    if inputs.paused:
+    if inputs.paused_by is not None:
         return Plan(Code.PAUSED)
     if inputs.low_by_reversal and inputs.is_below:
         return Plan(Code.AFTER_REVERSAL)

@@ -12,6 +12,7 @@ from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
+from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.user import Membership, Role, User
 
 
@@ -68,7 +69,7 @@ def read_account(ctx: Context, account_id: int) -> AccountCard:
         billing_emails=tuple(account.billing_emails),
         methods=tuple(f"{m.label}: {m.standing(ctx.now).replace('_', ' ')}" for m in methods),
         what_next=plain(what_happens_next(at, account.show)),
-        paused_at=account.paused_at,
+        paused_at=LowBalanceSettings.of(ctx.session, account_id).paused_at,
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import joinedload
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import payment_method as payment_methods
@@ -12,6 +13,7 @@ from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
+from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 from webapp.domain.users.user import Membership, Role, User
 from webapp.reads.operator.attempts import AttemptLine, in_words, line_of
 from webapp.reads.operator.waiting import Waiting, read_waiting
@@ -70,7 +72,7 @@ class AccountPage:
 def read_accounts(ctx: Context, wanted: str, after: int | None) -> AccountsScreen:
     """Search by name, id or a member's email address; oldest first."""
     wanted = wanted.strip()
-    query = select(Account).order_by(Account.id)
+    query = select(Account).options(joinedload(Account.settings)).order_by(Account.id)
     if wanted:
         address = User.email.icontains(wanted, autoescape=True)
         people = select(Membership.account_id).join(User).where(address)
@@ -94,7 +96,7 @@ def read_accounts(ctx: Context, wanted: str, after: int | None) -> AccountsScree
                 owner=owners.get(a.id, ""),
                 balance=a.show(a.balance),
                 is_low=a.is_low,
-                is_paused=a.paused_at is not None,
+                is_paused=a.settings.paused_at is not None,
             )
             for a in shown
         ),
@@ -114,8 +116,10 @@ def read_account(ctx: Context, account_id: int) -> AccountPage:
         .where(Membership.account_id == account_id)
         .order_by(User.id)
     )
-    since = datetimes.when(account.paused_at, zone, ctx.now) if account.paused_at else ""
-    by = "by an operator" if account.paused_by_operator else "until the customer resumes"
+    settings = LowBalanceSettings.of(ctx.session, account_id)
+    since = datetimes.when(settings.paused_at, zone, ctx.now) if settings.paused_at else ""
+    by_operator = settings.paused_by == PausedBy.OPERATOR
+    by = "by an operator" if by_operator else "until the customer resumes"
     own = select(Attempt).where(Attempt.account_id == account_id)
     last = ctx.session.scalars(own.order_by(Attempt.id.desc()).limit(10))
     at = top_ups.gather(ctx, account)
@@ -131,7 +135,7 @@ def read_account(ctx: Context, account_id: int) -> AccountPage:
         created=datetimes.day(account.created_at, zone, ctx.now),
         what_next=plain(what_happens_next(at, account.show)),
         paused=f"Since {since}, {by}" if since else "",
-        paused_by_operator=account.paused_by_operator,
+        paused_by_operator=by_operator,
         paypal=account.paypal_allowed,
         methods=tuple(
             MethodLine(m.label, in_words(m.standing(ctx.now)), m.failure_code or "")

@@ -12,6 +12,7 @@ from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMe
 from webapp.domain.shared import datetimes
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import charged_by, reordered, resumed, with_method
+from webapp.domain.top_ups.settings import PausedBy
 from webapp.domain.top_ups.top_up import Plan, PlanInput
 from webapp.reads.payment_methods.method_rows import joined_ids
 
@@ -59,7 +60,7 @@ def read_banner(account: Account, inputs: PlanInput, plan: Plan) -> Banner | Non
         plan = top_ups.plan(inputs.at_rest().just_below())
         if plan.code in WANTED:
             return None  # the open charge may succeed
-    if plan.code is Code.PAUSED and not inputs.paused:
+    if plan.code is Code.PAUSED and inputs.paused_by is None:
         return None  # the burst breaker would stop a fourth charge; nothing is paused yet
     if plan.code is Code.PAUSED:
         return _paused(account, inputs)
@@ -73,12 +74,12 @@ def read_banner(account: Account, inputs: PlanInput, plan: Plan) -> Banner | Non
 
 
 def _paused(account: Account, inputs: PlanInput) -> Banner:
-    if inputs.paused_by_operator:
+    if inputs.paused_by == PausedBy.OPERATOR:
         text = "Paused by your provider. Nothing will be charged until they are resumed."
         return Banner(PAUSED, text)
     text = (
         "A dispute was lost. Resume automatic refills when you want them to continue."
-        if inputs.paused_by_dispute
+        if inputs.paused_by == PausedBy.DISPUTE
         else "A fourth refill within 10 minutes was due. "
         "Check your usage, then resume automatic refills."
     )
