@@ -15,15 +15,14 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from flask_wtf import CSRFProtect
-from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session, SessionTransaction
 
 from webapp.actions.batch import ShouldContinue, always
 from webapp.actions.usage.group_commit import UsageBatcher
 from webapp.clock import Clock
 from webapp.database.base import Base
 from webapp.database.schema_version import Gate
+from webapp.database.transactions import keep_loaded_records
 from webapp.domain.shared.context import SYSTEM, Actor, Context
 from webapp.domain.shared.policy import Policy
 from webapp.domain.wires.bank_details import BankDetails
@@ -55,6 +54,7 @@ class ClosingNeverFails(FlaskSession):
 
 
 db = SQLAlchemy(metadata=Base.metadata, session_options={"class_": ClosingNeverFails})
+keep_loaded_records(db.session)
 migrate = Migrate()
 csrf = CSRFProtect()
 login_manager = LoginManager()
@@ -101,22 +101,3 @@ def make_context(actor: Actor = SYSTEM) -> Context:
     """Build the context of this request, command or job at the present time."""
     its = services()
     return Context(db.session(), its.clock.now(), actor, its.policy, its.clock, its.processors)
-
-
-def pin_loaded_records() -> None:
-    """Keep loaded records referenced until their transaction ends, so that each is read once.
-
-    A session references its records weakly (SQLAlchemy, "Session Referencing Behavior"), and our
-    view objects copy the values they show.
-    """
-
-    @event.listens_for(db.session, "loaded_as_persistent")
-    def keep(session: Session, record: object) -> None:
-        session.info.setdefault("kept", []).append(record)
-
-    @event.listens_for(db.session, "after_transaction_end")
-    def let_go(session: Session, transaction: SessionTransaction) -> None:
-        session.info.pop("kept", None)
-
-
-pin_loaded_records()

@@ -1,6 +1,9 @@
-"""The start of a write transaction, and which database allows one writer only."""
+"""Transactions: the start of a write, what a transaction keeps, which database has one writer."""
 
-from sqlalchemy.orm import Session
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
 
 def begin_writing(session: Session) -> None:
@@ -17,3 +20,19 @@ def begin_writing(session: Session) -> None:
 def has_one_writer(session: Session) -> bool:
     """Whether the database allows one write transaction at a time: SQLite does."""
     return session.get_bind().dialect.name == "sqlite"
+
+
+def keep_loaded_records(sessions: scoped_session[Any]) -> None:
+    """Keep loaded records referenced until their transaction ends, so that each is read once.
+
+    A session references its records weakly (SQLAlchemy, "Session Referencing Behavior"), and our
+    view objects copy the values they show.
+    """
+
+    @event.listens_for(sessions, "loaded_as_persistent")
+    def keep(session: Session, record: object) -> None:
+        session.info.setdefault("kept", []).append(record)
+
+    @event.listens_for(sessions, "after_transaction_end")
+    def let_go(session: Session, transaction: SessionTransaction) -> None:
+        session.info.pop("kept", None)
