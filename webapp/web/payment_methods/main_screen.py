@@ -25,7 +25,7 @@ from webapp.web.http.access import permit
 from webapp.web.http.form_signer import check_state, sign_state
 from webapp.web.http.person import Person
 from webapp.web.http.reauthentication import require_reauthentication
-from webapp.web.http.responses import show, wants_fragment
+from webapp.web.http.responses import wants_fragment
 from webapp.web.payment_methods.challenges import saved
 from webapp.web.payment_methods.responses import (
     ask_in_frame,
@@ -34,6 +34,7 @@ from webapp.web.payment_methods.responses import (
     read,
     refused,
     render,
+    show_payment_dialog,
 )
 
 blueprint = Blueprint("payment_methods", __name__)
@@ -92,13 +93,11 @@ def new_card() -> ResponseReturnValue:
     context = {
         **processor.front.variables,
         **form,
-        "form": processor.front.form,
         "return_to": url_for("payment_methods.card_captured"),
         "state": sign_state(person, offer.confirmed),
         "offer": offer,
     }
-    page = processor.front.form if wants_fragment() else "payment_methods/new_card.html"
-    return show(person, page, "payment_methods", **context)
+    return show_payment_dialog(person, processor.front.form, "Add a credit card", **context)
 
 
 @blueprint.get("/billing/payment-methods/cards/captured")
@@ -117,8 +116,8 @@ def new_paypal() -> ResponseReturnValue:
     person = permit(Right.BILLING, confirmed=True)
     offered = bool(services().paypal_processor)
     dialog = read_paypal(make_context(), person.account_id, offered=offered)
-    part = "_paypal_dialog" if wants_fragment() else "paypal"
-    return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
+    part = "payment_methods/_paypal_dialog.html"
+    return show_payment_dialog(person, part, "Link PayPal", dialog=dialog)
 
 
 @blueprint.post("/billing/payment-methods/paypal")
@@ -145,8 +144,8 @@ def link() -> ResponseReturnValue:
 def removal(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     dialog = read_removal(make_context(), person.account_id, method_id)
-    part = "_remove_dialog" if wants_fragment() else "removal"
-    return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
+    part = "payment_methods/_remove_dialog.html"
+    return show_payment_dialog(person, part, "Remove", dialog=dialog)
 
 
 @blueprint.post("/billing/payment-methods/<int:method_id>/removal")

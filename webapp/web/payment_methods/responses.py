@@ -31,6 +31,7 @@ from webapp.web.http.responses import (
     link_context,
     return_endpoint,
     show,
+    show_dialog,
     wants_fragment,
 )
 
@@ -61,6 +62,13 @@ def render(person: Person, template: str, screen: MainScreen, **context: object)
     if template == "index":
         context["balance"] = screen.balance
     return show(person, f"payment_methods/{template}.html", "payment_methods", **context)
+
+
+def show_payment_dialog(person: Person, part: str, title: str, **context: object) -> str:
+    """Render a dialog whose form the main screen handles, with the scripts of bank challenges."""
+    front = services().processors[services().card_processor].front
+    context |= {"scripts": front.scripts if front.question else (), "uses_htmx": True}
+    return show_dialog(person, part, "payment_methods", title, **context)
 
 
 def changed(

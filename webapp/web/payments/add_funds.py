@@ -18,8 +18,7 @@ from webapp.web.http import forms
 from webapp.web.http.access import permit
 from webapp.web.http.person import Person
 from webapp.web.http.query_args import line
-from webapp.web.http.responses import show, wants_fragment
-from webapp.web.payment_methods.responses import fields_of, status_of
+from webapp.web.payment_methods.responses import fields_of, show_payment_dialog, status_of
 from webapp.web.payments.payment_list import challenge_return_url, outcome_or_challenge
 
 blueprint = Blueprint("funds", __name__)
@@ -103,5 +102,4 @@ def dialog(
         amount=amount,
         errors=errors,
     )
-    part = "_add_funds_dialog" if wants_fragment() else "add_funds"
-    return show(person, f"payments/{part}.html", "payment_methods", dialog=read)
+    return show_payment_dialog(person, "payments/_add_funds_dialog.html", "Add Funds", dialog=read)

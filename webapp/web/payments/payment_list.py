@@ -30,6 +30,7 @@ from webapp.web.payment_methods.responses import (
     is_external,
     outcome_message,
     refused,
+    show_payment_dialog,
 )
 from webapp.web.payments import payment_query
 
@@ -76,8 +77,7 @@ def retry_dialog(attempt_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     ctx = make_context(person.actor)
     dialog = read_retry(ctx, person.account_id, attempt_id, token_hex(16))
-    part = "_retry_dialog" if wants_fragment() else "retry"
-    return show(person, f"payments/{part}.html", "payment_methods", dialog=dialog)
+    return show_payment_dialog(person, "payments/_retry_dialog.html", "Retry", dialog=dialog)
 
 
 @blueprint.post("/billing/attempts/<int:attempt_id>/retries")
