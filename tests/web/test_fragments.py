@@ -39,12 +39,12 @@ SETTINGS = {
 }  # fmt: skip
 
 BUDGETS = {
-    "switch off": (50, 525, 20),
-    "switch on": (52, 550, 23),
-    "reorder": (54, 650, 28),
-    "retry": (82, 900, 65),
-    "add funds": (80, 900, 56),
-    "settings": (60, 800, 23),
+    "switch off": (51, 530, 20),
+    "switch on": (54, 550, 23),
+    "reorder": (55, 660, 28),
+    "retry": (84, 975, 65),
+    "add funds": (81, 940, 56),
+    "settings": (61, 810, 23),
     "refresh": (46, 500, 9),
     "poll, changed": (22, 80, 5),
     "poll, unchanged": (16, 52, 2),
