@@ -193,21 +193,20 @@ def records(app, held_account):
 
 
 @pytest.fixture
-def visitor(app, clock, records, teammate, stranger, sign_in, operator):
-    """Return a function that makes a signed-in client of a role in the access matrix."""
+def visitor(app, records, teammate, stranger, sign_in, operator):
+    """Return a function that makes a signed-in client of a role in the access matrix.
 
-    def user_id_of(client):
-        with client.session_transaction() as cookie:
-            return UserSession.find(db.session(), cookie["_user_id"], clock.wall()).user_id
-
-    people = {
-        "stranger": user_id_of(stranger),
-        "operator": operator,
-        **{role: user_id_of(teammate(role)) for role in ROLES},
-    }
+    Each role signs in once. Each client is new, since a response may change its cookie.
+    """
+    clients = {"stranger": stranger, "operator": sign_in(operator)}
+    clients |= {role: teammate(role) for role in ROLES}
+    cookies = {who: client.get_cookie("session").value for who, client in clients.items()}
 
     def fresh(who):
-        return sign_in(people[who]) if who != "nobody" else app.test_client()
+        client = app.test_client()
+        if who != "nobody":
+            client.set_cookie("session", cookies[who])
+        return client
 
     return fresh
 
@@ -217,8 +216,11 @@ TABLES = sorted(Base.metadata.tables.keys() - {"throttle_try", "user_session"})
 
 
 @pytest.fixture
-def rewind(world, home, tmp_path):
-    """Restore the database and return the names of the tables that the last request changed."""
+def rewind(world, home, tmp_path, visitor):
+    """Restore the database and return the names of the tables that the last request changed.
+
+    The restored database contains the sessions of `visitor`.
+    """
     world.session.rollback()
     live = sqlite3.connect(home / "ballast.db")
     kept = sqlite3.connect(":memory:")
