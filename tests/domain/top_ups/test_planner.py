@@ -275,7 +275,7 @@ def test_an_open_charge_does_not_count_against_itself_t14():
         {"spent_today": micros("151")},
         {"spent_this_month": micros("151")},
         {"recent_top_ups": BURST + 1},
-        {"paused": True},
+        {"paused_by": PausedBy.BURST},
     ],
 )
 def test_a_charge_that_would_now_differ_is_not_wanted_t14(change):
