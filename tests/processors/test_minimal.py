@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.processors import smallest
+from tests.processors import minimal
 from tests.processors.contract import ACCOUNT, BACK, AgreementContract
-from tests.processors.smallest import STALE, Smallest
+from tests.processors.minimal import STALE, Smallest
 from webapp.ports import (
     Declined,
     NeedsCustomer,
@@ -68,7 +68,7 @@ class Harness:
 
     def fail(self, address):
         code, key = "authentication_required", address.rpartition("/")[2]
-        failed = Declined(code, smallest.class_of(code), self.time)
+        failed = Declined(code, minimal.class_of(code), self.time)
         self.processor.conclude(key, failed)
 
     def agree(self, address, email):
@@ -152,7 +152,7 @@ class TestSmallest(AgreementContract):
 def test_the_example_is_small():
     code = [
         line
-        for line in Path(smallest.__file__).read_text(encoding="utf-8").splitlines()
+        for line in Path(minimal.__file__).read_text(encoding="utf-8").splitlines()
         if line.strip()
     ]
 
