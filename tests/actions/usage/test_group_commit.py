@@ -129,10 +129,8 @@ def test_a_locked_account_does_not_block_others(world):
 
     def post(account_id):
         with world.app.app_context():
-            context = (usages, START, world.policy)
-            return world.services.usage_batcher.post_usage(
-                db.session(), account_id, *context
-            ).verdicts
+            ctx = replace(make_context(), now=START, policy=world.policy)
+            return world.services.usage_batcher.post_usage(ctx, account_id, usages).verdicts
 
     with ThreadPoolExecutor(2) as pool:
         with locked(world, world.account_id):

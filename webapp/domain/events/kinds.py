@@ -38,10 +38,6 @@ SAMPLED: Mapping[NoticeKind, type[Event]] = {
 """Emails of topics, which can be previewed."""
 
 
-def audit_codes(group: str) -> list[str]:
-    return [code for code, it in AUDITED.items() if it.audit and it.audit.group == group]
-
-
 def title(code: str) -> str:
     """Return the audit log's title; for a code that this version does not know, its words."""
     kind = AUDITED.get(code)
