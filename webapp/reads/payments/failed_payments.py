@@ -121,13 +121,19 @@ def _failed(
     )
 
 
+_LAST_FAILED = (
+    select(Attempt.method_id, func.max(Attempt.id).label("attempt_id"))
+    .where(
+        Attempt.method_id.in_(bindparam("method_ids", expanding=True)),
+        Attempt.state == AttemptState.DECLINED,
+    )
+    .group_by(Attempt.method_id)
+)
+
+
 def last_failures(ctx: Context, method_ids: Collection[int]) -> dict[int, int]:
     """Return each method's last failed attempt, which Retry on a suspended row repeats (F4)."""
     if not method_ids:
         return {}
-    failed = (
-        select(Attempt.method_id, func.max(Attempt.id))
-        .where(Attempt.method_id.in_(method_ids), Attempt.state == AttemptState.DECLINED)
-        .group_by(Attempt.method_id)
-    )
-    return {method_id: last for method_id, last in ctx.session.execute(failed) if method_id}
+    found = select_columns(ctx.session, _LAST_FAILED, {"method_ids": list(method_ids)})
+    return {row.method_id: row.attempt_id for row in found}
