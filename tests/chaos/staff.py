@@ -46,9 +46,12 @@ class Staff:
         for waiting in self._command("attempts", "list", "--json").json:
             charged = {charge.key for charge in self._installation.snapshot.charges}
             verdict = "--paid" if waiting["key"] in charged else "--not-paid"
-            self._journal.decided.add(waiting["attempt"])
             decide = ("attempts", "decide", str(waiting["attempt"]), verdict)
-            self._command(*decide, "--charge", "--reason", "as the processor's books show")
+            reason = ("--reason", "as the processor's books show")
+            # It is refused if the attempt was settled, or needs no decision any more, since it was
+            # listed.
+            if self._command(*decide, "--charge", *reason).code == 0:
+                self._journal.decided.add(waiting["attempt"])
 
     def check_books(self) -> None:
         """L13: the ledger check passes at any moment, also during payments."""
