@@ -214,7 +214,10 @@ def test_the_export_is_one_zip_file_with_all_data(client, account_with_data):
     assert entries[-1]["balance_after"] == json.loads(archive.read("account.json"))[0]["balance"]
     keys = list(csv.DictReader(StringIO(archive.read("api_keys.csv").decode("utf-8-sig"))))
     assert keys[-1]["name"] == "'=HYPERLINK(1)"
-    assert "exported" in [e["audit"] for e in json.loads(archive.read("audit_log.json"))]
+    assert "exported" in [e["what"] for e in json.loads(archive.read("audit_log.json"))]
+    lines = json.loads(archive.read("activity.json"))
+    assert all(line["sentence"] and line["times"] and line["last_at"] for line in lines)
+    assert not any("actor_name" in line for line in lines)
 
 
 def test_the_export_contains_no_secrets(client, account_with_data):

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from webapp.actions.usage.post_usage import UsageReceipt, post_usage, post_usage_of_many
 from webapp.database.errors import fault_of
 from webapp.database.transactions import has_one_writer
-from webapp.domain.shared.context import Context
+from webapp.domain.shared.context import SYSTEM, Context
 from webapp.domain.usage.record import Usage
 
 
@@ -85,7 +85,8 @@ def _post_all(ctx: Context, requests: Sequence[_Request]) -> None:
         usages.setdefault(request.account_id, []).extend(request.usages)
     now = max(request.now for request in requests)
     try:
-        receipts = post_usage_of_many(ctx.at(now), usages)
+        # The requests belong to several accounts, and no event may name another account's key.
+        receipts = post_usage_of_many(ctx.by(SYSTEM).at(now), usages)
     except Exception as error:  # noqa: BLE001 - raised again when the requests post separately
         ctx.session.rollback()
         for request in requests:

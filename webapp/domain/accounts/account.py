@@ -52,7 +52,7 @@ class Account(Base):
     receipts: Mapped[int] = mapped_column(default=0)
     """Number of receipts issued; the next receipt has the next number (L6)."""
     has_webhooks: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether an endpoint is on; events are written only then."""
+    """Whether an endpoint is on; events are delivered only then."""
     low_balance_announced: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the last balance event was `balance.low`."""
     paypal_allowed: Mapped[bool] = mapped_column(default=False)

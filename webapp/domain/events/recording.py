@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import kinds
 from webapp.domain.events.event import Event
-from webapp.domain.events.rows import EventRow, count_repeat, latest_line
+from webapp.domain.events.rows import ABOUT, EventRow, count_repeat, latest_line
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import TOPICS
 from webapp.domain.shared.context import Context
@@ -114,7 +114,7 @@ def _repeated(
         return None
     if routine:
         return last
-    if (last.attempt_id, last.top_up_id) != (None, getattr(event, "top_up_id", None)):
+    if any(getattr(last, name) != getattr(event, name, None) for name in ABOUT):
         return None
     count_repeat(ctx, last)
     return last

@@ -6,19 +6,21 @@ references are left out.
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import RawIOBase, StringIO
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from sqlalchemy import BigInteger, Select, Table, and_, select
+from sqlalchemy import BigInteger, Select, Table, select
 
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys.api_key import ApiKey
-from webapp.domain.events.rows import EventRow
+from webapp.domain.events import kinds
+from webapp.domain.events.rows import ABOUT as EVENT_IDS
+from webapp.domain.events.rows import EventRepeat, EventRow
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.payment_method import PaymentMethod
@@ -62,13 +64,6 @@ TABLES: tuple[tuple[str, type[Base]], ...] = (
     ("usage_imports", UsageImport),
 )
 
-CHANNELS = {
-    "activity": EventRow.timeline,
-    "audit_log": EventRow.audit,
-    "webhook_events": EventRow.webhook,
-}
-"""Lists of the events with a code in the column."""
-
 ABOUT = """\
 All data that Ballast stores for account {id}, {name}, as of {at}.
 
@@ -83,7 +78,10 @@ references are not included; card numbers are never stored.
 class _List:
     name: str
     query: Select[Any]
-    columns: Sequence[Any]
+    names: Sequence[str]
+    money: frozenset[str] = frozenset()
+    render: Callable[[Any, Account], Mapping[str, object]] | None = None
+    """For rows that are shown in words."""
 
 
 class _Sink(RawIOBase):
@@ -118,10 +116,10 @@ def _pieces(ctx: Context, account: Account, hidden: set[str]) -> Iterator[bytes]
     with ZipFile(sink, "w", ZIP_DEFLATED) as archive:
         about = ABOUT.format(id=account.id, name=account.name, at=at, currency=account.currency)
         archive.writestr(_entry("README.txt", ctx.now), about)
-        for each in _lists(account.id, hidden):
+        for each in (*_lists(account.id, hidden), *_events(account.id)):
             for kind, write in (("csv", _as_csv), ("json", _as_json)):
                 with archive.open(_entry(f"{each.name}.{kind}", ctx.now), "w") as file:
-                    for piece in write(ctx, each):
+                    for piece in write(ctx, account, each):
                         file.write(piece.encode())
                         yield sink.take()
     yield sink.take()
@@ -140,31 +138,76 @@ def _lists(account_id: int, hidden: set[str]) -> Iterator[_List]:
     columns = [user.c.id, user.c.name, user.c.email, member.c.role]
     joined = select(*columns).join_from(member, user, member.c.user_id == user.c.id)
     in_order = joined.where(member.c.account_id == account_id).order_by(user.c.id, member.c.role)
-    yield _List("people", in_order, columns)
+    yield _List("people", in_order, [column.name for column in columns])
     for name, record in TABLES:
         table: Table = record.__table__  # type: ignore[assignment]
         yield _list(name, table, table.c.account_id == account_id, hidden)
-    events: Table = EventRow.__table__  # type: ignore[assignment]
-    for name, code in CHANNELS.items():
-        mine = and_(events.c.account_id == account_id, code.is_not(None))
-        yield _list(name, events, mine, hidden)
 
 
 def _list(name: str, table: Table, mine: Any, hidden: set[str]) -> _List:
     columns = [column for column in table.columns if column.name not in hidden]
     query = select(*columns).where(mine).order_by(*table.primary_key.columns)
-    return _List(name, query, columns)
+    money = {it.name for it in columns if isinstance(it.type, BigInteger)} - COUNTS
+    return _List(name, query, [column.name for column in columns], frozenset(money))
 
 
-def _rows(ctx: Context, each: _List) -> Iterator[list[dict[str, object]]]:
-    money = {
-        column.name
-        for column in each.columns
-        if isinstance(column.type, BigInteger) and column.name not in COUNTS
+def _events(account_id: int) -> Iterator[_List]:
+    events: Table = EventRow.__table__  # type: ignore[assignment]
+    query = (
+        select(*events.columns, EventRepeat.times, EventRepeat.last_at)
+        .outerjoin_from(events, EventRepeat)
+        .where(events.c.account_id == account_id)
+        .order_by(events.c.id)
+    )
+    for name, (code, names, render) in CHANNELS.items():
+        yield _List(name, query.where(code.is_not(None)), names, render=render)
+
+
+def _activity(row: Any, account: Account) -> dict[str, object]:
+    return {
+        "code": row.timeline,
+        "sentence": kinds.line(row, account),
+        "times": row.times or 1,
+        "first_at": row.at,
+        "last_at": row.last_at or row.at,
     }
+
+
+def _audited(row: Any, account: Account) -> dict[str, object]:
+    return {"what": row.audit, "sentence": kinds.audited(row, account)}
+
+
+def _sent(row: Any, account: Account) -> dict[str, object]:
+    return {"kind": row.webhook, "data": kinds.data(row)}
+
+
+CHANNELS = {
+    "activity": (
+        EventRow.timeline,
+        ("id", "account_id", "code", "sentence", *EVENT_IDS, "times", "first_at", "last_at"),
+        _activity,
+    ),
+    "audit_log": (
+        EventRow.audit,
+        (
+            "id", "account_id", "user_id", "actor_name", "address", "what", "sentence",
+            *EVENT_IDS, "at",
+        ),
+        _audited,
+    ),
+    "webhook_events": (EventRow.webhook, ("id", "account_id", "kind", "data", "at"), _sent),
+}  # fmt: skip
+"""Lists of the events that have a code in the column. Only the audit log names who acted."""
+
+
+def _rows(ctx: Context, account: Account, each: _List) -> Iterator[list[dict[str, object]]]:
     found = ctx.session.execute(each.query, execution_options={"yield_per": BATCH})
-    for batch in found.mappings().partitions():
-        yield [{name: _plain(value, name in money) for name, value in row.items()} for row in batch]
+    for batch in found.partitions():
+        rows = [
+            {**row._mapping, **(each.render(row, account) if each.render else {})}  # noqa: SLF001
+            for row in batch
+        ]
+        yield [{name: _plain(row[name], name in each.money) for name in each.names} for row in rows]
 
 
 def _plain(value: object, is_money: bool) -> object:
@@ -173,12 +216,12 @@ def _plain(value: object, is_money: bool) -> object:
     return decimal_text(value) if is_money and isinstance(value, int) else value
 
 
-def _as_csv(ctx: Context, each: _List) -> Iterator[str]:
+def _as_csv(ctx: Context, account: Account, each: _List) -> Iterator[str]:
     piece = StringIO()
     lines = csv.writer(piece)
-    lines.writerow([column.name for column in each.columns])
+    lines.writerow(each.names)
     yield "\ufeff" + piece.getvalue()  # Excel reads UTF-8 only after a byte-order mark
-    for batch in _rows(ctx, each):
+    for batch in _rows(ctx, account, each):
         piece = StringIO()
         lines = csv.writer(piece)
         lines.writerows([_cell(value) for value in row.values()] for row in batch)
@@ -195,9 +238,9 @@ def _cell(value: object) -> str:
     return escape_formula(str(value))
 
 
-def _as_json(ctx: Context, each: _List) -> Iterator[str]:
+def _as_json(ctx: Context, account: Account, each: _List) -> Iterator[str]:
     between = "["
-    for batch in _rows(ctx, each):
+    for batch in _rows(ctx, account, each):
         lines = (json.dumps(row, ensure_ascii=False, default=str) for row in batch)
         yield between + "\n" + ",\n".join(lines)
         between = ","
