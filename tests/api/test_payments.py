@@ -167,3 +167,25 @@ def test_p1_another_accounts_payment_is_not_found(program, stranger, chain):
     assert stranger.get(f"/payments/{paid}").status_code == 404
     assert stranger("POST", f"/payments/{paid}/retries").status_code == 404
     assert paid not in [payment["id"] for payment in stranger.get("/payments").json["payments"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("state=PAID", "Must be 'open', 'paid', 'failed' or 'abandoned'"),
+        ("cursor=0", "Must be the next_cursor of the previous page"),
+        ("limit=101", "Must be a whole number from 1 to 100"),
+        ("since=x", "Must be a date and time"),
+        ("before=1", "Unknown field"),
+    ],
+)
+def test_a_bad_filter_is_explained(program, query, sentence):
+    answer = program.get(f"/payments?{query}")
+    assert answer.status_code == 422
+    assert answer.json["errors"][query.partition("=")[0]].startswith(sentence)
+
+
+def test_a_flood_of_unknown_fields_is_refused_at_once(program):
+    answer = program("POST", "/payments", {f"field_{n}": n for n in range(10_000)})
+    assert answer.status_code == 422
+    assert list(answer.json["errors"]) == ["body"]

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from flask import Response
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from webapp.actions.payment_methods.remove_method import remove_method
 from webapp.actions.payment_methods.reorder_methods import reorder_methods
@@ -39,7 +39,7 @@ class Consent(Body):
 class NewOrder(Body):
     """A new order of the payment methods."""
 
-    order: Annotated[tuple[Id, ...], Field(max_length=1_000)] = Field(
+    order: Annotated[tuple[Id, ...], Field(max_length=1_000), FailFast()] = Field(
         description="The ids of all payment methods, the primary first."
     )
 

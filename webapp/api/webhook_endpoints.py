@@ -3,7 +3,7 @@
 from re import fullmatch
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import FailFast, Field
 from pydantic import WithJsonSchema as Schema
 
 from webapp.actions.webhooks import endpoints as actions
@@ -75,8 +75,8 @@ class EndpointAsked(Body):
         description="A public HTTPS URL. Its host name is resolved and checked again before every "
         "delivery."
     )
-    events: Annotated[tuple[EventName, ...], Field(min_length=1, max_length=50)] = Field(
-        description="The events to send."
+    events: Annotated[tuple[EventName, ...], Field(min_length=1, max_length=50), FailFast()] = (
+        Field(description="The events to send.")
     )
 
 

@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
 from tests.conftest import on_postgres
 from tests.factories import START, VISA, micros
+from webapp.actions.usage import group_commit
 from webapp.domain.accounts.account import Account
+from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import FARTHEST
 from webapp.domain.shared import money
+from webapp.domain.shared.context import Actor
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.extensions import db, make_context
@@ -138,3 +141,15 @@ def test_a_locked_account_does_not_block_others(world):
             assert pool.submit(post, other).result(timeout=5) == (POSTED,)
             assert not waiting.done()
         assert waiting.result(timeout=60) == (POSTED,)
+
+
+def test_a_shared_commit_names_no_other_accounts_key_p1(world):
+    """P1: events of a group name nobody, because its requests belong to several accounts."""
+    other = world.account().account_id
+    too_large = Usage(world.policy.usage_max + 1, "wrong unit", START)
+    world.session.rollback()
+    leader = world.ctx.by(Actor(name="API key of Harbour Voice", address="192.0.2.1"))
+    group_commit._post_all(leader, [group_commit._Request(other, [too_large], START)])
+    events = world.session.scalars(select(EventRow).where(EventRow.account_id == other)).all()
+    recorded = [row for row in events if row.timeline == "usage_too_large"]
+    assert [(row.actor_name, row.address) for row in recorded] == [("Ballast", "")]

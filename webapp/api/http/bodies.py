@@ -24,8 +24,14 @@ SENTENCES = {
     "too_long": "Must have at most {max_length}",
     "enum": "Must be {expected}",
     "value_error": "{error}",
+    "string_unicode": "Must be text without half surrogate pairs",
 }
 """The sentence for each type of error that pydantic reports, with its values."""
+OTHERWISE = "Is not valid"
+"""The sentence for other types: pydantic's own words are no part of the API."""
+
+MOST_FIELDS = 100
+"""More than any body or query has. A flood of unknown names is refused without naming each."""
 
 
 def read(model: type[Model]) -> Model:
@@ -91,12 +97,15 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _checked(model: type[Model], value: object) -> Model:
+    """Raises `Invalid` with the first error of each field: that of the type a field really has."""
+    if isinstance(value, dict) and len(value) > MOST_FIELDS:
+        raise Invalid({"body": f"Must have at most {MOST_FIELDS} fields"})
     try:
         return model.model_validate(value)
     except ValidationError as bad:
         faults: dict[str, str] = {}
         for fault in bad.errors(include_url=False, include_input=False):
             field = str(fault["loc"][0]) if fault["loc"] else "body"
-            sentence = SENTENCES.get(fault["type"], "{msg}")
-            faults[field] = sentence.format(**fault.get("ctx", {}), msg=fault["msg"])
+            sentence = SENTENCES.get(fault["type"], OTHERWISE)
+            faults.setdefault(field, sentence.format(**fault.get("ctx", {})))
         raise Invalid(faults) from None

@@ -51,9 +51,15 @@ def audited(row: Any, account: Account) -> str:
 
 
 def line(row: EventRow, account: Account) -> str:
-    """Return the timeline's sentence of a row. Rows from before events have only the sentence."""
+    """Return the timeline's sentence of a row. Rows from before events have only the sentence.
+
+    A newer version may have written a kind that this version does not know.
+    """
     sentence = row.facts.get("sentence")
-    return str(sentence) if sentence is not None else KINDS[row.kind].of(row).line(account)
+    if sentence is not None:
+        return str(sentence)
+    kind = KINDS.get(row.kind)
+    return kind.of(row).line(account) if kind else f"{title(row.kind)}."
 
 
 def data(row: EventRow) -> object:

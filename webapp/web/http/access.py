@@ -42,6 +42,9 @@ ACCOUNT = "account"
 TOKEN = "_user_id"
 """Session key: the token of the session's row, under the name that Flask-Login reads."""
 
+FLASHED = "_flashes"
+"""Session key, Flask's own: messages for the next page. They are about the current account."""
+
 NO_EMAIL = "This installation sends no email."
 
 VIEW_ONLY = "You are viewing this account as its customer. Controls are off."
@@ -198,6 +201,7 @@ def permit_operator() -> Person:
 def view_account(account_id: int | None) -> None:
     """Let the operator's session view this account as its customer; None ends the view."""
     session.pop(ACCOUNT, None)
+    session.pop(FLASHED, None)
     if account_id is not None:
         session[ACCOUNT] = account_id
 
@@ -267,6 +271,7 @@ def switch_account(account_id: int) -> None:
     if user is None or not user.roles_in(account_id):
         abort(404)
     session[ACCOUNT] = account_id
+    session.pop(FLASHED, None)
     # Forms in other windows belong to the previous account: a new CSRF token invalidates them.
     session.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)
     g.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)

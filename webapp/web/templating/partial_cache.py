@@ -9,6 +9,7 @@ whenever the partial is used.
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
+from secrets import token_hex
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -24,8 +25,8 @@ CAPACITY = 512
 PURE = ("url_for", "icon", "star", "brand", "unbroken")
 """Globals that a cached partial may call: they return the same for everyone at any time."""
 
-TOKEN = "\0csrf_token\0"
-"""Place of the CSRF token in a cached partial. Texts of users cannot contain NUL."""
+TOKEN = f"\0{token_hex()}\0"
+"""Place of the CSRF token in a cached partial. Nobody can submit it, and it leaves no process."""
 
 
 def init_app(app: Flask) -> None:
