@@ -53,7 +53,11 @@ def upgrade():
 
 
 def downgrade():
-    """Timeline lines that were recorded as events become their code in words."""
+    """Timeline lines that were recorded as events become their code in words.
+
+    The former version cannot make the payloads of webhook events that were recorded as events: they
+    are empty, and their pending deliveries fail instead of being sent with wrong data.
+    """
     op.drop_index("ix_notice_event_id", "notice")
     with op.batch_alter_table("notice") as table:
         table.drop_constraint("fk_notice_event_id_event", type_="foreignkey")
@@ -156,13 +160,18 @@ def move_to_events():
 
 def move_from_events():
     sentence, data = (
-        ("json_extract(facts, '$.sentence')", "coalesce(json_extract(facts, '$.data'), facts)")
+        ("json_extract(facts, '$.sentence')", "json_extract(facts, '$.data')")
         if on_sqlite()
-        else ("facts ->> 'sentence'", "coalesce(facts -> 'data', facts)")
+        else ("facts ->> 'sentence'", "facts -> 'data'")
+    )
+    op.execute(
+        "UPDATE webhook_delivery SET state = 'failed' WHERE state = 'owed' AND event_id IN "
+        f"(SELECT id FROM event WHERE webhook IS NOT NULL AND {data} IS NULL)"
     )
     op.execute(
         "INSERT INTO webhook_event (id, account_id, kind, data, at) "
-        f"SELECT id, account_id, webhook, {data}, at FROM event WHERE webhook IS NOT NULL"
+        f"SELECT id, account_id, webhook, coalesce({data}, '{{}}'), at FROM event "
+        "WHERE webhook IS NOT NULL"
     )
     op.execute(
         "INSERT INTO audit_entry (id, account_id, user_id, actor_name, address, what, details, at) "
