@@ -77,7 +77,10 @@ def actor(ctx: Context) -> list[User]:
 
 
 def _write(ctx: Context, account_id: int | None, event: Event) -> EventRow:
-    code = event.line_code()
+    code, columns = event.line_code(), event.columns()
+    if not (code or event.audit or event.webhook):
+        # Only an email shows it, which has its own facts and can be deleted; a row never can.
+        columns["facts"] = {}
     row = EventRow(
         account_id=account_id,
         kind=event.event_kind,
@@ -88,7 +91,7 @@ def _write(ctx: Context, account_id: int | None, event: Event) -> EventRow:
         timeline=code,
         audit=event.audit_code(),
         webhook=event.webhook,
-        **event.columns(),
+        **columns,
     )
     ctx.session.add(row)
     if code or event.email_kind:
