@@ -78,7 +78,7 @@ def _import(path: Path, fresh: Path, folder: Path) -> tuple[float, int]:
     taken = time.perf_counter() - begin
     said = log.read_text()
     lines = sum(1 for _ in path.open(encoding="utf-8")) - 1
-    if process.returncode or f"{lines:,} posted, 0 duplicates, 0 errors." not in said:
+    if process.returncode or f"{lines:,} imported, 0 duplicates, 0 errors." not in said:
         raise RuntimeError(f"the import ended with {process.returncode}:\n{said[-2000:]}")
     homes.prove(home)
     return taken, peak
