@@ -59,13 +59,13 @@ def post(world):
 
 
 def event_kinds(world):
-    """Return the type of every event that an endpoint is told, in order."""
+    """Return the type of every event that is delivered to an endpoint, in order."""
     return [row.webhook for row in dict.fromkeys(one.event for one in deliveries(world))]
 
 
 def facts(world, kind):
-    told = [row for row in world.events(EventRow.webhook) if row.webhook == kind]
-    return payloads.payload(told[-1])["data"]
+    found = [row for row in world.events(EventRow.webhook) if row.webhook == kind]
+    return payloads.payload(found[-1])["data"]
 
 
 def endpoint_of(world, made):

@@ -40,7 +40,7 @@ def validator(spec, schema):
 
 
 def closed(value):
-    """The schema without room for unknown fields."""
+    """Return the schema with unknown fields refused."""
     if isinstance(value, dict):
         more = {"additionalProperties": False} if "properties" in value else {}
         return {**{name: closed(it) for name, it in value.items()}, **more}

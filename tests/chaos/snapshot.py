@@ -204,9 +204,9 @@ class Snapshot:
         return self._json(f"SELECT facts FROM event WHERE audit = '{what}' {of} ORDER BY id")
 
     def webhook_payments(self, kind: str) -> list[int]:
-        """Payments of the events of this type that endpoints were told."""
-        told = "SELECT event_id FROM webhook_delivery"
-        sql = f"SELECT payment_id FROM event WHERE webhook = '{kind}' AND id IN ({told})"
+        """Payments of the events of this type that have deliveries."""
+        delivered = "SELECT event_id FROM webhook_delivery"
+        sql = f"SELECT payment_id FROM event WHERE webhook = '{kind}' AND id IN ({delivered})"
         return [row[0] for row in self.rows(sql)]
 
     def _json(self, sql: str) -> list[dict]:

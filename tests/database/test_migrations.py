@@ -229,11 +229,11 @@ def test_older_rows_become_events(bare):
             connection.exec_driver_sql(statement)
     upgrade()
 
-    *_, told = world.events(EventRow.webhook)
+    *_, newest = world.events(EventRow.webhook)
     delivery = world.session.get_one(Delivery, 90)
-    assert delivery.event is told
-    assert (message_id(told), payload(told)["type"]) == ("evt_000000000700", "payment.failed")
-    assert payload(told)["data"] == {"label": "Visa •••• 4242"}
+    assert delivery.event is newest
+    assert (message_id(newest), payload(newest)["type"]) == ("evt_000000000700", "payment.failed")
+    assert payload(newest)["data"] == {"label": "Visa •••• 4242"}
     entry = world.session.query(EventRow).filter_by(audit="code_refused").one()
     assert (entry.account_id, entry.user_id, entry.actor_name) == (None, 1, "Ana")
     assert (entry.address, entry.facts) == ("192.0.2.1", {"n": 1})

@@ -200,8 +200,8 @@ def _give_back(ctx: Context, account: Account, reversal: Reversal) -> None:
         return
     amount = reversal.credit(ctx, account)
     credit = ctx.session.get_one(Payment, reversal.credit_id)
-    told = PaymentEvent.about(account, credit).payload()
-    event = MoneyReturned.about(account, reversal, amount, payment_id=credit.id, credit=told)
+    payload = PaymentEvent.about(account, credit).payload()
+    event = MoneyReturned.about(account, reversal, amount, payment_id=credit.id, credit=payload)
     events.record(ctx, account.id, event)
     payloads.balance(ctx, account)
     check_balance(ctx, account, "money given back", routine=True)

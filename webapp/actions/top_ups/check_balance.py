@@ -148,13 +148,13 @@ def _answered(
     translator, show = account.translator, account.show
     facts = (answer.code, timeline_line(inputs, answer, show), top_up.id if top_up else None)
     if answer.code is Code.PAUSED and settings.paused_at is not None:
-        told = timeline_line(inputs, answer, show, translator)
-        return PausedAtCheck(*facts, told, settings.paused_at.isoformat())
+        explanation = timeline_line(inputs, answer, show, translator)
+        return PausedAtCheck(*facts, explanation, settings.paused_at.isoformat())
     if answer.code is Code.CAP_REACHED and answer.until is not None:
-        told = timeline_line(inputs, answer, show, translator)
+        explanation = timeline_line(inputs, answer, show, translator)
         limit = limit_name(inputs, answer, show, translator)
         key = f"{answer.limit}:{answer.until.isoformat()}"
-        return LimitReached(*facts, told, key, limit, answer.until)
+        return LimitReached(*facts, explanation, key, limit, answer.until)
     return Answered(*facts)
 
 

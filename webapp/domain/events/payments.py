@@ -199,7 +199,7 @@ class ChainEnded(Event):
 
 
 class CustomerWaits(AttemptEvent):
-    """The account is told that an outcome is unknown for an hour (L10)."""
+    """An outcome has been unknown for an hour; the account is emailed (L10)."""
 
     email_kind = NoticeKind.STILL_UNKNOWN
     since: datetime
@@ -211,7 +211,7 @@ class CustomerWaits(AttemptEvent):
 
 
 class MethodFailed(AttemptEvent):
-    """The account is told which method was suspended and what was charged instead (F11)."""
+    """A method was suspended; the email says what was charged instead (F11)."""
 
     email_kind = NoticeKind.METHOD_SUSPENDED
     reason: Text

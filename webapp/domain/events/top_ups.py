@@ -31,15 +31,15 @@ class Answered(Event):
 
 
 class AnsweredByEmail(Answered):
-    """A check met a pause or a limit. The account is told once per pause and window (T10)."""
+    """A check met a pause or a limit. One email is sent per pause and window (T10)."""
 
     once = "{key}"
-    told: str
+    explanation: str
     """The sentence in the language of the email."""
     key: str
 
     def mailed(self, ctx: Context, reader: Account) -> dict[str, object]:
-        return {**super().mailed(ctx, reader), "sentence": self.told}
+        return {**super().mailed(ctx, reader), "sentence": self.explanation}
 
 
 class PausedAtCheck(AnsweredByEmail):
@@ -47,11 +47,11 @@ class PausedAtCheck(AnsweredByEmail):
 
     @classmethod
     def sample(cls, account: Account, now: datetime) -> Self:
-        told = account.translator.gettext(
+        explanation = account.translator.gettext(
             "Automatic refills are paused: a fourth refill within 10 minutes was due. "
             "Check your usage, then resume them."
         )
-        return cls(Code.PAUSED, "", None, told, "")
+        return cls(Code.PAUSED, "", None, explanation, "")
 
 
 class LimitReached(AnsweredByEmail):
@@ -63,12 +63,14 @@ class LimitReached(AnsweredByEmail):
     @classmethod
     def sample(cls, account: Account, now: datetime) -> Self:
         _, limit = account.translator.gettext, account.show(300 * MICROS)
-        told = _(
+        explanation = _(
             "Nothing more is charged today: automatic refills have reached your limit of "
             "%(limit)s a day.",
             limit=limit,
         )
-        return cls(Code.CAP_REACHED, "", None, told, "", _("%(limit)s a day", limit=limit), now)
+        return cls(
+            Code.CAP_REACHED, "", None, explanation, "", _("%(limit)s a day", limit=limit), now
+        )
 
 
 class Charging(AttemptEvent):
@@ -110,7 +112,7 @@ class RefillHeld(Event):
 
 
 class BelowThreshold(Event):
-    """The account is told about its balance."""
+    """An alert or news about the account's balance."""
 
     once = "{key}"
     balance: Micros

@@ -54,7 +54,7 @@ class SignUpExpired(Event):
 
 
 class SecurityChange(Event):
-    """A change of a user's sign-in or API keys. The user is told, so that none goes unnoticed."""
+    """A change of a user's sign-in or API keys. An email tells the user about it."""
 
     email_kind = NoticeKind.SECURITY_CHANGED
     what: ClassVar[str]
