@@ -107,9 +107,10 @@ class Bench:
         """The default installation: the demo account with ten methods, and all jobs."""
         home = homes.new_home(self.folder)
         with homes.application(home) as it:
-            account = commands.make(db.engine, it)
-            if account is None:
+            demo = commands.make(db.engine, it)
+            if demo is None:
                 raise RuntimeError("the demo account was expected in a fresh home")
+            account = demo.account
             have = len(listed(db.session(), account.account_id))
             customers.add_cards(it, account.account_id, customers.METHODS - have)
             methods = tuple(method.id for method in listed(db.session(), account.account_id))

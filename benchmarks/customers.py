@@ -16,6 +16,7 @@ from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
 from webapp.actions.top_ups.apply_settings import apply_settings
 from webapp.actions.usage.post_usage import post_usage
 from webapp.clock import Clock
+from webapp.domain.api_keys.api_key import OF_ACCOUNT
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import MICROS
@@ -57,6 +58,8 @@ def sign_up(services: Services, *, balance: int = 100 * MICROS, cards: int = 1) 
         email=email,
         password=PASSWORD,
         balance=balance,
+        own_metering=True,
+        scopes=OF_ACCOUNT,
     )
     add_cards(services, made.account_id, cards)
     version = LowBalanceSettings.of(session, made.account_id).version

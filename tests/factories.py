@@ -32,7 +32,7 @@ from webapp.actions.webhooks.endpoints import add_endpoint
 from webapp.background.scheduler import JOBS
 from webapp.clock import Clock
 from webapp.domain.accounts.account import Account
-from webapp.domain.api_keys.api_key import ALL, KeyChoice
+from webapp.domain.api_keys.api_key import OF_ACCOUNT, OF_PROVIDER, KeyChoice
 from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice
@@ -193,6 +193,8 @@ class World:
             email=email or f"owner-{token_hex(4)}@example.com",
             password=PASSWORD,
             balance=micros(balance) or 0,
+            own_metering=True,
+            scopes=OF_ACCOUNT,
         )
 
     def card(self, number=VISA, *, expiry=None, auto_charge=None, account_id=None, consent=None):
@@ -250,13 +252,18 @@ class World:
 
     def key(self, *scopes, name="Meter", networks=(), lasts=None, account_id=None, rights=None):
         """Create an API key, with all scopes by default."""
-        choice = KeyChoice(name, scopes or ALL, tuple(networks), lasts)
+        choice = KeyChoice(name, scopes or OF_ACCOUNT, tuple(networks), lasts)
         return create_key(
             self.ctx,
             account_id or self.account_id,
             choice,
             frozenset(Right) if rights is None else rights,
         )
+
+    def provider_key(self, *scopes, name="Switch", networks=(), lasts=None):
+        """Create a key of the provider, with all scopes by default."""
+        choice = KeyChoice(name, scopes or OF_PROVIDER, tuple(networks), lasts)
+        return create_key(self.ctx, None, choice, frozenset(Right))
 
     def webhook(self, url="https://hooks.example.com/in", events=CHOICES, rights=frozenset(Right)):
         """Create a webhook endpoint; the result contains its secret."""

@@ -35,6 +35,12 @@ def stranger(app, world):
 
 
 @pytest.fixture
+def provider(app, world):
+    """The provider's program, with all scopes."""
+    return Program(app, world.provider_key().key)
+
+
+@pytest.fixture
 def address(app):
     """The URL of a running server, for clients from other packages."""
     server = make_server("127.0.0.1", 0, app, threaded=True)

@@ -30,6 +30,8 @@ def test_the_balance_is_an_exact_decimal_string(machine, bearer, world):
 
     assert answer.status_code == 200
     assert answer.json == {
+        "account": world.account_id,
+        "external_id": None,
         "balance": "99.876544",
         "currency": "USD",
         "held": "0.00",

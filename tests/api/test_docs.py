@@ -63,7 +63,7 @@ def test_the_python_example_adds_funds(world, address, tmp_path):
 @on_sqlite
 def test_the_command_that_creates_a_key(app, world):
     [command] = [block for block in blocks("text") if "flask" in block]
-    arguments = shlex.split(command.replace(" 1 ", f" {world.account_id} "))
+    arguments = shlex.split(command.replace("\\\n", "").replace(" 1 ", f" {world.account_id} "))
     made = app.test_cli_runner().invoke(args=arguments[3:])
     assert made.exit_code == 0, made.output
     assert "bk_" in made.output

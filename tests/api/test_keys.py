@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, text
 
+from tests.factories import PASSWORD
+from webapp.actions.accounts.create_account import create_account
 from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.actions.api_keys.rotate_key import rotate_key
 from webapp.domain.api_keys.api_key import MOST, ApiKey, Scope
@@ -61,9 +63,12 @@ def test_a_key_is_limited_to_its_scopes(world, ask):
     assert world.balance == "99.00"
 
 
-def test_the_key_of_a_new_account_has_all_scopes(world, ask):
-    assert ask(world.created.api_key).status_code == 200
-    assert ask(world.created.api_key, "usage").status_code == 201
+def test_the_first_key_of_an_account_only_reads(world, ask):
+    made = create_account(
+        world.ctx, name="Pier", owner_name="", email="a@pier.example", password=PASSWORD, balance=0
+    )
+    assert ask(made.api_key).status_code == 200
+    assert ask(made.api_key, "usage").status_code == 403
 
 
 def test_v3_checks_the_scope_too(app, world):

@@ -107,7 +107,8 @@ class Installation:
     def account(self, name: str, opening: str = "100.00") -> Account:
         email = f"{name}@chaos.test"
         who = ("--name", name, "--email", email, "--password", PASSWORD)
-        made = self.command("accounts", "create", *who, "--balance", opening, "--json").json
+        words = (*who, "--balance", opening, "--own-metering", "--json")
+        made = self.command("accounts", "create", *words).json
         return Account(made["account"], name, email, made["api_key"], micros(opening))
 
     @property

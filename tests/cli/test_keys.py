@@ -40,10 +40,12 @@ def test_a_key_is_created_with_its_scopes(flask, account_id, balance):
     assert made["api_key"] not in json.dumps(row)
 
 
-def test_a_key_without_scopes_has_all(flask, account_id, balance):
+def test_a_key_without_scopes_only_reads(flask, account_id, balance):
     output = flask(f"keys create {account_id} --name Books --from 127.0.0.0/8").output
     key = output.split()[-1]
     assert balance(key) == 200
+    scopes = parsed(flask(f"keys list {account_id} --json"))[0]["scopes"]
+    assert scopes == ["balance:read", "billing:read"]
     assert key not in flask(f"keys list {account_id}").output
     assert key[:8] in flask(f"keys list {account_id}").output
 
@@ -86,3 +88,27 @@ def test_an_error_is_reported_in_one_line(flask, world, account_id, line, code, 
     assert message in failed.stderr
     world.session.rollback()
     assert world.session.query(ApiKey).count() == 2
+
+
+def test_a_provider_key_is_created_listed_rotated_and_revoked_v1(flask, app, account_id):
+    """V1"""
+
+    def status(key):
+        headers = {"Authorization": f"Bearer {key}"}
+        path = f"/api/v1/accounts/{account_id}/balance"
+        return app.test_client().get(path, headers=headers).status_code
+
+    made = parsed(flask("provider-keys create --name Switch --scope balances --json"))
+    assert (set(made), made["scopes"]) == ({"id", "name", "key", "scopes"}, ["balances"])
+    assert status(made["key"]) == 200
+    new = parsed(flask(f"provider-keys rotate {made['id']} --overlap 0 --json"))
+    assert [status(key) for key in (made["key"], new["key"])] == [401, 200]
+    assert "revoked" in flask(f"provider-keys revoke {new['id']}").output
+    assert status(new["key"]) == 401
+    listed = parsed(flask("provider-keys list --json"))
+    assert [(row["id"], row["account"], row["state"]) for row in listed] == [
+        (new["id"], None, "revoked"),
+        (made["id"], None, "expired"),
+    ]
+    assert flask(f"keys revoke {account_id} {new['id']}").exit_code == 1
+    assert parsed(flask(f"keys list {account_id} --json"))[0]["name"] == "First key"

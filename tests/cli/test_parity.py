@@ -17,6 +17,7 @@ from webapp.settings import ROOT
 COMMANDS = {
     "post_usage": "usage post",
     "read_balance": "accounts show",
+    "read_account_balance": "accounts show",
     "list_holds": "holds list",
     "read_hold": "holds show",
     "open_hold": "holds open",

@@ -32,6 +32,7 @@ from tests.host import free_port
 from tests.postgres import server
 from webapp.actions.accounts.create_account import create_account
 from webapp.app import create_app
+from webapp.domain.api_keys.api_key import OF_ACCOUNT
 from webapp.domain.top_ups.top_up import BURST
 from webapp.extensions import db
 from webapp.settings import Settings
@@ -64,7 +65,8 @@ class SharedInstallation:
     def account(self) -> Account:
         name = f"harbour-{next(NUMBERS)}"
         who = {"name": name, "owner_name": "Ana Ruiz", "email": f"{name}@chaos.test"}
-        options = {"password": PASSWORD, "balance": HUNDRED}
+        options = {"password": PASSWORD, "balance": HUNDRED, "own_metering": True}
+        options["scopes"] = OF_ACCOUNT
         # Midnight is hours away in its time zone, so no daily limit resets during a test.
         options["time_zone"] = "UTC" if 6 <= self.installation.now.hour < 18 else "Pacific/Auckland"
         with self.app.app_context():

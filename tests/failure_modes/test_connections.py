@@ -44,7 +44,13 @@ def server(migrated, tmp_path_factory):
 def bearer(server):
     arguments = ("accounts", "create", "--name", "Meter", "--email", "meter@example.com")
     created = server.flask(
-        *arguments, "--password", "keep-it-afloat", "--balance", "100.00", "--json"
+        *arguments,
+        "--password",
+        "keep-it-afloat",
+        "--balance",
+        "100.00",
+        "--own-metering",
+        "--json",
     )
     return {"Authorization": f"Bearer {json.loads(created.stdout)['api_key']}"}
 

@@ -96,7 +96,8 @@ def test_nothing_is_lost_or_doubled_when_the_primary_dies_l12(servers, route, tm
     """L12: requests get 503 meanwhile, and the same process continues with the standby."""
     app = create_app(settings_in(tmp_path, DATABASE_URL=route.url))
     owner = f"{secrets.token_hex(4)}@harbour.test"
-    words = ("--name", "Harbour", "--email", owner, *PASSWORD, "--balance", "100.00", "--json")
+    words = ("--name", "Harbour", "--email", owner, *PASSWORD, "--balance", "100.00",
+             "--own-metering", "--json")  # fmt: skip
     made = app.test_cli_runner().invoke(args=["accounts", "create", *words])
     assert made.exit_code == 0, made.output
     [line] = [line for line in made.output.splitlines() if line.startswith("{")]

@@ -1,11 +1,12 @@
-"""The balance of an account."""
+"""The balance of an account, for its own keys and for the provider's."""
 
 from pydantic import Field
 
-from webapp.api.http.authentication import ApiClient
+from webapp.api.http.authentication import ApiClient, ProviderClient
 from webapp.api.http.resource import Resource
 from webapp.api.openapi.operations import Group
 from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.lookup import account_id_of
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.money import decimal_text
@@ -16,6 +17,8 @@ from webapp.reads.usage.holds import read_hold_summary
 class Balance(Record):
     """The account's balance."""
 
+    account: int = Field(description="The account's id.")
+    external_id: str | None = Field(description="Your own id of the account, if it has one.")
     balance: Money = Field(
         description="The exact balance, with up to six decimals. It can be negative."
     )
@@ -30,11 +33,28 @@ resource = Resource("balance", Group.BALANCE)
 @resource.get("/balance", "Read the balance", Scope.BALANCE_READ)
 def read_balance(ctx: Context, client: ApiClient) -> Balance:
     """Read the exact balance, the amount held for calls in progress, and the rest."""
-    account = ctx.session.get_one(Account, client.account_id)
+    return _balance(ctx, client.account_id)
+
+
+@resource.get(
+    "/accounts/<account>/balance",
+    "Read an account's balance",
+    Scope.BALANCES,
+    problems=("not_found",),
+)
+def read_account_balance(ctx: Context, client: ProviderClient, account: str) -> Balance:
+    """Read the exact balance of an account, the amount held for calls in progress, and the rest."""
+    return _balance(ctx, account_id_of(ctx.session, account))
+
+
+def _balance(ctx: Context, account_id: int) -> Balance:
+    account = ctx.session.get_one(Account, account_id)
     standing = read_hold_summary(ctx, account)
     return Balance(
+        account=account.id,
+        external_id=account.external_id,
         balance=decimal_text(standing.balance),
-        currency=client.currency,
+        currency=account.currency,
         held=decimal_text(standing.held),
         available=decimal_text(standing.available),
     )

@@ -17,6 +17,7 @@ from webapp.cli import (
     payments,
     post,  # noqa: F401 adds a command to `usage`
     processors,
+    provider_keys,
     statement,
     usage,
     webhooks,
@@ -26,7 +27,7 @@ from webapp.cli.demo import commands as demo_commands
 
 GROUPS = (
     accounts, attempts, demo_commands, evidence, holds, jobs, keys, ledger, low_balance, methods,
-    operators, payments, processors, usage, webhooks, wires,
+    operators, payments, processors, provider_keys, usage, webhooks, wires,
 )  # fmt: skip
 COMMANDS = (
     statement.activity, statement.statement, backup.backup, backup.restore, backup.move_to,

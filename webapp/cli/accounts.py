@@ -13,6 +13,7 @@ from webapp.cli.shared.arguments import CENTS, AmountOf
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, lines, prints
 from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys.api_key import READING, Scope
 from webapp.domain.shared import money
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.extensions import db, make_context, services
@@ -51,6 +52,11 @@ OPENING_BALANCE = AmountOrZero(money.PAYMENT_PLACES)
     show_default=True,
     help="The account's time zone, such as Europe/Dublin.",
 )
+@click.option(
+    "--own-metering",
+    is_flag=True,
+    help="The account meters itself: the key also posts usage and opens holds.",
+)
 @prints()
 def create(
     name: str,
@@ -59,8 +65,12 @@ def create(
     balance: int,
     owner: str,
     time_zone: str,
+    own_metering: bool,
 ) -> dict[str, object]:
-    """Create an account with its owner and an API key. The key is shown only once."""
+    """Create an account with its owner and an API key, which reads the balance and billing.
+
+    The key is shown only once.
+    """
     if password is None:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     made = create_account(
@@ -71,6 +81,8 @@ def create(
         password=password or "",
         balance=balance,
         time_zone=time_zone,
+        own_metering=own_metering,
+        scopes=(Scope.USAGE_WRITE, *READING) if own_metering else READING,
     )
     return {"account": made.account_id, "user": made.user_id, "api_key": made.api_key}
 

@@ -12,7 +12,7 @@ from webapp.actions.api_keys.rotate_key import LONGEST_OVERLAP, rotate_key
 from webapp.actions.rotate_secret import rotate_secret
 from webapp.cli.accounts import ANY_ID
 from webapp.cli.shared.output import Commands, as_json, lines, print_json, prints, sentence
-from webapp.domain.api_keys.api_key import ALL, KeyChoice, Scope
+from webapp.domain.api_keys.api_key import OF_ACCOUNT, READING, KeyChoice
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
@@ -24,27 +24,40 @@ commands = Commands(
     "keys", help="Create, list, rotate and revoke API keys. rotate-secret replaces SECRET_KEY."
 )
 
-MOST_HOURS = int(LONGEST_OVERLAP / timedelta(hours=1))
-
-
-@commands.command()
-@click.argument("account", type=ANY_ID)
-@click.option("--name", required=True, help="The key's purpose. Shown in the key list.")
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    type=click.Choice([scope.value for scope in Scope]),
-    help="A permission; can be repeated. Default: all.",
-)
-@click.option(
+NAME = click.option("--name", required=True, help="The key's purpose. Shown in the key list.")
+NETWORKS = click.option(
     "--from",
     "networks",
     multiple=True,
     metavar="CIDR",
     help="An allowed network; can be repeated. Default: any.",
 )
-@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires. Default: never.")
+DAYS = click.option(
+    "--days", type=click.IntRange(1, 3650), help="Days until it expires. Default: never."
+)
+KEY_ID = click.argument("key", type=ANY_ID)
+MOST_HOURS = int(LONGEST_OVERLAP / timedelta(hours=1))
+OVERLAP = click.option(
+    "--overlap",
+    type=click.IntRange(0, MOST_HOURS),
+    default=24,
+    show_default=True,
+    help="Hours for which the old key still works.",
+)
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@NAME
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in OF_ACCOUNT]),
+    help="A permission; can be repeated. Default: those that read.",
+)
+@NETWORKS
+@DAYS
 @prints()
 def create(
     account: int,
@@ -54,20 +67,20 @@ def create(
     days: int | None,
 ) -> dict[str, object]:
     """Create a key for ACCOUNT. It is shown only once."""
-    choice = KeyChoice(name, scopes or ALL, networks, timedelta(days=days) if days else None)
+    choice = KeyChoice(name, scopes or READING, networks, timedelta(days=days) if days else None)
     ctx = make_context(COMMAND_LINE)
     made = create_key(ctx, account, choice, frozenset(Right))
     return _shown_once(account, made)
 
 
-def _line(row: KeyRecord) -> str:
+def key_line(row: KeyRecord) -> str:
     used = f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used"
     return f"{row.id:>6}  {row.prefix}…  {row.state:<8} {used:<16}  {row.name}"
 
 
 @commands.command("list")
 @click.argument("account", type=ANY_ID)
-@prints(lines(_line, "No API keys."))
+@prints(lines(key_line, "No API keys."))
 def list_(account: int) -> Sequence[KeyRecord]:
     """List the keys of ACCOUNT, newest first. The secret part is not stored."""
     return read_key_records(make_context(), account)
@@ -75,14 +88,8 @@ def list_(account: int) -> Sequence[KeyRecord]:
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
-@click.argument("key", type=ANY_ID)
-@click.option(
-    "--overlap",
-    type=click.IntRange(0, MOST_HOURS),
-    default=24,
-    show_default=True,
-    help="Hours for which the old key still works.",
-)
+@KEY_ID
+@OVERLAP
 @prints()
 def rotate(account: int, key: int, overlap: int) -> dict[str, object]:
     """Replace KEY, an id from `flask keys list`, with a new key."""
@@ -94,7 +101,7 @@ def rotate(account: int, key: int, overlap: int) -> dict[str, object]:
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
-@click.argument("key", type=ANY_ID)
+@KEY_ID
 @prints(sentence("Key {id} of account {account} is revoked."))
 def revoke(account: int, key: int) -> dict[str, object]:
     """Revoke KEY immediately and permanently."""

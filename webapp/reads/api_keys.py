@@ -19,7 +19,7 @@ SCOPES = {
     Scope.BILLING_READ: "Read payment methods, payments, settings and the statement",
     Scope.BILLING_WRITE: "Add funds, and change payment methods and settings",
 }
-"""Scope descriptions in the form that creates a key."""
+"""Descriptions of an account's scopes in the form that creates a key."""
 
 MOST_ENDED = 20
 """Ended keys shown; older ones are in the audit log."""
@@ -67,7 +67,8 @@ class KeyRecord:
     """An API key for the operator's command line and other programs."""
 
     id: int
-    account: int
+    account: int | None
+    """None: a key of the provider."""
     name: str
     prefix: str
     scopes: tuple[str, ...]
@@ -89,6 +90,18 @@ def read_keys(ctx: Context, account_id: int, rights: Collection[Right]) -> KeysS
     return KeysScreen(tuple(row for row in rows if row.works), tuple(ended[:MOST_ENDED]))
 
 
+def read_scopes(
+    ctx: Context, account_id: int, rights: Collection[Right]
+) -> Sequence[tuple[Scope, str]]:
+    """Return the scopes that a user with these rights may grant, with descriptions (P1, V3)."""
+    grantable = api_keys.grantable_scopes(ctx.session.get_one(Account, account_id))
+    return [
+        (scope, words)
+        for scope, words in SCOPES.items()
+        if scope in grantable and (Right.BILLING in rights or scope not in api_keys.OF_BILLING)
+    ]
+
+
 def read_key(ctx: Context, account_id: int, key_id: int, rights: Collection[Right]) -> KeyRow:
     """Raises `NotFound`."""
     account = ctx.session.get_one(Account, account_id)
@@ -97,7 +110,7 @@ def read_key(ctx: Context, account_id: int, key_id: int, rights: Collection[Righ
     return _row(key, replaced, account.time_zone, rights, ctx.now)
 
 
-def read_key_records(ctx: Context, account_id: int) -> Sequence[KeyRecord]:
+def read_key_records(ctx: Context, account_id: int | None) -> Sequence[KeyRecord]:
     keys = _newest_first(ctx, account_id)
     replaced = api_keys.successors(ctx.session, keys)
     return [
@@ -119,7 +132,7 @@ def read_key_records(ctx: Context, account_id: int) -> Sequence[KeyRecord]:
     ]
 
 
-def _newest_first(ctx: Context, account_id: int) -> Sequence[ApiKey]:
+def _newest_first(ctx: Context, account_id: int | None) -> Sequence[ApiKey]:
     mine = select(ApiKey).where(ApiKey.account_id == account_id)
     return ctx.session.scalars(mine.order_by(ApiKey.id.desc())).all()
 

@@ -8,11 +8,11 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.api_keys.create_key import NewKey, create_key
 from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.actions.api_keys.rotate_key import rotate_key
-from webapp.domain.api_keys.api_key import OF_BILLING, KeyChoice, Scope
+from webapp.domain.api_keys.api_key import KeyChoice, Scope
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context
-from webapp.reads.api_keys import SCOPES, read_key, read_keys
+from webapp.reads.api_keys import read_key, read_keys, read_scopes
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import permit
@@ -24,8 +24,8 @@ blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
 
 KEY = "/<int:key_id>"
 
-DEFAULT_SCOPES = [Scope.USAGE_WRITE, Scope.BALANCE_READ]
-"""Scopes that a usage meter needs, preselected for a new key."""
+DEFAULT_SCOPES = [Scope.BALANCE_READ]
+"""Preselected for a new key."""
 
 LIFETIMES = {
     "": ("Never", None),
@@ -108,14 +108,6 @@ def choice_in_form() -> KeyChoice:
     return KeyChoice(form.get("name", ""), scopes, tuple(networks), lifetime)
 
 
-def scopes_for(person: Person) -> list[tuple[Scope, str]]:
-    """The scopes that this person may grant, with their descriptions (P1)."""
-    sees_billing = Right.BILLING in person.rights
-    return [
-        (scope, words) for scope, words in SCOPES.items() if sees_billing or scope not in OF_BILLING
-    ]
-
-
 def creation_form(person: Person, refusal: Refusal | None = None) -> str:
     """The form with the submitted values and an error beside each invalid field."""
     db.session.rollback()
@@ -123,7 +115,7 @@ def creation_form(person: Person, refusal: Refusal | None = None) -> str:
     return dialog(
         person,
         "new",
-        scopes=scopes_for(person),
+        scopes=read_scopes(make_context(), person.account_id, person.rights),
         lasts=[(key, words) for key, (words, _) in LIFETIMES.items()],
         typed=request.form,
         chosen=request.form.getlist("scopes") if refusal else DEFAULT_SCOPES,

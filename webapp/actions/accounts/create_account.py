@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys import api_key as api_keys
-from webapp.domain.api_keys.api_key import ApiKey, KeyChoice
+from webapp.domain.api_keys.api_key import READING, ApiKey, KeyChoice, Scope
 from webapp.domain.events import recording as events
 from webapp.domain.events.accounts import AccountCreated
 from webapp.domain.payments import adjustments
@@ -42,8 +42,12 @@ def create_account(
     balance: int,
     currency: str = "USD",
     time_zone: str = "UTC",
+    own_metering: bool = False,
+    scopes: tuple[Scope, ...] = READING,
 ) -> NewAccount:
     """Create the account and commit. `balance` is in micros.
+
+    `own_metering`: the account's own keys may post usage (V3). `scopes`: those of its first key.
 
     Raises `Invalid` with an error for each invalid field.
     """
@@ -57,7 +61,8 @@ def create_account(
         currency=currency,
         time_zone=time_zone,
     )
-    record, key = ApiKey.issue(account.id, KeyChoice(api_keys.FIRST_NAME, api_keys.ALL), ctx.now)
+    account.own_metering = own_metering
+    record, key = ApiKey.issue(account.id, KeyChoice(api_keys.FIRST_NAME, scopes), ctx.now)
     ctx.session.add(record)
     if balance:
         adjustments.post(ctx, account, balance, "Opening balance")

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey, KeyChoice
 from webapp.domain.events import recording as events
@@ -22,15 +21,17 @@ class NewKey:
 
 
 def create_key(
-    ctx: Context, account_id: int, choice: KeyChoice, rights: Collection[Right]
+    ctx: Context, account_id: int | None, choice: KeyChoice, rights: Collection[Right]
 ) -> NewKey:
-    """Create a key. `rights` are those of the user who creates it.
+    """Create a key of the account; without one, of the provider (V1).
+
+    `rights`: those of the user who creates it.
 
     Raises `Invalid` with an error for each invalid field.
     """
-    if faults := choice.faults(rights):
+    grantable = api_keys.lock_owner(ctx.session, account_id)
+    if faults := choice.faults(rights, grantable):
         raise Invalid(faults)
-    Account.locked(ctx.session, account_id)
     api_keys.require_room(ctx, account_id)
     record, key = ApiKey.issue(account_id, choice, ctx.now)
     ctx.session.add(record)

@@ -6,7 +6,9 @@ from webapp.domain.api_keys.idempotency_keys import StoredAnswer
 from webapp.domain.shared.context import Context
 
 
-def begin_request(ctx: Context, account_id: int, key: str, request: str) -> StoredAnswer | None:
+def begin_request(
+    ctx: Context, account_id: int | None, key: str, request: str
+) -> StoredAnswer | None:
     """Return the stored answer of an earlier request with this key, or claim the key.
 
     After None the caller processes the request and calls `keep_answer` or `release_request`.
@@ -19,14 +21,14 @@ def begin_request(ctx: Context, account_id: int, key: str, request: str) -> Stor
 
 
 def keep_answer(
-    ctx: Context, account_id: int, key: str, request: str, answer: StoredAnswer
+    ctx: Context, account_id: int | None, key: str, request: str, answer: StoredAnswer
 ) -> None:
     begin_writing(ctx.session)
     idempotency_keys.store_answer(ctx.session, account_id, key, request, answer)
     ctx.session.commit()
 
 
-def release_request(ctx: Context, account_id: int, key: str, request: str) -> None:
+def release_request(ctx: Context, account_id: int | None, key: str, request: str) -> None:
     begin_writing(ctx.session)
     idempotency_keys.release(ctx.session, account_id, key, request)
     ctx.session.commit()

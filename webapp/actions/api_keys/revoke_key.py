@@ -1,6 +1,5 @@
 """Revoke an API key, immediately and permanently."""
 
-from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey
 from webapp.domain.events import recording as events
@@ -8,9 +7,9 @@ from webapp.domain.events.api_keys import ApiKeyRevoked
 from webapp.domain.shared.context import Context
 
 
-def revoke_key(ctx: Context, account_id: int, key_id: int) -> ApiKey:
+def revoke_key(ctx: Context, account_id: int | None, key_id: int) -> ApiKey:
     """Revoke the key; a second call changes nothing. Raises `NotFound`."""
-    Account.locked(ctx.session, account_id)
+    api_keys.lock_owner(ctx.session, account_id)
     key = api_keys.find(ctx.session, account_id, key_id)
     if key.revoked_at is None:
         key.revoke(ctx.now)

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from webapp.actions.api_keys.create_key import NewKey
-from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.events import recording as events
 from webapp.domain.events.api_keys import ApiKeyRotated
@@ -16,14 +15,18 @@ LONGEST_OVERLAP = timedelta(days=7)
 
 
 def rotate_key(
-    ctx: Context, account_id: int, key_id: int, overlap: timedelta, rights: Collection[Right]
+    ctx: Context,
+    account_id: int | None,
+    key_id: int,
+    overlap: timedelta,
+    rights: Collection[Right],
 ) -> NewKey:
     """Create the successor. The old key ends after `overlap`.
 
     Raises `NotFound`, `Refusal` for an overlap out of range, `Denied`, or `Conflict` if the key no
     longer works or has been rotated before.
     """
-    Account.locked(ctx.session, account_id)
+    api_keys.lock_owner(ctx.session, account_id)
     old = api_keys.find(ctx.session, account_id, key_id)
     if not timedelta() <= overlap <= LONGEST_OVERLAP:
         raise Refusal(f"The overlap can be at most {LONGEST_OVERLAP.days} days.")

@@ -1,6 +1,8 @@
 """API key authentication and scope checks. Every API handler starts with `permit`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from flask import request
 from werkzeug.datastructures import WWWAuthenticate
@@ -8,7 +10,13 @@ from werkzeug.exceptions import Unauthorized
 
 from webapp.actions.api_keys.record_key_use import record_key_use
 from webapp.actions.users.rate_limit import hit
-from webapp.domain.api_keys.api_key import KeyState, Scope, ShownKey
+from webapp.domain.api_keys.api_key import (
+    OF_ACCOUNT,
+    OF_PROVIDER,
+    KeyState,
+    Scope,
+    ShownKey,
+)
 from webapp.domain.shared.context import Actor
 from webapp.domain.shared.errors import Denied
 from webapp.domain.users import rate_limits
@@ -20,7 +28,7 @@ REALM: dict[str, str | None] = {"realm": "Ballast API"}
 
 @dataclass(frozen=True)
 class ApiClient:
-    """The authenticated API key and its account."""
+    """The authenticated API key of an account."""
 
     account_id: int
     currency: str
@@ -32,8 +40,24 @@ class ApiClient:
         return Actor(name=f"API key {self.key_name}"[:120], address=request.remote_addr or "")
 
 
-def permit(scope: Scope) -> ApiClient:
-    """Authenticate `Authorization: Bearer KEY` (RFC 6750) and require a scope.
+@dataclass(frozen=True)
+class ProviderClient:
+    """The authenticated API key of the provider, which acts for every account (V1)."""
+
+    key_name: str
+    account_id: None = None
+
+    @property
+    def actor(self) -> Actor:
+        """The key as the actor in the audit log."""
+        return Actor(name=f"Provider key {self.key_name}"[:120], address=request.remote_addr or "")
+
+
+Client = ApiClient | ProviderClient
+
+
+def permit(*scopes: Scope) -> Client:
+    """Authenticate `Authorization: Bearer KEY` (RFC 6750) and require one of the scopes.
 
     Raises `Unauthorized` or `Denied`.
     """
@@ -45,7 +69,7 @@ def permit(scope: Scope) -> ApiClient:
             www_authenticate=WWWAuthenticate("bearer", REALM),
         )
     wrong = WWWAuthenticate("bearer", {**REALM, "error": "invalid_token"})
-    return _admit(key.strip(), scope, wrong)
+    return _admit(key.strip(), scopes, wrong)
 
 
 def permit_by_header(scope: Scope) -> ApiClient:
@@ -57,10 +81,11 @@ def permit_by_header(scope: Scope) -> ApiClient:
     key = request.headers.get("Api-Key", "").strip()
     if not key:
         raise Unauthorized("Send your API key as Api-Key: KEY.", www_authenticate=challenge)
-    return _admit(key, scope, challenge)
+    # `scope` is one of an account's, so the key is too.
+    return cast(ApiClient, _admit(key, (scope,), challenge))
 
 
-def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> ApiClient:
+def _admit(key: str, scopes: Sequence[Scope], challenge: WWWAuthenticate) -> Client:
     session, now, address = db.session(), services().clock.now(), request.remote_addr or ""
     shown = ShownKey.find(session, key)
     if shown is None:
@@ -72,11 +97,25 @@ def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> ApiClient:
     if not shown.allows_from(address):
         sentence = f"This API key cannot be used from {address}."
         raise Denied(sentence, code="address_not_allowed")
-    if scope not in shown.scopes:
-        raise Denied(f"This API key lacks the scope {scope}.", code="insufficient_scope")
+    _require(shown, scopes)
     if shown.should_record_use(now):
         record_key_use(make_context().at(now), shown.id, address)
-    return ApiClient(shown.account_id, shown.currency, shown.name)
+    if shown.account_id is None:
+        return ProviderClient(shown.name)
+    return ApiClient(shown.account_id, shown.currency or "", shown.name)
+
+
+def _require(shown: ShownKey, scopes: Sequence[Scope]) -> None:
+    """Raise `Denied` unless the key has one of the scopes and may use it (V1, V3)."""
+    of_this_kind = OF_ACCOUNT if shown.account_id is not None else OF_PROVIDER
+    needed = [scope for scope in scopes if scope in of_this_kind]
+    if not needed:
+        whose = "a provider key" if shown.account_id is not None else "an account's API key"
+        raise Denied(f"This operation requires {whose}.", code="insufficient_scope")
+    if not set(needed) & set(shown.scopes):
+        raise Denied(f"This API key lacks the scope {needed[0]}.", code="insufficient_scope")
+    if needed == [Scope.USAGE_WRITE] and not shown.own_metering:
+        raise Denied("The provider meters this account.", code="insufficient_scope")
 
 
 def _count_unknown_key(address: str) -> None:

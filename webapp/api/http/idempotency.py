@@ -24,7 +24,7 @@ def request_key() -> str:
     return f"api{sha256(key.encode()).hexdigest()[:45]}" if key else ""
 
 
-def once(account_id: int, answer: Callable[[], Response]) -> Response:
+def once(account_id: int | None, answer: Callable[[], Response]) -> Response:
     """Answer a POST; a repeat with the same `Idempotency-Key` gets the stored answer."""
     if (key := request.headers.get(HEADER)) is None:
         return answer()

@@ -20,6 +20,9 @@ RATES = "api_rates"
 """Key of the application's `Rates` in `app.extensions`."""
 
 MINUTE = 60
+
+METERING = frozenset({Scope.USAGE_WRITE, Scope.USAGE, Scope.HOLDS})
+"""Scopes with a quota of their own, because every call needs them."""
 MOST_KEYS = 20_000
 """Maximum number of windows in memory; only a flood of made-up keys needs more."""
 
@@ -62,7 +65,7 @@ def count() -> None:
     """Count the current request. Raises `TooManyRequests`."""
     settings, rates = services().settings, current_app.extensions[RATES]
     operation = operation_of(current_app.view_functions[request.endpoint or ""])
-    if operation is not None and operation.scope == Scope.USAGE_WRITE:
+    if operation is not None and METERING.intersection(operation.scopes):
         name, quota = "usage", settings.api_usage_per_minute
     else:
         name, quota = "requests", settings.api_requests_per_minute

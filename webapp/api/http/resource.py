@@ -42,13 +42,16 @@ class Resource:
         rate_limits.init_blueprint(self.blueprint)
 
     def _register(
-        self, method: str, path: str, summary: str, scope: Scope, **more: Any
+        self, method: str, path: str, summary: str, *scopes: Scope, **more: Any
     ) -> Callable[[Handler], Handler]:
-        """Register the decorated handler; `more` are further fields of `Operation`."""
+        """Register the decorated handler, for keys with one of the scopes.
+
+        `more`: further fields of `Operation`.
+        """
 
         def register(handler: Handler) -> Handler:
             operation = Operation(
-                method, PREFIX + path, handler.__name__, self.group, summary, scope,
+                method, PREFIX + path, handler.__name__, self.group, summary, scopes,
                 " ".join((handler.__doc__ or "").split()), **(_described(handler) | more),
             )  # fmt: skip
             self.operations.append(operation)
@@ -82,7 +85,7 @@ def _view(operation: Operation, handler: Callable[..., Any]) -> Callable[..., Re
     reads_body = "body" in get_type_hints(handler)
 
     def respond(**arguments: Any) -> Response:
-        client = permit(Scope(operation.scope))
+        client = permit(*operation.scopes)
 
         def once() -> Response:
             if reads_body and (not operation.body_is_optional or bodies.is_sent()):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from webapp.domain.api_keys.api_key import Scope
+
 JSON = "application/json"
 CSV = "text/csv"
 
@@ -41,8 +43,8 @@ class Operation:
     """The handler's name, which is the operation id."""
     group: Group
     summary: str
-    scope: str
-    """The scope that the API key needs."""
+    scopes: tuple[Scope, ...]
+    """The API key needs one of them: at most one of an account's, and one of the provider's."""
     words: str
     """The description, from the handler's docstring."""
     answer: Any = None

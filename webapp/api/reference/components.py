@@ -2,17 +2,19 @@
 
 from webapp.api.http import idempotency
 from webapp.api.http.codes import CODES
-from webapp.api.openapi.fields import LARGEST_ID
+from webapp.api.openapi.fields import LARGEST_ID, REFERENCE
 from webapp.api.openapi.operations import Group
+from webapp.domain.accounts.lookup import EXTERNAL, EXTERNAL_ID_PATTERN
 
 VERSION = "1.0.0"
 
 ABOUT = """\
-The Ballast API manages a prepaid account: post usage, read the balance, and do the same as on the
-account's billing pages.
+The Ballast API keeps prepaid balances funded: it authorises calls, posts usage, reads balances, and
+does the same as an account's billing pages.
 
-**Authentication.** Send `Authorization: Bearer KEY`. A key has scopes; each operation names the
-scope that it requires.
+**Authentication.** Send `Authorization: Bearer KEY`. A provider key acts for every account; an
+account's key acts for that account. A key has scopes; each operation names the scopes of which it
+requires one.
 
 **Amounts** are decimal strings, never numbers: `"12.34"`. Usage can have six decimals, payments and
 settings two.
@@ -46,15 +48,25 @@ removed or renamed; ignore those you do not know. Anything that will be retired 
 """
 
 
-PATH_PARAMETERS = {
-    "reference": "The reference of the hold.",
-    "method_id": "The id of the payment method.",
-    "payment_id": "The id of the payment.",
-    "endpoint_id": "The id of the webhook endpoint.",
-    "delivery_id": "The id of the delivery.",
-}
 REF = "#/components/schemas/{model}"
 ID = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
+
+PATH_PARAMETERS = {
+    name: {"description": description, "schema": schema, "example": example}
+    for name, description, schema, example in (
+        (
+            "account",
+            "The account's id, or `external:` and your own id of the account.",
+            {"type": "string", "pattern": f"^([0-9]{{1,9}}|{EXTERNAL}{EXTERNAL_ID_PATTERN})$"},
+            "external:cust-0042",
+        ),
+        ("reference", "The reference of the hold.", REFERENCE.json_schema, "call-983"),
+        ("method_id", "The id of the payment method.", ID, 12),
+        ("payment_id", "The id of the payment.", ID, 12),
+        ("endpoint_id", "The id of the webhook endpoint.", ID, 12),
+        ("delivery_id", "The id of the delivery.", ID, 12),
+    )
+}
 
 PARAMETERS = {
     "IdempotencyKey": {
@@ -89,7 +101,8 @@ HEADERS = {
 KEY = {
     "type": "http",
     "scheme": "bearer",
-    "description": "An API key. Create one under Settings > API keys.",
+    "description": "An API key. The operator creates a provider key; people create their account's "
+    "under Settings > API keys.",
 }
 TAGS = {
     Group.USAGE: "Debit metered usage from the balance.",

@@ -10,13 +10,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 from webapp.api.http import problems
 from webapp.api.http.codes import CODES
 from webapp.api.http.problems import Problem, ProblemDetails
-from webapp.api.openapi.fields import REFERENCE
 from webapp.api.openapi.operations import CSV, JSON, Group, Operation
 from webapp.api.reference.components import (
     ABOUT,
     ALWAYS,
     HEADERS,
-    ID,
     KEY,
     PARAMETERS,
     PATH_PARAMETERS,
@@ -126,7 +124,7 @@ def _operation(it: Operation) -> dict[str, object]:
         "tags": [str(it.group)],
         "summary": it.summary,
         "description": it.words,
-        "security": [{"key": [str(it.scope)]}],
+        "security": [{"key": [str(scope)]} for scope in it.scopes],
         "responses": dict(_responses(it)),
     }
     if parameters := [*_parameters(it)]:
@@ -137,16 +135,8 @@ def _operation(it: Operation) -> dict[str, object]:
 
 
 def _parameters(it: Operation) -> Iterator[dict[str, object]]:
-    for converter, name in re.findall(r"<(?:(\w+):)?(\w+)>", it.path):
-        whole = converter == "int"
-        yield {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": PATH_PARAMETERS[name],
-            "schema": ID if whole else REFERENCE.json_schema,
-            "example": 12 if whole else "call-983",
-        }
+    for name in re.findall(r"<(?:\w+:)?(\w+)>", it.path):
+        yield {"name": name, "in": "path", "required": True, **PATH_PARAMETERS[name]}
     if it.query is not None:
         for name, schema in _described(it.query)["properties"].items():
             yield {"name": name, "in": "query", "description": schema.pop("description")} | {

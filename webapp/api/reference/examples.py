@@ -117,7 +117,14 @@ EXAMPLES: Mapping[type[Record], Record] = {
     type(answer): answer
     for answer in (
         UsageAnswer(**vars(_POSTED), balance=Text("87.66"), currency="USD", records=(_POSTED,)),
-        Balance(balance=Text("87.66"), currency="USD", held=Text("3.20"), available=Text("84.46")),
+        Balance(
+            account=17,
+            external_id="cust-0042",
+            balance=Text("87.66"),
+            currency="USD",
+            held=Text("3.20"),
+            available=Text("84.46"),
+        ),
         HoldRecord(
             **_HELD,
             state=HoldState.OPEN,

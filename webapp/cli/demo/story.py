@@ -115,6 +115,7 @@ class Story:
             password=PASSWORD,
             balance=0,
             time_zone=ZONE.key,
+            own_metering=True,
         )
         self.ana = Actor(self.account.user_id, "Ana Ruiz", "203.0.113.24")
         for at, happen in sorted(self._events(), key=itemgetter(0)):

@@ -2,9 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import JSON, BigInteger, String, bindparam, false, inspect, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Index,
+    String,
+    bindparam,
+    false,
+    inspect,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from webapp.database.base import Base, partial_index
@@ -19,14 +31,46 @@ from webapp.domain.top_ups.settings import LowBalanceSettings, falls_below
 
 ADDRESS_LENGTH = 400
 TAX_NUMBER_LENGTH = 40
+EXTERNAL_ID_LENGTH = 120
+
+
+class AccountState(StrEnum):
+    """What the provider allows an account (V4)."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    """No holds and no automatic payments. Usage is posted, and people can add funds."""
+    CLOSED = "closed"
+    """Nothing is posted, held, charged or added. The records stay readable."""
 
 
 class Account(Base):
     __tablename__ = "account"
-    __table_args__ = (partial_index("ix_account_is_low", "id", where="balance < alert_threshold"),)
+    __table_args__ = (
+        partial_index("ix_account_is_low", "id", where="balance < alert_threshold"),
+        Index("uq_account_external_id", "external_id", unique=True),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    external_id: Mapped[str | None] = mapped_column(String(EXTERNAL_ID_LENGTH))
+    """The account's id in the provider's own systems (V2)."""
+    details: Mapped[dict[str, str]] = mapped_column(
+        "metadata", JSON, default=dict, server_default="{}"
+    )
+    """The provider's own facts, which Ballast only stores (V4)."""
+    state: Mapped[AccountState] = mapped_column(
+        String(10), default=AccountState.ACTIVE, server_default=AccountState.ACTIVE
+    )
+    credit_limit: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Micros: how far below zero holds may take the balance (V5)."""
+    max_open_holds: Mapped[int | None]
+    """Maximum number of open holds; None: no limit (V4)."""
+    own_metering: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the account's own keys may post usage and open holds (V3)."""
+    is_exhausted: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether the balance was at or below minus the credit limit when the provider was last told,
+    or at the account's creation (V7)."""
     currency: Mapped[str] = mapped_column(String(3), default="USD")
     locale: Mapped[str] = mapped_column(String(20), default="en_US")
     time_zone: Mapped[str] = mapped_column(String(60), default="UTC")

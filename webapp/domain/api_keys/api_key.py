@@ -1,4 +1,6 @@
-"""API keys of an account: shown once, stored hashed, restricted to their scopes and networks."""
+"""API keys of accounts and of the provider: shown once, stored hashed, restricted to their scopes
+and networks.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
@@ -36,7 +39,7 @@ FIRST_NAME = "First key"
 """Name of the key that is created with the account."""
 
 MOST = 50
-"""Maximum number of working keys per account."""
+"""Maximum number of working keys per account, and of the provider."""
 
 MOST_NETWORKS = 20
 
@@ -45,15 +48,29 @@ USE_NOTED = timedelta(hours=1)
 
 
 class Scope(StrEnum):
-    """Permissions of a key. The first two are for metering, the others for billing."""
+    """Permissions of a key: the first four of an account's, the others of the provider's (V1)."""
 
     USAGE_WRITE = "usage:write"
+    """Post usage and open holds: only where the operator allows own metering (V3)."""
     BALANCE_READ = "balance:read"
     BILLING_READ = "billing:read"
     BILLING_WRITE = "billing:write"
 
+    ACCOUNTS = "accounts"
+    USAGE = "usage"
+    HOLDS = "holds"
+    BALANCES = "balances"
+    ADJUSTMENTS = "adjustments"
+    EVENTS = "events"
+    SANDBOX = "sandbox"
 
-ALL = tuple(Scope)
+
+READING = (Scope.BALANCE_READ, Scope.BILLING_READ)
+"""Scopes of a new account's first key."""
+
+OF_ACCOUNT = (Scope.USAGE_WRITE, Scope.BALANCE_READ, Scope.BILLING_READ, Scope.BILLING_WRITE)
+
+OF_PROVIDER = tuple(scope for scope in Scope if scope not in OF_ACCOUNT)
 
 OF_BILLING = frozenset({Scope.BILLING_READ, Scope.BILLING_WRITE})
 """Scopes that only people with the billing right may grant (P1)."""
@@ -77,14 +94,17 @@ class KeyChoice:
     """Allowed CIDR networks or addresses; empty: any address."""
     lasts: timedelta | None = None
 
-    def faults(self, rights: Collection[Right]) -> dict[str, str]:
-        """Return an error for each invalid field."""
+    def faults(self, rights: Collection[Right], grantable: Collection[Scope]) -> dict[str, str]:
+        """Return an error for each invalid field.
+
+        `grantable`: the scopes that a key of this owner may have; see `grantable_scopes`.
+        """
         faults: dict[str, str] = {}
         if not self.name.strip():
             faults["name"] = "Enter a name"
         elif fault := texts.fault(self.name.strip(), texts.NAME_LENGTH):
             faults["name"] = fault
-        if fault := self._fault_of_scopes(rights):
+        if fault := self._fault_of_scopes(rights, grantable):
             faults["scopes"] = fault
         if len(self.networks) > MOST_NETWORKS:
             faults["networks"] = f"At most {MOST_NETWORKS} addresses"
@@ -92,11 +112,15 @@ class KeyChoice:
             faults["networks"] = f"{bad[0][:60]} is invalid; use 203.0.113.7 or 203.0.113.0/24"
         return faults
 
-    def _fault_of_scopes(self, rights: Collection[Right]) -> str:
+    def _fault_of_scopes(self, rights: Collection[Right], grantable: Collection[Scope]) -> str:
         if not self.scopes:
             return "Choose at least one"
         if unknown := [scope for scope in self.scopes if scope not in set(Scope)]:
             return f"Unknown scope {unknown[0][:60]}"
+        if Scope.USAGE_WRITE in self.scopes and Scope.USAGE_WRITE not in grantable:
+            return "Your provider meters this account"
+        if other := [scope for scope in self.scopes if scope not in grantable]:
+            return f"This key cannot have the scope {other[0]}"
         if OF_BILLING.intersection(self.scopes) and Right.BILLING not in rights:
             return "Only people with access to billing can grant these"
         return ""
@@ -106,7 +130,8 @@ class ApiKey(Base):
     __tablename__ = "api_key"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    """None: a key of the provider, which acts for every account (V1)."""
     key_hash: Mapped[str] = mapped_column(String(64), unique=True)
     hint: Mapped[str] = mapped_column(String(12))
     """The key's first characters, shown so that a person recognises it."""
@@ -124,7 +149,9 @@ class ApiKey(Base):
     created_at: Mapped[datetime]
 
     @classmethod
-    def issue(cls, account_id: int, choice: KeyChoice, now: datetime) -> tuple["ApiKey", str]:
+    def issue(
+        cls, account_id: int | None, choice: KeyChoice, now: datetime
+    ) -> tuple["ApiKey", str]:
         """Create a key; returns its record and the key itself, which is not stored."""
         key = PREFIX + token_urlsafe(32)
         record = cls(
@@ -176,8 +203,9 @@ class ShownKey(NamedTuple):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
-    account_id: int
-    currency: str
+    account_id: int | None
+    currency: str | None
+    own_metering: bool | None
 
     @classmethod
     def find(cls, session: Session, key: str) -> "ShownKey | None":
@@ -205,6 +233,20 @@ class ShownKey(NamedTuple):
         return self.last_used_at is None or abs(now - self.last_used_at) >= USE_NOTED
 
 
+def lock_owner(session: Session, account_id: int | None) -> Collection[Scope]:
+    """Start a write transaction, lock the account if there is one, and return the scopes that its
+    keys, or the provider's, may have (V3). Raises `NotFound`.
+    """
+    if account_id is None:
+        begin_writing(session)
+        return OF_PROVIDER
+    return grantable_scopes(Account.locked(session, account_id))
+
+
+def grantable_scopes(account: Account) -> Collection[Scope]:
+    return OF_ACCOUNT if account.own_metering else OF_ACCOUNT[1:]
+
+
 def is_alive(revoked_at: datetime | None, expires_at: datetime | None, now: datetime) -> bool:
     return revoked_at is None and (expires_at is None or now < expires_at)
 
@@ -226,8 +268,8 @@ def is_network(text: str) -> bool:
     return True
 
 
-def find(session: Session, account_id: int, key_id: int) -> ApiKey:
-    """Return the account's key. Raises `NotFound`, also for another account's key."""
+def find(session: Session, account_id: int | None, key_id: int) -> ApiKey:
+    """Return a key of the account; without one, of the provider. Raises `NotFound`."""
     key = session.scalar(select(ApiKey).where(ApiKey.id == key_id, ApiKey.account_id == account_id))
     if key is None:
         raise NotFound("The API key")
@@ -240,8 +282,8 @@ def working(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def require_room(ctx: Context, account_id: int) -> None:
-    """Raise `Invalid` if the account has the maximum number of keys."""
+def require_room(ctx: Context, account_id: int | None) -> None:
+    """Raise `Invalid` if the account, or the provider, has the maximum number of keys."""
     held = ctx.session.scalar(
         select(func.count())
         .select_from(ApiKey)
@@ -278,7 +320,8 @@ _BY_KEY = (
         ApiKey.last_used_at,
         ApiKey.account_id,
         Account.currency,
+        Account.own_metering,
     )
-    .join(Account, Account.id == ApiKey.account_id)
+    .outerjoin(Account, Account.id == ApiKey.account_id)
     .where(ApiKey.key_hash == bindparam("key_hash"))
 )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ForeignKey, Index, String, Text, delete, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base
+from webapp.database.base import Base, partial_index
 from webapp.database.statements import insert_or_ignore
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict
@@ -29,11 +29,15 @@ class IdempotencyKey(Base):
     __tablename__ = "idempotency_key"
     __table_args__ = (
         Index("uq_idempotency_key_account_id_key", "account_id", "key", unique=True),
+        partial_index(
+            "uq_idempotency_key_of_provider", "key", where="account_id IS NULL", unique=True
+        ),
         Index("ix_idempotency_key_begun_at", "begun_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    """None: of a provider's key."""
     key: Mapped[str] = mapped_column(String(LONGEST_KEY))
     request: Mapped[str] = mapped_column(String(64))
     """Hash of the request."""
@@ -51,7 +55,7 @@ class StoredAnswer:
     body: str
 
 
-def claim(ctx: Context, account_id: int, key: str, request: str) -> StoredAnswer | None:
+def claim(ctx: Context, account_id: int | None, key: str, request: str) -> StoredAnswer | None:
     """Claim a key; returns the stored response, or None if the request must run now.
 
     Requires a write transaction. Raises `Conflict` if the key was used for another request, or if
@@ -89,7 +93,7 @@ def claim(ctx: Context, account_id: int, key: str, request: str) -> StoredAnswer
 
 
 def store_answer(
-    session: Session, account_id: int, key: str, request: str, answer: StoredAnswer
+    session: Session, account_id: int | None, key: str, request: str, answer: StoredAnswer
 ) -> None:
     """Store the response, unless the key was claimed by another request meanwhile."""
     session.connection().execute(
@@ -103,7 +107,7 @@ def store_answer(
     )
 
 
-def release(session: Session, account_id: int, key: str, request: str) -> None:
+def release(session: Session, account_id: int | None, key: str, request: str) -> None:
     """Release the key of a refused request without effect, so that it can be used again."""
     session.connection().execute(
         delete(IdempotencyKey).where(
