@@ -45,6 +45,7 @@ run: .venv/.runtime
 # PostgreSQL does not stop the run: the summary lists failed and skipped tests.
 test: lint
 	@tests/postgres/install.sh || true
+	@tests/integrations/install.sh || true
 	CHROMIUM="$$(tests/browser/install.sh)" $(if $(CLOCK),$(MOVED)) \
 	    .venv/bin/pytest -n $(WORKERS) --dist worksteal $(if $(CLOCK),-m "not browser") $(ARGS)
 
