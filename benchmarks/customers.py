@@ -16,12 +16,14 @@ from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
 from webapp.actions.top_ups.apply_settings import apply_settings
 from webapp.actions.usage.post_usage import post_usage
 from webapp.clock import Clock
+from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.api_keys.api_key import OF_ACCOUNT
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import MICROS
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
 from webapp.domain.usage.record import Usage
+from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.user import Membership, User
 from webapp.extensions import Services, db, make_context
 from webapp.processors.sandbox.card_form import token_for
@@ -53,12 +55,9 @@ def sign_up(services: Services, *, balance: int = 100 * MICROS, cards: int = 1) 
     email = f"owner-{next(_numbers)}@example.com"
     made = create_account(
         make_context(COMMAND_LINE).at(now),
-        name="Harbour Voice",
-        owner_name="Ana Ruiz",
-        email=email,
-        password=PASSWORD,
+        AccountChoice("Harbour Voice", own_metering=True),
+        OwnerChoice(email, "Ana Ruiz", PASSWORD),
         balance=balance,
-        own_metering=True,
         scopes=OF_ACCOUNT,
     )
     add_cards(services, made.account_id, cards)

@@ -32,6 +32,7 @@ from webapp.actions.webhooks.endpoints import add_endpoint
 from webapp.background.scheduler import JOBS
 from webapp.clock import Clock
 from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.api_keys.api_key import OF_ACCOUNT, OF_PROVIDER, KeyChoice
 from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import LedgerEntry
@@ -44,6 +45,7 @@ from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMode
 from webapp.domain.usage.holds import LIFE
 from webapp.domain.usage.record import Usage
+from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.passkeys import Passkey
 from webapp.domain.users.user import Right, Role
 from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
@@ -188,12 +190,9 @@ class World:
     def account(self, balance="100.00", email=None, name="Harbour Voice"):
         return create_account(
             self.ctx.by(Actor(name="Test")),
-            name=name,
-            owner_name="Ana Ruiz",
-            email=email or f"owner-{token_hex(4)}@example.com",
-            password=PASSWORD,
+            AccountChoice(name, own_metering=True),
+            OwnerChoice(email or f"owner-{token_hex(4)}@example.com", "Ana Ruiz", PASSWORD),
             balance=micros(balance) or 0,
-            own_metering=True,
             scopes=OF_ACCOUNT,
         )
 

@@ -9,9 +9,11 @@ from tests.factories import PASSWORD
 from webapp.actions.accounts.create_account import create_account
 from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.actions.api_keys.rotate_key import rotate_key
+from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.api_keys.api_key import MOST, ApiKey, Scope
 from webapp.domain.events.rows import EventRow
 from webapp.domain.shared.errors import Conflict, Denied, Invalid, NotFound
+from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.user import Right
 from webapp.extensions import db
 
@@ -64,9 +66,8 @@ def test_a_key_is_limited_to_its_scopes(world, ask):
 
 
 def test_the_first_key_of_an_account_only_reads(world, ask):
-    made = create_account(
-        world.ctx, name="Pier", owner_name="", email="a@pier.example", password=PASSWORD, balance=0
-    )
+    owner = OwnerChoice("a@pier.example", password=PASSWORD)
+    made = create_account(world.ctx, AccountChoice("Pier"), owner)
     assert ask(made.api_key).status_code == 200
     assert ask(made.api_key, "usage").status_code == 403
 

@@ -29,11 +29,13 @@ from tests.web import matrix
 from webapp.actions.accounts.create_account import create_account
 from webapp.delivery.webhook_sender import PRIVATE, HttpWebhookSender
 from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.shared.context import Actor
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.public_addresses import GLOBAL_IPV6, SPECIAL_IPV4, SPECIAL_IPV6
 from webapp.domain.users import passwords
+from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.user import Membership, User
 from webapp.extensions import csrf
 from webapp.ports import Letter
@@ -206,11 +208,8 @@ def test_names_with_line_breaks_are_refused(world, tally):
         with pytest.raises(Invalid):
             create_account(
                 world.ctx.by(Actor()),
-                name=name,
-                owner_name="A",
-                email="n@example.com",
-                password=PASSWORD,
-                balance=0,
+                AccountChoice(name),
+                OwnerChoice("n@example.com", "A", PASSWORD),
             )
     tally("names with line breaks", len(names))
 

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from tests.factories import VISA
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
+from webapp.domain.users.invitations import Invitation
 from webapp.domain.users.passwords import is_right
 from webapp.domain.users.user import User
 
@@ -106,7 +107,7 @@ def test_an_invalid_amount_is_refused(flask, balance):
 
 def test_accounts_are_listed(flask, world):
     world.use("0.000001")
-    listed = json.loads(flask("accounts list --json").output)
+    listed = json.loads(flask("accounts list --json").output)["accounts"]
 
     assert [(row["id"], row["balance"]) for row in listed] == [(world.account_id, "99.999999")]
     assert listed[0]["owner"].endswith("@example.com")
@@ -114,8 +115,52 @@ def test_accounts_are_listed(flask, world):
 
 
 def test_an_installation_without_accounts_has_a_message(flask):
-    assert flask("accounts list").output == "No accounts yet.\n"
-    assert json.loads(flask("accounts list --json").output) == []
+    assert flask("accounts list").output == "End of list.\n"
+    assert json.loads(flask("accounts list --json").output) == {"accounts": [], "next_cursor": None}
+
+
+def test_accounts_are_searched_and_paged_v4(flask, world):
+    """V4"""
+    pier = world.account(name="Pier Telecom").account_id
+    flask(f"accounts update {pier} --external-id cust-7")
+
+    def found(options):
+        page = json.loads(flask(f"accounts list {options} --json").output)
+        return [row["id"] for row in page["accounts"]], page["next_cursor"]
+
+    assert found("--search pier") == found("--search cust-7") == ([pier], None)
+    assert pier in found(f"--search {pier}")[0]
+    assert found("--external-id cust") == ([], None)
+    assert found("--state suspended") == ([], None)
+    assert found("--limit 1") == ([pier], str(pier))
+    assert found(f"--limit 1 --cursor {pier}") == ([world.account_id], None)
+
+
+def test_an_invited_owner_needs_no_password_v4(flask, world, session):
+    """V4"""
+    line = f"{CREATE} --invite --external-id cust-7 --json"
+    made = json.loads(flask(line).output)
+    assert (made["user"], made["api_key"][:3]) == (None, "bk_")
+    again = json.loads(flask(line).output)
+    assert again == {"account": made["account"], "user": None, "api_key": None}
+    assert flask(f"{line} --owner Ben").exit_code == 1
+    assert flask(f"{CREATE} --invite --password correct-horse").exit_code == 2
+    assert session.scalar(select(Invitation.email)) == "ana@pier.example"
+
+
+def test_an_account_is_updated_v4(flask, world):
+    """V4: an option that is left out changes nothing."""
+    line = f"accounts update {world.account_id} --json"
+    set_ = json.loads(flask(f"{line} --credit-limit 50 --max-open-holds 3 --metadata a=1").output)
+    assert (set_["credit_limit"], set_["max_open_holds"]) == ("50.00", 3)
+    more = json.loads(flask(f"{line} --no-hold-limit --no-own-metering --metadata b=2").output)
+    assert (more["max_open_holds"], more["own_metering"], more["credit_limit"]) == (
+        None, False, "50.00",
+    )  # fmt: skip
+    assert more["metadata"] == {"a": "1", "b": "2"}
+    assert json.loads(flask(f"{line} --metadata a=").output)["metadata"] == {"b": "2"}
+    refused = flask(f"{line} --external-id 'a b'")
+    assert (refused.exit_code, "external_id" in refused.stderr) == (1, True)
 
 
 def test_an_account_is_shown_with_its_next_event(flask, world):

@@ -15,6 +15,10 @@ from webapp.api.openapi.operations import Group
 from webapp.settings import ROOT
 
 COMMANDS = {
+    "create_account": "accounts create",
+    "list_accounts": "accounts list",
+    "read_account": "accounts show",
+    "change_account": "accounts update",
     "post_usage": "usage post",
     "read_balance": "accounts show",
     "read_account_balance": "accounts show",

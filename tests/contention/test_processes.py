@@ -32,8 +32,10 @@ from tests.host import free_port
 from tests.postgres import server
 from webapp.actions.accounts.create_account import create_account
 from webapp.app import create_app
+from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.api_keys.api_key import OF_ACCOUNT
 from webapp.domain.top_ups.top_up import BURST
+from webapp.domain.users.owner import OwnerChoice
 from webapp.extensions import db
 from webapp.settings import Settings
 
@@ -64,14 +66,14 @@ class SharedInstallation:
 
     def account(self) -> Account:
         name = f"harbour-{next(NUMBERS)}"
-        who = {"name": name, "owner_name": "Ana Ruiz", "email": f"{name}@chaos.test"}
-        options = {"password": PASSWORD, "balance": HUNDRED, "own_metering": True}
-        options["scopes"] = OF_ACCOUNT
+        owner = OwnerChoice(f"{name}@chaos.test", "Ana Ruiz", PASSWORD)
         # Midnight is hours away in its time zone, so no daily limit resets during a test.
-        options["time_zone"] = "UTC" if 6 <= self.installation.now.hour < 18 else "Pacific/Auckland"
+        zone = "UTC" if 6 <= self.installation.now.hour < 18 else "Pacific/Auckland"
+        choice = AccountChoice(name, time_zone=zone, own_metering=True)
         with self.app.app_context():
-            made = create_account(context(db.session()), **who, **options)
-        account = Account(made.account_id, name, who["email"], made.api_key, HUNDRED)
+            ctx = context(db.session())
+            made = create_account(ctx, choice, owner, balance=HUNDRED, scopes=OF_ACCOUNT)
+        account = Account(made.account_id, name, owner.email, made.api_key, HUNDRED)
         self.accounts.append(account)
         return account
 

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from webapp.api import (
+    accounts,
     balance,
     holds,
     low_balance,
@@ -20,6 +21,7 @@ from webapp.api.reference import page
 RESOURCES = tuple(
     module.resource
     for module in (
+        accounts,
         usage,
         balance,
         holds,

@@ -1,24 +1,30 @@
 """`flask accounts`: create, show, export and adjust accounts."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from webapp.actions.accounts.change_account import change_account
 from webapp.actions.accounts.create_account import create_account
 from webapp.actions.accounts.record_export import record_export
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.adjust_balance import adjust_balance
 from webapp.actions.users.second_factor import reset_second_factor
-from webapp.cli.shared.arguments import CENTS, AmountOf
+from webapp.cli.shared.arguments import CENTS, CURSOR, LIMIT, AmountOf
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
-from webapp.cli.shared.output import Commands, lines, prints
-from webapp.domain.accounts.account import Account
+from webapp.cli.shared.output import Commands, page, prints
+from webapp.domain.accounts.account import Account, AccountState
+from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.api_keys.api_key import READING, Scope
 from webapp.domain.shared import money
 from webapp.domain.shared.context import COMMAND_LINE
+from webapp.domain.shared.i18n import Language
+from webapp.domain.users.owner import OwnerChoice
 from webapp.extensions import db, make_context, services
 from webapp.reads.accounts.export import export as read_export
-from webapp.reads.accounts.overview import AccountCard, AccountRow, read_account, read_accounts
+from webapp.reads.accounts.overview import AccountCard, AccountList, read_account, read_accounts
+from webapp.reads.accounts.search import AccountFilter
 
 commands = Commands("accounts", help="Create, show, export and adjust customers' accounts.")
 
@@ -26,7 +32,7 @@ ANY_ID = click.IntRange(1, 2**31 - 1)
 
 
 class AmountOrZero(AmountOf):
-    """An opening balance: a decimal string, converted to micros; may be zero."""
+    """A decimal string, converted to micros; may be zero."""
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -35,7 +41,9 @@ class AmountOrZero(AmountOf):
         return 0 if is_zero else super().convert(value, param, ctx)
 
 
+LINE = "{id:>6}  {state:<9}  {balance:>16} {currency}  {name} ({owner})"
 OPENING_BALANCE = AmountOrZero(money.PAYMENT_PLACES)
+CREDIT_LIMIT = AmountOrZero(money.USAGE_PLACES)
 
 
 @commands.command()
@@ -46,6 +54,10 @@ OPENING_BALANCE = AmountOrZero(money.PAYMENT_PLACES)
     "--balance", type=OPENING_BALANCE, default=0, metavar="100.00", help="Opening balance."
 )
 @click.option("--owner", default="", help="The owner's name. Default: the company's name.")
+@click.option(
+    "--invite", is_flag=True, help="Email the owner a link to join, instead of setting a password."
+)
+@click.option("--external-id", help="Your own id of the account, unique.")
 @click.option(
     "--time-zone",
     default="UTC",
@@ -64,34 +76,47 @@ def create(
     password: str | None,
     balance: int,
     owner: str,
+    invite: bool,
+    external_id: str | None,
     time_zone: str,
     own_metering: bool,
 ) -> dict[str, object]:
     """Create an account with its owner and an API key, which reads the balance and billing.
 
-    The key is shown only once.
+    The key is shown only once. With --external-id, the same command again changes nothing, and
+    prints the account without a key.
     """
-    if password is None:
+    if password is not None and invite:
+        raise click.UsageError("An invited owner chooses a password: omit --password.")
+    if password is None and not invite:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     made = create_account(
         make_context(COMMAND_LINE),
-        name=name,
-        owner_name=owner,
-        email=email,
-        password=password or "",
+        AccountChoice(
+            name, external_id=external_id, time_zone=time_zone, own_metering=own_metering
+        ),
+        OwnerChoice(email, owner, password),
         balance=balance,
-        time_zone=time_zone,
-        own_metering=own_metering,
         scopes=(Scope.USAGE_WRITE, *READING) if own_metering else READING,
     )
-    return {"account": made.account_id, "user": made.user_id, "api_key": made.api_key}
+    return {"account": made.account_id, "user": made.user_id, "api_key": made.api_key or None}
 
 
 @commands.command("list")
-@prints(lines("{id:>6}  {balance:>16} {currency}  {name} ({owner})", "No accounts yet."))
-def list_() -> list[AccountRow]:
-    """List all accounts with their balances."""
-    return read_accounts(make_context())
+@click.option(
+    "--search", default="", help="Part of a name, external id or email address, or an id."
+)
+@click.option("--state", type=click.Choice([state.value for state in AccountState]))
+@click.option("--external-id", help="Only the account with this id.")
+@LIMIT
+@CURSOR
+@prints(page(LINE, "accounts", "End of list."))
+def list_(
+    search: str, state: str | None, external_id: str | None, limit: int, cursor: int | None
+) -> AccountList:
+    """List accounts with their balances, newest first."""
+    only = AccountFilter(search, AccountState(state) if state else None, external_id)
+    return read_accounts(make_context(), only, cursor, limit)
 
 
 @commands.command()
@@ -99,6 +124,46 @@ def list_() -> list[AccountRow]:
 @prints()
 def show(account: int) -> AccountCard:
     """Show the balance and payment methods of ACCOUNT and its next automatic charge."""
+    return read_account(make_context(), account)
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@click.option("--name", help="The customer's company.")
+@click.option("--external-id", help="Your own id of the account, unique.")
+@click.option("--time-zone", help="Such as Europe/Dublin.")
+@click.option("--language", type=click.Choice([it.value for it in Language]))
+@click.option("--credit-limit", type=CREDIT_LIMIT, help="How far below zero holds may go.")
+@click.option("--max-open-holds", type=click.IntRange(0), help="The largest number of open holds.")
+@click.option("--no-hold-limit", is_flag=True, help="Any number of open holds.")
+@click.option("--own-metering/--no-own-metering", default=None, help="May it post its own usage?")
+@click.option(
+    "--metadata",
+    multiple=True,
+    metavar="NAME=TEXT",
+    help="Set an entry; without TEXT, remove it.",
+)
+@click.option("--invite", metavar="EMAIL", help="Invite the owner, while the account has none.")
+@click.option("--owner", default="", help="The name of the invited owner.")
+@prints()
+def update(
+    account: int,
+    metadata: tuple[str, ...],
+    invite: str | None,
+    owner: str,
+    no_hold_limit: bool,
+    **options: Any,
+) -> AccountCard:
+    """Change what you set about ACCOUNT. Options that are left out stay as they are."""
+    changes = {name: value for name, value in options.items() if value is not None}
+    if no_hold_limit:
+        changes["max_open_holds"] = None
+    if metadata:
+        known = dict(read_account(make_context(), account).metadata)
+        pairs = {name: text for name, _, text in (it.partition("=") for it in metadata)}
+        changes["details"] = {name: it for name, it in (known | pairs).items() if it}
+    invited = OwnerChoice(invite, owner) if invite else None
+    change_account(make_context(COMMAND_LINE), account, changes, owner=invited)
     return read_account(make_context(), account)
 
 

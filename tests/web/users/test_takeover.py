@@ -16,7 +16,7 @@ MAIN = "/billing/payment-methods"
 PROFILE = "/settings/profile"
 VICTIM = "bo@example.com"
 EVE = "eve@evil.example"
-METER = {"name": "Meter", "scopes": ["usage:write"], "lasts": "90"}
+METER = {"name": "Meter", "scopes": ["balance:read"], "lasts": "90"}
 HOOK = {"url": "https://evil.example/in", "events": ["payment.succeeded"]}
 
 

@@ -1,24 +1,25 @@
 """Create an account with its owner, first API key and opening balance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from webapp.actions.users.invitations import invite_owner
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import READING, ApiKey, KeyChoice, Scope
 from webapp.domain.events import recording as events
 from webapp.domain.events.accounts import AccountCreated
 from webapp.domain.payments import adjustments
-from webapp.domain.shared import texts
 from webapp.domain.shared.context import Actor, Context
-from webapp.domain.shared.email_address import is_address
-from webapp.domain.shared.errors import Invalid
-from webapp.domain.shared.texts import NAME_LENGTH
+from webapp.domain.shared.errors import Conflict, Invalid
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users import passwords
+from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.user import Membership, Role, User
 
 TAKEN = "This email address is already in use"
@@ -27,131 +28,122 @@ TAKEN = "This email address is already in use"
 @dataclass(frozen=True)
 class NewAccount:
     account_id: int
-    user_id: int
+    user_id: int | None
+    """None: the owner is invited, and has not joined yet."""
     api_key: str
-    """The full key. Only its hash is stored, so it cannot be shown again."""
+    """The full key. Only its hash is stored, so it cannot be shown again. Empty without a key."""
+    is_new: bool = True
+    """False: an earlier request with the same external id has created the account."""
 
 
 def create_account(
     ctx: Context,
+    choice: AccountChoice,
+    owner: OwnerChoice,
     *,
-    name: str,
-    owner_name: str,
-    email: str,
-    password: str,
-    balance: int,
-    currency: str = "USD",
-    time_zone: str = "UTC",
-    own_metering: bool = False,
-    scopes: tuple[Scope, ...] = READING,
+    balance: int = 0,
+    scopes: Sequence[Scope] = READING,
 ) -> NewAccount:
     """Create the account and commit. `balance` is in micros.
 
-    `own_metering`: the account's own keys may post usage (V3). `scopes`: those of its first key.
+    `scopes`: those of the account's first API key; without any, it has none. The same request with
+    the same external id again returns the account that it created (V4).
 
-    Raises `Invalid` with an error for each invalid field.
+    Raises `Invalid` with an error for each invalid field, or `Conflict` if another request has
+    used the external id.
     """
     begin_writing(ctx.session)
-    account, user = open_account(
-        ctx,
-        name=name,
-        owner_name=owner_name,
-        email=email,
-        password=password,
-        currency=currency,
-        time_zone=time_zone,
-    )
-    account.own_metering = own_metering
-    record, key = ApiKey.issue(account.id, KeyChoice(api_keys.FIRST_NAME, scopes), ctx.now)
-    ctx.session.add(record)
+    if (known := _created_before(ctx, choice, owner)) is not None:
+        return known
+    try:
+        account, user = open_account(ctx, choice, owner)
+    except IntegrityError:  # a concurrent request has taken the external id
+        ctx.session.rollback()
+        begin_writing(ctx.session)
+        if (known := _created_before(ctx, choice, owner)) is None:
+            raise
+        return known
+    key = ""
+    if scopes:
+        shown = KeyChoice(api_keys.FIRST_NAME, tuple(scopes))
+        record, key = ApiKey.issue(account.id, shown, ctx.now)
+        ctx.session.add(record)
     if balance:
         adjustments.post(ctx, account, balance, "Opening balance")
-    created = NewAccount(account.id, user.id, key)
+    created = NewAccount(account.id, user.id if user else None, key)
     ctx.session.commit()
     return created
 
 
 def open_account(
-    ctx: Context,
-    *,
-    name: str,
-    owner_name: str,
-    email: str,
-    password: str,
-    currency: str = "USD",
-    time_zone: str = "UTC",
-    owner_required: bool = False,
-) -> tuple[Account, User]:
-    """Add an account with a zero balance and its owner to the current write transaction.
+    ctx: Context, choice: AccountChoice, owner: OwnerChoice, *, signs_up: bool = False
+) -> tuple[Account, User | None]:
+    """Add an account with a zero balance to the current write transaction.
 
-    On errors, rolls the transaction back and raises `Invalid` with one error per invalid field.
+    Its owner is added if they have a password, and is invited otherwise. `signs_up`: the owner is
+    the actor. On errors, rolls the transaction back and raises `Invalid` with one error per
+    invalid field; raises `IntegrityError` if the external id is taken.
     """
-    email = email.strip().lower()
-    faults = _faults(ctx, name, owner_name, email, password, time_zone)
-    if owner_required and not owner_name.strip():
+    faults = choice.faults() | owner.faults(choice.name)
+    if signs_up and not owner.name.strip():
         faults["owner_name"] = "Enter your name"
+    if owner.password is not None and User.by_email(ctx.session, owner.address) is not None:
+        faults["email"] = TAKEN
     if faults:
         ctx.session.rollback()
         raise Invalid(faults)
-    account = Account(
-        name=name.strip(),
-        currency=currency,
-        time_zone=time_zone,
-        billing_emails=[email],
-        balance=0,
-        created_at=ctx.now,
-    )
+    user = _add_owner(ctx, choice, owner) if owner.password is not None else None
+    account = choice.opened(ctx.now)
+    account.billing_emails = [owner.address]
+    if choice.external_id is not None:
+        account.creation_hash = _fingerprint(choice, owner)
+    ctx.session.add(account)
+    ctx.session.flush()
+    ctx.session.add(LowBalanceSettings(account_id=account.id))
+    if user is not None:
+        ctx.session.add(Membership(user_id=user.id, account_id=account.id, role=Role.OWNER))
+    if user is not None and signs_up:
+        ctx = ctx.by(Actor(user.id, user.name, ctx.actor.address))
+    events.record(ctx, account.id, AccountCreated())
+    if user is None:
+        invite_owner(ctx, account, owner)
+    ctx.session.flush()
+    return account, user
+
+
+def _add_owner(ctx: Context, choice: AccountChoice, owner: OwnerChoice) -> User:
     user = User(
-        email=email,
-        name=owner_name.strip() or name.strip(),
-        password_hash=passwords.hash_password(password),
+        email=owner.address,
+        name=owner.name.strip() or choice.name.strip(),
+        password_hash=passwords.hash_password(owner.password or ""),
         created_at=ctx.now,
     )
     ctx.session.add(user)
     try:
         ctx.session.flush()
-    except IntegrityError:  # a concurrent sign-up took the address after `_faults` checked it
+    except IntegrityError:  # a concurrent sign-up took the address after it was checked
         ctx.session.rollback()
         raise Invalid({"email": TAKEN}) from None
-    ctx.session.add(account)
-    ctx.session.flush()
-    ctx.session.add_all(
-        [
-            Membership(user_id=user.id, account_id=account.id, role=Role.OWNER),
-            LowBalanceSettings(account_id=account.id),
-        ]
-    )
-    if ctx.actor.user_id is None and owner_required:
-        ctx = ctx.by(Actor(user.id, user.name, ctx.actor.address))
-    events.record(ctx, account.id, AccountCreated())
-    ctx.session.flush()
-    return account, user
+    return user
 
 
-def _faults(
-    ctx: Context, name: str, owner_name: str, email: str, password: str, time_zone: str
-) -> dict[str, str]:
-    faults = {}
-    if not name.strip():
-        faults["name"] = "Enter a name"
-    for field, text in (("name", name), ("owner_name", owner_name)):
-        if fault := texts.fault(text.strip(), NAME_LENGTH):
-            faults[field] = fault
-    if not is_address(email):
-        faults["email"] = "Enter an email address such as ana@example.com"
-    elif User.by_email(ctx.session, email) is not None:
-        faults["email"] = TAKEN
-    if fault := passwords.fault(password, (email, owner_name, name)):
-        faults["password"] = fault
-    if not is_time_zone(time_zone):
-        faults["time_zone"] = "Must be a time zone such as Europe/Dublin"
-    return faults
+def _created_before(ctx: Context, choice: AccountChoice, owner: OwnerChoice) -> NewAccount | None:
+    """Return the account that has the external id, and end the transaction.
+
+    None if no account has it. Raises `Conflict` if another request has created that account.
+    """
+    if choice.external_id is None:
+        return None
+    found = ctx.session.scalar(select(Account).where(Account.external_id == choice.external_id))
+    if found is None:
+        return None
+    is_same, account_id = found.creation_hash == _fingerprint(choice, owner), found.id
+    ctx.session.rollback()
+    if not is_same:
+        taken = f"Another account has the external id {choice.external_id}."
+        raise Conflict(taken, code="external_id_taken")
+    return NewAccount(account_id, None, "", is_new=False)
 
 
-def is_time_zone(name: str) -> bool:
-    """Whether the installed time zone database knows `name`."""
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
+def _fingerprint(choice: AccountChoice, owner: OwnerChoice) -> str:
+    return choice.fingerprint(owner.address, owner.name.strip())

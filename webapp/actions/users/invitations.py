@@ -7,19 +7,29 @@ from sqlalchemy.exc import IntegrityError
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import recording as events
-from webapp.domain.events.users import InvitationRevoked, Invited, InvitedAgain, Joined
+from webapp.domain.events.users import (
+    InvitationRevoked,
+    Invited,
+    InvitedAgain,
+    Joined,
+    OwnerInvited,
+)
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.email_address import is_address
-from webapp.domain.shared.errors import Invalid, Refusal
+from webapp.domain.shared.errors import Conflict, Invalid, Refusal
 from webapp.domain.shared.texts import NAME_LENGTH
-from webapp.domain.users import invitations, passwords
+from webapp.domain.users import invitations, operators, passwords
 from webapp.domain.users import user as users
 from webapp.domain.users.invitations import INVITABLE, Invitation, InvitationState
+from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.user import Role, User
 
 DEAD = "This invitation no longer works. Ask the person who invited you to send a new one."
 NO_ROLE = "Choose at least one role"
+OWNED = "The account has an owner, who can transfer it."
+OF_PROVIDER = "Your provider has invited the owner, and can withdraw the invitation."
+OF_STAFF = "This address belongs to one of the provider’s staff, who cannot join an account."
 
 
 def invite(ctx: Context, account_id: int, email: str, roles: Sequence[Role]) -> Invitation:
@@ -46,21 +56,52 @@ def invite(ctx: Context, account_id: int, email: str, roles: Sequence[Role]) -> 
     return invitation
 
 
+def invite_owner(ctx: Context, account: Account, owner: OwnerChoice) -> None:
+    """Invite the owner of a locked account that has none, instead of the person invited before.
+
+    The owner joins by the link in the email, so a wrong address gives nobody access (V4). Raises
+    `Conflict` if the account has an owner.
+    """
+    if users.owner_of(ctx.session, account.id) is not None:
+        ctx.session.rollback()
+        raise Conflict(OWNED, code="owner_has_joined")
+    if (before := invitations.of_owner(ctx.session, account.id)) is not None:
+        before.state = InvitationState.REVOKED
+        events.record(ctx, account.id, InvitationRevoked(before.email))
+        ctx.session.flush()
+    invitation = Invitation(
+        account_id=account.id,
+        email=owner.address,
+        name=owner.name.strip(),
+        roles=[Role.OWNER.value],
+        state=InvitationState.OPEN,
+        times_sent=1,
+        sent_at=ctx.now,
+        created_at=ctx.now,
+    )
+    ctx.session.add(invitation)
+    ctx.session.flush()
+    _send(ctx, account, invitation, OwnerInvited)
+
+
 def invite_again(ctx: Context, account_id: int, invitation_id: int) -> Invitation:
     """Resend the invitation; the link of the earlier email stops working. Raises `NotFound`."""
     account = Account.locked(ctx.session, account_id)
     invitation = invitations.find_open(ctx.session, account_id, invitation_id)
     invitation.times_sent += 1
     invitation.sent_at = ctx.now
-    _send(ctx, account, invitation, InvitedAgain)
+    _send(ctx, account, invitation, OwnerInvited if invitation.is_for_owner else InvitedAgain)
     ctx.session.commit()
     return invitation
 
 
 def revoke_invitation(ctx: Context, account_id: int, invitation_id: int) -> Invitation:
-    """Revoke an open invitation. Raises `NotFound`."""
+    """Revoke an open invitation. Raises `NotFound`, or `Refusal` for the owner's."""
     Account.locked(ctx.session, account_id)
     invitation = invitations.find_open(ctx.session, account_id, invitation_id)
+    if invitation.is_for_owner:
+        ctx.session.rollback()
+        raise Refusal(OF_PROVIDER)
     invitation.state = InvitationState.REVOKED
     events.record(ctx, account_id, InvitationRevoked(invitation.email))
     ctx.session.commit()
@@ -101,7 +142,7 @@ def accept_as_new(
 def accept_as(ctx: Context, invitation_id: int, times_sent: int, user_id: int, address: str) -> int:
     """Accept as a signed-in user. Returns the account's id.
 
-    Raises `Refusal` if the invitation no longer works or is for another address.
+    Raises `Refusal` if the invitation no longer works, or is for another address or an operator.
     """
     begin_writing(ctx.session)
     invitation = _acceptable(ctx, invitation_id, times_sent)
@@ -109,6 +150,9 @@ def accept_as(ctx: Context, invitation_id: int, times_sent: int, user_id: int, a
     if user.email != invitation.email:
         ctx.session.rollback()
         raise Refusal(f"This invitation is for {invitation.email}. Sign in with that address.")
+    if operators.is_operator(ctx.session, user.id):
+        ctx.session.rollback()
+        raise Refusal(OF_STAFF)  # a member of an account is no operator any more
     _join(ctx, invitation, user, address)
     account_id = invitation.account_id
     ctx.session.commit()
@@ -116,6 +160,10 @@ def accept_as(ctx: Context, invitation_id: int, times_sent: int, user_id: int, a
 
 
 def _join(ctx: Context, invitation: Invitation, user: User, address: str) -> None:
+    owner = users.owner_of(ctx.session, invitation.account_id)
+    if invitation.is_for_owner and owner is not None:
+        ctx.session.rollback()
+        raise Refusal(OWNED)
     invitation.state = InvitationState.ACCEPTED
     user.confirm()  # the email with the link has reached the user
     ctx.session.flush()

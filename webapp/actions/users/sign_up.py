@@ -1,14 +1,17 @@
 """Sign up: create an account and its owner, whose address is not confirmed yet."""
 
 from datetime import timedelta
+from typing import cast
 
-from webapp.actions.accounts.create_account import is_time_zone, open_account
+from webapp.actions.accounts.create_account import open_account
 from webapp.database.transactions import begin_writing
+from webapp.domain.accounts.choice import AccountChoice, is_time_zone
 from webapp.domain.events import recording as events
 from webapp.domain.events.users import ConfirmationRequested
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.context import Actor, Context
+from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.user import User
 
 AGAIN_AFTER = timedelta(minutes=1)
@@ -33,13 +36,11 @@ def sign_up(
     begin_writing(ctx.session)
     _, user = open_account(
         ctx.by(Actor(name=name.strip()[:120], address=address)),
-        name=company,
-        owner_name=name,
-        email=email,
-        password=password,
-        time_zone=time_zone if is_time_zone(time_zone) else "UTC",
-        owner_required=True,
+        AccountChoice(company, time_zone=time_zone if is_time_zone(time_zone) else "UTC"),
+        OwnerChoice(email, name, password),
+        signs_up=True,
     )
+    user = cast(User, user)  # an owner with a password is added at once
     user.unconfirmed_since = ctx.now
     events.record_for(ctx, user, ConfirmationRequested(user.email))
     user_id = user.id

@@ -36,6 +36,9 @@ CODES: Mapping[str, Code] = {
     "idempotency_in_progress": Code(
         409, "The first request with this `Idempotency-Key` is still running. Try again later."
     ),
+    # Accounts.
+    "external_id_taken": Code(409, "Another request has used the external id. Nothing was done."),
+    "owner_has_joined": Code(409, "The account has an owner, who can transfer it."),
     # Money.
     "balance_out_of_range": Code(409, "The resulting balance exceeds the largest allowed value."),
     "too_large": Code(

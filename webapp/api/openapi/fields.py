@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from re import compile as pattern
+from re import fullmatch
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, StrictBool
@@ -58,6 +59,12 @@ def _amount(places: int) -> Schema:
     return Schema(schema)
 
 
+def _micros_or_zero(value: object) -> int:
+    if isinstance(value, str) and fullmatch(r"0(\.0{1,6})?", value):
+        return 0
+    return money.parse(value, money.USAGE_PLACES)
+
+
 def _instant(value: object) -> datetime:
     if isinstance(value, str) and _INSTANT.fullmatch(value):
         try:
@@ -81,6 +88,19 @@ INSTANT = Schema({"type": "string", "format": "date-time", "examples": ["2026-11
 Switch = StrictBool
 Micros = Annotated[int, reader(money.parse, places=money.USAGE_PLACES), MICROS]
 """A decimal string above zero with up to six decimals, in micros. Numbers are refused (L1)."""
+MicrosOrZero = Annotated[
+    int,
+    reader(_micros_or_zero),
+    Schema(
+        {
+            "type": "string",
+            "format": "decimal",
+            "pattern": r"^[0-9]{1,9}(\.[0-9]{1,6})?$",
+            "examples": ["0.00"],
+        }
+    ),
+]
+"""Like `Micros`, or zero."""
 Cents = Annotated[int, reader(money.parse), CENTS]
 """A decimal string above zero with up to two decimals, in micros."""
 Id = Annotated[int, *whole(1, LARGEST_ID)]

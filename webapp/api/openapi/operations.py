@@ -14,6 +14,7 @@ CSV = "text/csv"
 class Group(StrEnum):
     """Section headings of the API reference, in order."""
 
+    ACCOUNTS = "Accounts"
     USAGE = "Usage"
     BALANCE = "Balance"
     HOLDS = "Holds"

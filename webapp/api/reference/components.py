@@ -105,6 +105,7 @@ KEY = {
     "under Settings > API keys.",
 }
 TAGS = {
+    Group.ACCOUNTS: "Your customers: their owners, limits and states. With a provider key.",
     Group.USAGE: "Debit metered usage from the balance.",
     Group.BALANCE: "The exact balance, and what is held for calls in progress.",
     Group.HOLDS: "Reserve the expected cost of a call or job in progress.",

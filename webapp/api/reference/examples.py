@@ -11,13 +11,16 @@ from webapp.api.low_balance import SettingsRecord
 from webapp.api.payments import PaymentAnswer
 from webapp.api.usage import ONE, Judgement, UsageAnswer
 from webapp.api.webhook_endpoints import NewEndpoint
+from webapp.domain.accounts.account import AccountState
 from webapp.domain.ledger import EntryKind
 from webapp.domain.payment_methods.payment_method import MethodKind, MethodStatus
 from webapp.domain.payments.payment import AttemptState, PaymentKind, PaymentState
+from webapp.domain.shared.i18n import Language
 from webapp.domain.shared.money import DecimalText as Text
 from webapp.domain.usage.holds import HoldState
 from webapp.domain.usage.record import Verdict
 from webapp.domain.webhooks.endpoint import DeliveryState, EventKind
+from webapp.reads.records.accounts import AccountPage, AccountRecord, OwnerRecord
 from webapp.reads.records.activity import ActivityPage, DecisionRecord
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
 from webapp.reads.records.payments import AttemptRecord, PaymentPage, PaymentRecord
@@ -28,6 +31,21 @@ from webapp.reads.records.webhooks import DeliveryPage, DeliveryRecord, Endpoint
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 SOON = AT + timedelta(seconds=2)
 
+_ACCOUNT = AccountRecord(
+    id=17,
+    external_id="cust-0042",
+    name="Harbour Voice",
+    state=AccountState.ACTIVE,
+    metadata={"plan": "wholesale"},
+    currency="USD",
+    time_zone="Europe/Dublin",
+    language=Language.ENGLISH,
+    owner=OwnerRecord(name="Ana Ruiz", email="ana@example.com", has_joined=False),
+    credit_limit=Text("0.00"),
+    max_open_holds=None,
+    own_metering=False,
+    created_at=AT,
+)
 _POSTED = Judgement(index=0, reference=ONE["reference"], status=Verdict.POSTED)
 _HELD: dict[str, Any] = {
     "reference": "call-983",
@@ -116,6 +134,8 @@ _DECISION = DecisionRecord(
 EXAMPLES: Mapping[type[Record], Record] = {
     type(answer): answer
     for answer in (
+        _ACCOUNT,
+        AccountPage(accounts=(_ACCOUNT,), next_cursor="17"),
         UsageAnswer(**vars(_POSTED), balance=Text("87.66"), currency="USD", records=(_POSTED,)),
         Balance(
             account=17,

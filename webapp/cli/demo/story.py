@@ -30,12 +30,14 @@ from webapp.cli.demo import calls
 from webapp.cli.demo.calls import Reading
 from webapp.clock import Clock
 from webapp.delivery.mailer import OutboxMailer
+from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.payment_methods.payment_method import SUSPENSION
 from webapp.domain.shared.context import COMMAND_LINE, SYSTEM, Actor, Context
 from webapp.domain.shared.money import MICROS
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
+from webapp.domain.users.owner import OwnerChoice
 from webapp.ports import Processors
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.card_form import token_for
@@ -109,13 +111,8 @@ class Story:
         self.clock.at = self._ago(DAYS, 9, 30)
         self.account = create_account(
             self._ctx(COMMAND_LINE),
-            name="Harbour Voice",
-            owner_name="Ana Ruiz",
-            email=DEMO_EMAIL,
-            password=PASSWORD,
-            balance=0,
-            time_zone=ZONE.key,
-            own_metering=True,
+            AccountChoice("Harbour Voice", time_zone=ZONE.key, own_metering=True),
+            OwnerChoice(DEMO_EMAIL, "Ana Ruiz", PASSWORD),
         )
         self.ana = Actor(self.account.user_id, "Ana Ruiz", "203.0.113.24")
         for at, happen in sorted(self._events(), key=itemgetter(0)):

@@ -1,6 +1,7 @@
 """Events about an account: its creation, balance, billing details and views by staff."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.billing_details import FIELDS
@@ -11,6 +12,18 @@ from webapp.domain.webhooks.endpoint import EventKind
 
 class AccountCreated(Event):
     audit = Audit(Group.ACCOUNT, "Account created", "Owner added.")
+
+
+class AccountUpdated(Event):
+    """The provider changed what it sets about the account (V4)."""
+
+    audit = Audit(Group.OPERATOR, "Account changed")
+    changed: Mapping[str, Sequence[Any]]
+    """Value before and after, by field of `AccountChoice`."""
+
+    def audited(self, account: Account) -> str:
+        parts = [_changed(name, values, account) for name, values in self.changed.items()]
+        return f"{'; '.join(parts)}."
 
 
 class AccountExported(Event):
@@ -55,3 +68,20 @@ class BalanceLow(Event):
 
 class BalanceRecovered(BalanceLow):
     webhook = EventKind.BALANCE_RECOVERED
+
+
+def _changed(name: str, values: Sequence[Any], account: Account) -> str:
+    """ "Credit limit from $0.00 to $50.00"."""
+    before, after = values
+    if name == "details":
+        return "Metadata"
+    if name == "credit_limit":
+        before, after = account.show(before), account.show(after)
+    words = name.replace("_", " ").capitalize().replace(" id", " ID")
+    return f"{words} from {_shown(before)} to {_shown(after)}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else str(value)

@@ -200,6 +200,18 @@ class InvitedAgain(Invited):
         return f"{self.email}."
 
 
+class OwnerInvited(Invited):
+    """The provider invited the owner of an account."""
+
+    audit = Audit(Group.OPERATOR, "Owner invited")
+
+    def audited(self, account: Account) -> str:
+        return f"{self.email}."
+
+    def mailed(self, ctx: Context, reader: Account) -> dict[str, object]:
+        return {**super().mailed(ctx, reader), "by": ctx.policy.provider.name}
+
+
 class InvitationRevoked(Event):
     audit = Audit(Group.PEOPLE, "Invitation withdrawn", "{email}.")
     email: str

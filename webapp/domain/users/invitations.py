@@ -9,12 +9,14 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from webapp.database.base import Base, partial_index
 from webapp.domain.shared.email_address import LENGTH
 from webapp.domain.shared.errors import NotFound
+from webapp.domain.shared.texts import NAME_LENGTH
 from webapp.domain.users.user import Role
 
 LASTS = timedelta(days=7)
 
 INVITABLE = tuple(role for role in Role if role is not Role.OWNER)
-"""Roles that an invitation can grant; ownership can only be transferred."""
+"""Roles to which people can invite others. Only the provider invites an owner (V4); later,
+ownership can only be transferred."""
 
 
 class InvitationState(StrEnum):
@@ -38,6 +40,8 @@ class Invitation(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     email: Mapped[str] = mapped_column(String(LENGTH))
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), default="", server_default="")
+    """The person's name, if it is known; they can change it when they join."""
     roles: Mapped[list[str]] = mapped_column(JSON)
     state: Mapped[InvitationState] = mapped_column(String(10), default=InvitationState.OPEN)
     invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
@@ -53,6 +57,10 @@ class Invitation(Base):
     def can_be_accepted(self, times_sent: int, now: datetime) -> bool:
         is_last = self.times_sent == times_sent
         return self.state == InvitationState.OPEN and is_last and now < self.expires_at
+
+    @property
+    def is_for_owner(self) -> bool:
+        return Role.OWNER in self.roles
 
     def in_roles(self) -> list[Role]:
         return [Role(role) for role in self.roles]
@@ -78,3 +86,8 @@ def listed(session: Session, account_id: int) -> list[Invitation]:
         Invitation.account_id == account_id, Invitation.state == InvitationState.OPEN
     )
     return list(session.scalars(query.order_by(Invitation.id)))
+
+
+def of_owner(session: Session, account_id: int) -> Invitation | None:
+    """Return the open invitation of the account's owner."""
+    return next((it for it in listed(session, account_id) if it.is_for_owner), None)

@@ -171,6 +171,12 @@ def members(session: Session, account_id: int) -> list[User]:
     )
 
 
+def owner_of(session: Session, account_id: int) -> User | None:
+    """Return the account's owner; None until an invited owner has joined."""
+    query = select(User).join(Membership).where(Membership.account_id == account_id)
+    return session.scalar(query.where(Membership.role == Role.OWNER))
+
+
 def member(session: Session, account_id: int, user_id: int) -> User:
     """Return a member of the account. Raises `NotFound` for other users."""
     found = session.scalar(

@@ -3,9 +3,7 @@
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
@@ -13,15 +11,19 @@ from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.domain.users.user import Membership, Role, User
+from webapp.reads.accounts.search import AccountFilter
+from webapp.reads.records.accounts import OwnerRecord, read_owners
+from webapp.reads.records.pages import page_of
 
 
 @dataclass(frozen=True)
 class AccountRow:
     id: int
+    external_id: str | None
     name: str
     owner: str
-    """The owner's email address."""
+    """The email address of the owner, who may not have joined yet."""
+    state: AccountState
     balance: str
     """An exact decimal string."""
     currency: str
@@ -29,8 +31,22 @@ class AccountRow:
 
 
 @dataclass(frozen=True)
+class AccountList:
+    """A page of accounts, newest first."""
+
+    accounts: tuple[AccountRow, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
 class AccountCard(AccountRow):
+    owner_has_joined: bool
+    metadata: dict[str, str]
     time_zone: str
+    language: str
+    credit_limit: str
+    max_open_holds: int | None
+    own_metering: bool
     billing_emails: tuple[str, ...]
     methods: tuple[str, ...]
     """ "Visa •••• 4242: ready", in the customer's order."""
@@ -39,16 +55,10 @@ class AccountCard(AccountRow):
     paused_at: datetime | None
 
 
-def read_accounts(ctx: Context) -> list[AccountRow]:
-    rows = ctx.session.execute(
-        select(Account, User.email)
-        .outerjoin(
-            Membership, (Membership.account_id == Account.id) & (Membership.role == Role.OWNER)
-        )
-        .outerjoin(User, User.id == Membership.user_id)
-        .order_by(Account.id)
-    )
-    return [_row(account, owner) for account, owner in rows]
+def read_accounts(ctx: Context, only: AccountFilter, before: int | None, limit: int) -> AccountList:
+    shown, cursor = page_of(ctx, only.query(), Account.id, before, limit)
+    owners = read_owners(ctx, [account.id for account in shown])
+    return AccountList(tuple(_row(it, owners.get(it.id)) for it in shown), cursor)
 
 
 def read_account(ctx: Context, account_id: int) -> AccountCard:
@@ -56,16 +66,18 @@ def read_account(ctx: Context, account_id: int) -> AccountCard:
     account = ctx.session.get(Account, account_id)
     if account is None:
         raise NotFound(f"Account {account_id}")
-    owner = ctx.session.scalar(
-        select(User.email)
-        .join(Membership)
-        .where(Membership.account_id == account_id, Membership.role == Role.OWNER)
-    )
+    owner = read_owners(ctx, [account_id]).get(account_id)
     at = top_ups.gather(ctx, account)
     methods = payment_methods.listed(ctx.session, account_id)
     return AccountCard(
         **asdict(_row(account, owner)),
+        owner_has_joined=owner is not None and owner.has_joined,
+        metadata=account.details,
         time_zone=account.time_zone,
+        language=account.language,
+        credit_limit=decimal_text(account.credit_limit),
+        max_open_holds=account.max_open_holds,
+        own_metering=account.own_metering,
         billing_emails=tuple(account.billing_emails),
         methods=tuple(f"{m.label}: {m.standing(ctx.now).replace('_', ' ')}" for m in methods),
         what_next=plain(what_happens_next(at, account.show)),
@@ -73,11 +85,13 @@ def read_account(ctx: Context, account_id: int) -> AccountCard:
     )
 
 
-def _row(account: Account, owner: str | None) -> AccountRow:
+def _row(account: Account, owner: OwnerRecord | None) -> AccountRow:
     return AccountRow(
         id=account.id,
+        external_id=account.external_id,
         name=account.name,
-        owner=owner or "",
+        owner=owner.email if owner else "",
+        state=AccountState(account.state),
         balance=decimal_text(account.balance),
         currency=account.currency,
         created_at=account.created_at,

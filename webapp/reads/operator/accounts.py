@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from webapp.domain.accounts.account import Account
@@ -15,6 +15,7 @@ from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 from webapp.domain.users.user import Membership, Role, User
+from webapp.reads.accounts.search import AccountFilter
 from webapp.reads.operator.attempts import AttemptLine, in_words, line_of
 from webapp.reads.operator.waiting import Waiting, read_waiting
 
@@ -72,15 +73,8 @@ class AccountPage:
 def read_accounts(ctx: Context, wanted: str, after: int | None) -> AccountsScreen:
     """Search by name, id or a member's email address; oldest first."""
     wanted = wanted.strip()
-    query = select(Account).options(joinedload(Account.settings)).order_by(Account.id)
-    if wanted:
-        address = User.email.icontains(wanted, autoescape=True)
-        people = select(Membership.account_id).join(User).where(address)
-        named = Account.name.icontains(wanted, autoescape=True)
-        fits: list[ColumnElement[bool]] = [named, Account.id.in_(people)]
-        if wanted.isascii() and wanted.isdigit() and len(wanted) <= 9:
-            fits.append(Account.id == int(wanted))
-        query = query.where(or_(*fits))
+    query = AccountFilter(wanted).query().options(joinedload(Account.settings))
+    query = query.order_by(Account.id)
     if after is not None:
         query = query.where(Account.id > after)
     found = ctx.session.scalars(query.limit(PAGE + 1)).all()

@@ -75,7 +75,7 @@ def page(token: str, invitation: Invitation, errors: dict[str, str]) -> str:
         roles=in_words(set(invitation.in_roles())),
         is_known=known is not None,
         me=me,
-        name=request.form.get("name", ""),
+        name=request.form.get("name", invitation.name),
         errors=errors,
     )
 

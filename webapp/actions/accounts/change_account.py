@@ -1,0 +1,55 @@
+"""Change what the provider sets about an account (V4)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from webapp.actions.users.invitations import invite_owner
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.choice import AccountChoice
+from webapp.domain.events import recording as events
+from webapp.domain.events.accounts import AccountUpdated
+from webapp.domain.shared.context import Context
+from webapp.domain.shared.errors import Conflict, Invalid
+from webapp.domain.users.owner import OwnerChoice
+
+
+def change_account(
+    ctx: Context,
+    account_id: int,
+    changes: Mapping[str, Any],
+    *,
+    owner: OwnerChoice | None = None,
+) -> Account:
+    """Change the fields of `AccountChoice` in `changes`; the currency stays for good.
+
+    `owner`: the person to invite while the account has no owner; the invitation before this one
+    ends. Raises `NotFound`, `Invalid`, `Refusal`, or `Conflict` if the external id is taken.
+    """
+    account = Account.locked(ctx.session, account_id)
+    before = AccountChoice.of(account)
+    after = replace(before, **changes)
+    faults = after.faults() | (owner.faults(after.name) if owner else {})
+    if faults:
+        ctx.session.rollback()
+        raise Invalid(faults)
+    old, new = before.values(), after.values()
+    changed = {name: (old[name], new[name]) for name in new if old[name] != new[name]}
+    for name, (_, value) in changed.items():
+        setattr(account, name, value)
+    try:
+        ctx.session.flush()
+    except IntegrityError:
+        ctx.session.rollback()
+        taken = f"Another account has the external id {after.external_id}."
+        raise Conflict(taken, code="external_id_taken") from None
+    if "details" in changed:
+        changed["details"] = (None, None)  # an event is kept for good, and they may name people
+    if changed:
+        events.record(ctx, account_id, AccountUpdated(changed))
+    if owner is not None:
+        invite_owner(ctx, account, owner)
+    ctx.session.commit()
+    return account

@@ -1,0 +1,245 @@
+"""Accounts: create, list, read and change them, with a provider key (V4)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from flask import url_for
+from pydantic import Field
+from pydantic import WithJsonSchema as Schema
+
+from webapp.actions.accounts.change_account import change_account as change
+from webapp.actions.accounts.create_account import create_account as create
+from webapp.api.http.answers import Answer
+from webapp.api.http.authentication import ProviderClient
+from webapp.api.http.queries import Absent, Page
+from webapp.api.http.resource import Resource
+from webapp.api.openapi.fields import Body, MicrosOrZero, Switch, reader, text, whole
+from webapp.api.openapi.operations import Group, Link
+from webapp.domain.accounts.account import AccountState
+from webapp.domain.accounts.choice import (
+    DETAIL_LENGTH,
+    DETAIL_NAME_LENGTH,
+    MOST_DETAILS,
+    MOST_HOLDS,
+    AccountChoice,
+)
+from webapp.domain.accounts.lookup import (
+    EXTERNAL_ID_PATTERN,
+    account_id_of,
+    fault_of_external_id,
+)
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.shared import email_address, texts
+from webapp.domain.shared.context import Context
+from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.i18n import Language
+from webapp.domain.users.owner import OwnerChoice
+from webapp.extensions import services
+from webapp.reads.accounts.search import AccountFilter
+from webapp.reads.records import accounts
+from webapp.reads.records.accounts import AccountPage, AccountRecord
+
+ONE = "/accounts/<account>"
+LINKS = {
+    name: Link(name, "account", "/id")
+    for name in ("read_account", "change_account", "read_account_balance")
+}
+EXAMPLES = {
+    "customer": {
+        "name": "Harbour Voice",
+        "external_id": "cust-0042",
+        "metadata": {"plan": "wholesale"},
+        "time_zone": "Europe/Dublin",
+        "owner": {"name": "Ana Ruiz", "email": "ana@example.com"},
+    }
+}
+
+
+def _external_id(value: object) -> str:
+    if isinstance(value, str) and not (fault := fault_of_external_id(value)):
+        return value
+    raise ValueError(fault if isinstance(value, str) else "Must be text")
+
+
+def _details(value: object) -> dict[str, str]:
+    if isinstance(value, dict) and all(isinstance(it, str) for it in value.values()):
+        return value
+    raise ValueError("Must be an object whose values are texts")
+
+
+ExternalId = Annotated[
+    str,
+    reader(_external_id),
+    Schema({"type": "string", "pattern": f"^{EXTERNAL_ID_PATTERN}$", "examples": ["cust-0042"]}),
+]
+Details = Annotated[
+    dict[str, str],
+    reader(_details),
+    Schema(
+        {
+            "type": "object",
+            "maxProperties": MOST_DETAILS,
+            "propertyNames": text(DETAIL_NAME_LENGTH, filled=True),
+            "additionalProperties": text(DETAIL_LENGTH, filled=False),
+        }
+    ),
+]
+Name = Annotated[str, Schema(text(texts.NAME_LENGTH, filled=True))]
+PersonName = Annotated[str, Schema(text(texts.NAME_LENGTH, filled=False))]
+TimeZone = Annotated[
+    str, Schema({"type": "string", "format": "time-zone", "examples": ["Europe/Dublin"]})
+]
+Email = Annotated[
+    str,
+    Schema({"type": "string", "format": "email", "maxLength": email_address.LENGTH}),
+]
+Holds = Annotated[int, *whole(0, MOST_HOLDS)]
+
+
+class NewOwner(Body):
+    """The owner of an account, who is invited by email."""
+
+    name: PersonName = Field("", description="The owner's name.")
+    email: Email = Field(description="The owner's email address, also the first for billing.")
+
+    def chosen(self) -> OwnerChoice:
+        return OwnerChoice(self.email, self.name)
+
+
+class Facts(Body):
+    """What can be set when an account is created, and later."""
+
+    external_id: ExternalId | None = Field(None, description="Your own id of the account, unique.")
+    metadata: Details = Field(
+        {},
+        description=f"Your own facts: up to {MOST_DETAILS} texts by name, which are replaced "
+        "together.",
+    )
+    time_zone: TimeZone = Field(
+        "UTC", description="The time zone of the account's days, limits and emails."
+    )
+    language: Language = Field(
+        Language.ENGLISH, description="The language of the account's emails."
+    )
+    credit_limit: MicrosOrZero = Field(
+        0, description="How far below zero the balance minus all holds may fall."
+    )
+    max_open_holds: Holds | None = Field(
+        None, description="The largest number of open holds. Null: no limit."
+    )
+    own_metering: Switch = Field(
+        False, description="Whether the account's own API keys may post usage and open holds."
+    )
+
+
+class NewAccount(Facts):
+    """A new account and its owner."""
+
+    name: Name = Field(description="The customer's company.")
+    currency: str = Field("USD", description="The account's currency, for good.")
+    owner: NewOwner = Field(description="The owner, who is invited by email.")
+
+
+class AccountChange(Facts):
+    """Changes to an account. Fields that are left out stay as they are."""
+
+    name: Name = Field("", description="The customer's company.")
+    owner: NewOwner | Absent = Field(
+        None,
+        description="The person to invite instead, or again, while the account has no owner.",
+    )
+
+
+class AccountQuery(Page):
+    """Filters of the account list."""
+
+    external_id: ExternalId | Absent = Field(None, description="Only the account with this id.")
+    search: str = Field(
+        "",
+        description="Part of a name, external id or member's email address, or an account's id.",
+        max_length=email_address.LENGTH,
+    )
+    state: AccountState | Absent = Field(None, description="Only accounts in this state.")
+
+
+resource = Resource("accounts", Group.ACCOUNTS)
+
+
+@resource.post(
+    "/accounts",
+    "Create an account",
+    Scope.ACCOUNTS,
+    status=201,
+    also={200: "The same request has created the account before."},
+    examples=EXAMPLES,
+    problems=("external_id_taken",),
+    links=LINKS,
+)
+def create_account(ctx: Context, client: ProviderClient, body: NewAccount) -> Answer[AccountRecord]:
+    """Create an account and invite its owner by email. The account can be used at once; the owner
+    signs in after opening the link, which works for seven days. With an `external_id`, repeating
+    the same request returns the account.
+    """
+    choice = AccountChoice(**_facts(body, set(NewAccount.model_fields)))
+    with _faults_of_owner():
+        made = create(ctx, choice, body.owner.chosen(), scopes=())
+    services().wake()
+    location = url_for("api_v1_accounts.read_account", account=made.account_id)
+    status = 201 if made.is_new else 200
+    return Answer(accounts.read_account(ctx, made.account_id), status, location=location)
+
+
+@resource.get(
+    "/accounts",
+    "List accounts",
+    Scope.ACCOUNTS,
+    links={"first": Link("read_account", "account", "/accounts/0/id")},
+)
+def list_accounts(ctx: Context, client: ProviderClient, query: AccountQuery) -> AccountPage:
+    """List accounts, newest first, optionally filtered."""
+    only = AccountFilter(query.search, query.state, query.external_id)
+    return accounts.read_accounts(ctx, only, query.cursor, query.limit)
+
+
+@resource.get(ONE, "Read an account", Scope.ACCOUNTS)
+def read_account(ctx: Context, client: ProviderClient, account: str) -> AccountRecord:
+    """Read an account and its owner."""
+    return accounts.read_account(ctx, account_id_of(ctx.session, account))
+
+
+@resource.patch(
+    ONE,
+    "Change an account",
+    Scope.ACCOUNTS,
+    examples={"limit": {"credit_limit": "50.00"}},
+    problems=("external_id_taken", "owner_has_joined"),
+)
+def change_account(
+    ctx: Context, client: ProviderClient, account: str, body: AccountChange
+) -> AccountRecord:
+    """Change the fields that the request contains."""
+    account_id = account_id_of(ctx.session, account)
+    owner = body.owner.chosen() if body.owner is not None else None
+    with _faults_of_owner():
+        change(ctx, account_id, _facts(body, body.model_fields_set), owner=owner)
+    services().wake()
+    return accounts.read_account(ctx, account_id)
+
+
+def _facts(body: NewAccount | AccountChange, sent: set[str]) -> dict[str, Any]:
+    """Return the account's facts in the body, by their names in `AccountChoice`."""
+    names = {"metadata": "details"}
+    return {names.get(it, it): getattr(body, it) for it in sent - {"owner"}}
+
+
+@contextmanager
+def _faults_of_owner() -> Iterator[None]:
+    """Name the field `owner` in errors of its parts."""
+    try:
+        yield
+    except Invalid as invalid:
+        parts = ("owner_name", "email")
+        raise Invalid(
+            {"owner" if name in parts else name: it for name, it in invalid.fields.items()}
+        ) from None
