@@ -41,6 +41,14 @@ WORDS = {
     EventKind.METHOD_ADDED: "A method was added",
     EventKind.METHOD_REMOVED: "A method was removed",
     EventKind.SETTINGS_CHANGED: "Low Balance Settings were applied",
+    EventKind.BALANCE_EXHAUSTED: "The balance, with the credit limit, is used up",
+    EventKind.BALANCE_RESTORED: "The balance, with the credit limit, is above zero again",
+    EventKind.REFILL_BLOCKED: "A refill is due and nothing can be charged",
+    EventKind.USAGE_REJECTED: "Usage was rejected",
+    EventKind.ACCOUNT_CREATED: "An account was created",
+    EventKind.ACCOUNT_UPDATED: "An account was updated",
+    EventKind.ACCOUNT_SUSPENDED: "An account was suspended",
+    EventKind.ACCOUNT_CLOSED: "An account was closed",
 }
 
 READ_BY_ALL = OF_BALANCE | {EventKind.TEST}

@@ -14,6 +14,7 @@ from webapp.domain.events.accounts import AccountUpdated
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
 from webapp.domain.users.owner import OwnerChoice
+from webapp.domain.webhooks import payloads
 
 
 def change_account(
@@ -48,7 +49,8 @@ def change_account(
     if "details" in changed:
         changed["details"] = (None, None)  # an event is kept for good, and they may name people
     if changed:
-        events.record(ctx, account_id, AccountUpdated(changed))
+        events.record(ctx, account_id, AccountUpdated.about(account, changed=changed))
+        payloads.balance(ctx, account)
     if owner is not None:
         invite_owner(ctx, account, owner)
     ctx.session.commit()

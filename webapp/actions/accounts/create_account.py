@@ -21,6 +21,7 @@ from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users import passwords
 from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.user import Membership, Role, User
+from webapp.domain.webhooks import payloads
 
 TAKEN = "This email address is already in use"
 
@@ -70,6 +71,7 @@ def create_account(
         ctx.session.add(record)
     if balance:
         adjustments.post(ctx, account, balance, "Opening balance")
+    payloads.balance(ctx, account)
     created = NewAccount(account.id, user.id if user else None, key)
     ctx.session.commit()
     return created
@@ -104,7 +106,7 @@ def open_account(
         ctx.session.add(Membership(user_id=user.id, account_id=account.id, role=Role.OWNER))
     if user is not None and signs_up:
         ctx = ctx.by(Actor(user.id, user.name, ctx.actor.address))
-    events.record(ctx, account.id, AccountCreated())
+    events.record(ctx, account.id, AccountCreated.about(account))
     if user is None:
         invite_owner(ctx, account, owner)
     ctx.session.flush()

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
 from pydantic import Field, create_model
 
 from webapp.api import low_balance
 from webapp.api.openapi import tables
+from webapp.domain.accounts.account import AccountState
+from webapp.domain.events.timeline import Code
+from webapp.domain.payment_methods.declines import FUNDS
 from webapp.domain.payments.payment import PaymentKind
 from webapp.domain.shared.money import DecimalText
 from webapp.domain.top_ups.settings import FIELDS
@@ -15,6 +19,12 @@ from webapp.domain.webhooks.endpoint import EventKind
 from webapp.reads.records.record import Amount, Currency, Instant, Money, Open, Record
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
+DeclineCode = Annotated[
+    str | None,
+    Field(description="The processor's code of the decline. Only the provider receives it."),
+]
 
 
 class WebhookEvent(Record):
@@ -49,6 +59,21 @@ class MethodData(Record):
     payment_method: MethodFacts = Field(description="The payment method.")
 
 
+class SuspensionData(MethodData):
+    """The suspended payment method, and why."""
+
+    reason: str | None = Field(description="A sentence for people: `Insufficient funds`.")
+    decline_code: DeclineCode = None
+
+
+class DeclineFacts(Record):
+    """A declined attempt of a payment."""
+
+    payment_method: int | None = Field(description="The id of the payment method.")
+    reason: str = Field(description="A sentence for people: `Insufficient funds`.")
+    decline_code: DeclineCode = None
+
+
 class PaymentData(BalanceData):
     """A payment in its final state, and the balance after it."""
 
@@ -58,6 +83,14 @@ class PaymentData(BalanceData):
     amount: Amount
     currency: Currency
     payment_method: MethodFacts | None = Field(description="The method that was tried last.")
+
+
+class FailureData(PaymentData):
+    """A failed payment, and why."""
+
+    reason: str | None = Field(description="The reason of the last decline, for people.")
+    decline_code: DeclineCode = None
+    declines: tuple[DeclineFacts, ...] = Field(description="Each declined attempt, in order.")
 
 
 class TopUpData(BalanceData):
@@ -73,6 +106,46 @@ SettingsData = tables.answer(
     "The low-balance settings after the change.",
     version=(int, Field(description="Increases with each change.")),
 )
+
+
+class ExhaustionData(BalanceData):
+    """The balance after the crossing, and the credit limit."""
+
+    credit_limit: Money = Field(description="How far below zero holds may take the balance.")
+
+
+class BlockedData(BalanceData):
+    """Why a refill that is due charges nothing."""
+
+    code: Open[Code] = Field(description="The timeline's code: `all_suspended`.")
+    reason: str = Field(description="The timeline's sentence, for people.")
+    until: Instant | None = Field(description="When the cause ends by itself, if it does.")
+    threshold: Money = Field(description="The threshold that the balance is below.")
+
+
+class RejectionData(Record):
+    """Usage records of one request that were refused for the same reason."""
+
+    reason: str = Field(description="`too_large` or `account_closed`. Values may be added.")
+    records: int = Field(description="The number of records.")
+    reference: str = Field(description="The reference of the largest record.")
+    amount: Money = Field(description="The amount of the largest record.")
+    limit: Money | None = Field(description="The largest amount of one record, if too large.")
+
+
+class AccountData(Record):
+    """What you have set about the account; read the account for its other properties."""
+
+    state: Open[AccountState] = Field(description="The state after the event.")
+    currency: Currency
+    credit_limit: Money = Field(description="How far below zero holds may take the balance.")
+    max_open_holds: int | None = Field(description="Maximum number of open holds, if any.")
+
+
+class AccountUpdateData(AccountData):
+    """The account after an update."""
+
+    changed: tuple[str, ...] = Field(description="The names of the changed properties.")
 
 
 class TestData(Record):
@@ -117,7 +190,39 @@ def _top_up(after: BalanceData) -> TopUpData:
 
 
 SETTINGS = SettingsData(**low_balance.EXAMPLE | {"version": 3})
-METHOD, WHILE_SUSPENDED = MethodData(payment_method=VISA), MethodData(payment_method=SUSPENDED)
+METHOD = MethodData(payment_method=VISA)
+WHILE_SUSPENDED = SuspensionData(payment_method=SUSPENDED, reason=FUNDS.sentence)
+DECLINE = DeclineFacts(payment_method=7, reason=FUNDS.sentence)
+FAILED = FailureData(**vars(_payment(LOW)), reason=FUNDS.sentence, declines=(DECLINE,))
+BLOCKED = BlockedData(
+    **vars(LOW),
+    code=Code.ALL_SUSPENDED,
+    reason="No payment method can be charged until Tue 24 Nov, 10:00.",
+    until=AT,
+    threshold=_money("50.00"),
+)
+REJECTED = RejectionData(
+    reason="too_large",
+    records=1,
+    reference="call-1001",
+    amount=_money("215000.00"),
+    limit=_money("1000.00"),
+)
+ACCOUNT = AccountData(
+    state=AccountState.ACTIVE, currency="USD", credit_limit=_money("0.00"), max_open_holds=None
+)
+UPDATED = AccountUpdateData(**vars(ACCOUNT), changed=("metadata",))
+
+
+def _exhaustion(balance: str) -> ExhaustionData:
+    return ExhaustionData(
+        balance=_money(balance), balance_currency="USD", credit_limit=_money("0.00")
+    )
+
+
+def _account(state: AccountState) -> AccountData:
+    return ACCOUNT.model_copy(update={"state": state})
+
 
 WEBHOOKS: Mapping[EventKind, Webhook] = {
     EventKind.BALANCE_LOW: Webhook("The balance fell below the higher active threshold", LOW),
@@ -125,7 +230,7 @@ WEBHOOKS: Mapping[EventKind, Webhook] = {
     EventKind.TOP_UP_SUCCEEDED: Webhook("A refill was paid", _top_up(FULL)),
     EventKind.TOP_UP_FAILED: Webhook("A refill failed with every method", _top_up(LOW)),
     EventKind.PAYMENT_SUCCEEDED: Webhook("A payment was paid", _payment(FULL)),
-    EventKind.PAYMENT_FAILED: Webhook("A payment failed", _payment(LOW)),
+    EventKind.PAYMENT_FAILED: Webhook("A payment failed", FAILED),
     EventKind.PAYMENT_ABANDONED: Webhook("The bank's question stayed unanswered", _payment(LOW)),
     EventKind.METHOD_SUSPENDED: Webhook("A payment method was suspended", WHILE_SUSPENDED),
     EventKind.METHOD_RESTORED: Webhook("A payment method's suspension ended", METHOD),
@@ -133,6 +238,20 @@ WEBHOOKS: Mapping[EventKind, Webhook] = {
     EventKind.METHOD_ADDED: Webhook("A payment method was added", METHOD),
     EventKind.METHOD_REMOVED: Webhook("A payment method was removed", METHOD),
     EventKind.SETTINGS_CHANGED: Webhook("The low-balance settings changed", SETTINGS),
+    EventKind.BALANCE_EXHAUSTED: Webhook(
+        "The balance fell to minus the credit limit, or below", _exhaustion("-0.02")
+    ),
+    EventKind.BALANCE_RESTORED: Webhook(
+        "The balance is above minus the credit limit again", _exhaustion("100.00")
+    ),
+    EventKind.REFILL_BLOCKED: Webhook("A refill is due and nothing can be charged", BLOCKED),
+    EventKind.USAGE_REJECTED: Webhook("Usage was refused", REJECTED),
+    EventKind.ACCOUNT_CREATED: Webhook("An account was created", ACCOUNT),
+    EventKind.ACCOUNT_UPDATED: Webhook("An account was updated, or is active again", UPDATED),
+    EventKind.ACCOUNT_SUSPENDED: Webhook(
+        "An account was suspended", _account(AccountState.SUSPENDED)
+    ),
+    EventKind.ACCOUNT_CLOSED: Webhook("An account was closed", _account(AccountState.CLOSED)),
     EventKind.TEST: Webhook("A person or program asked for a test", TestData(message="It works.")),
 }
 
@@ -144,7 +263,7 @@ EVENTS: Mapping[type[Record], type[WebhookEvent]] = {
         __doc__=WebhookEvent.__doc__,
         data=(data, Field(description="What the event is about.")),
     )
-    for data in (BalanceData, TopUpData, PaymentData, MethodData, SettingsData, TestData)
+    for data in {type(webhook.data): None for webhook in WEBHOOKS.values()}
 }
 """The type of an event's body, by the type of its `data`."""
 

@@ -193,6 +193,8 @@ class BalanceSnapshot(NamedTuple):
     open_holds: int
     has_webhooks: bool
     low_balance_announced: bool
+    credit_limit: int
+    is_exhausted: bool
 
     @classmethod
     def lock(cls, session: Session, account_ids: Iterable[int]) -> "dict[int, BalanceSnapshot]":
@@ -210,7 +212,17 @@ class BalanceSnapshot(NamedTuple):
     def is_quiet_at(self, balance: int) -> bool:
         """Return whether this balance requires no refill check, hold update or webhook event."""
         is_low = self.alert_threshold is not None and falls_below(balance, self.alert_threshold)
-        return not (is_low or self.open_holds or (self.has_webhooks and self.low_balance_announced))
+        return (
+            not (is_low or self.open_holds or (self.has_webhooks and self.low_balance_announced))
+            and exhausts(balance, self.credit_limit) == self.is_exhausted
+        )
+
+
+def exhausts(balance: int, credit_limit: int) -> bool:
+    """Return whether nothing more can be authorised: the balance is at minus the limit, or below
+    (V7).
+    """
+    return balance <= -credit_limit
 
 
 _WITH_SETTINGS = (
@@ -235,6 +247,8 @@ _SNAPSHOTS = (
         Account.open_holds,
         Account.has_webhooks,
         Account.low_balance_announced,
+        Account.credit_limit,
+        Account.is_exhausted,
     )
     .where(Account.id.in_(bindparam("ids", expanding=True)))
     .order_by(Account.id)

@@ -1,29 +1,91 @@
 """Events about an account: its creation, balance, billing details and views by staff."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.billing_details import FIELDS
-from webapp.domain.events.event import Audit, Event, Group
+from webapp.domain.events.event import Audit, Event, Group, Micros
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.webhooks.endpoint import EventKind
 
 
-class AccountCreated(Event):
+class AccountEvent(Event):
+    """The provider is told what it may have set, as of the event; other properties it reads."""
+
+    state: str
+    credit_limit: Micros
+    max_open_holds: int | None
+    currency: str
+
+    @classmethod
+    def about(cls, account: Account, **facts: Any) -> Self:
+        return cls(
+            state=account.state,
+            credit_limit=account.credit_limit,
+            max_open_holds=account.max_open_holds,
+            currency=account.currency,
+            **facts,
+        )
+
+    def payload(self) -> Mapping[str, object]:
+        return {
+            "state": self.state,
+            "currency": self.currency,
+            "credit_limit": decimal_text(self.credit_limit),
+            "max_open_holds": self.max_open_holds,
+        }
+
+
+class AccountCreated(AccountEvent):
     audit = Audit(Group.ACCOUNT, "Account created", "Owner added.")
+    webhook = EventKind.ACCOUNT_CREATED
 
 
-class AccountUpdated(Event):
-    """The provider changed what it sets about the account (V4)."""
+class AccountUpdated(AccountEvent):
+    """The provider changed properties of the account, other than its state (V4)."""
 
     audit = Audit(Group.OPERATOR, "Account changed")
+    webhook = EventKind.ACCOUNT_UPDATED
     changed: Mapping[str, Sequence[Any]]
     """Value before and after, by field of `AccountChoice`."""
 
     def audited(self, account: Account) -> str:
         parts = [_changed(name, values, account) for name, values in self.changed.items()]
         return f"{'; '.join(parts)}."
+
+    def payload(self) -> Mapping[str, object]:
+        names = ["metadata" if name == "details" else name for name in self.changed]
+        return {**super().payload(), "changed": names}
+
+
+class AccountSuspended(AccountEvent):
+    audit = Audit(
+        Group.OPERATOR, "Account suspended", "No holds and no automatic payments.{because}"
+    )
+    webhook = EventKind.ACCOUNT_SUSPENDED
+    reason: str = ""
+
+
+class AccountClosed(AccountEvent):
+    audit = Audit(
+        Group.OPERATOR, "Account closed", "Nothing is charged, held or added any more.{because}"
+    )
+    webhook = EventKind.ACCOUNT_CLOSED
+    reason: str = ""
+
+
+class AccountReactivated(AccountEvent):
+    """A suspended or closed account is active again."""
+
+    audit = Audit(Group.OPERATOR, "Account active again", "It was {before}.{because}")
+    webhook = EventKind.ACCOUNT_UPDATED
+    before: str
+    """Its state before."""
+    reason: str = ""
+
+    def payload(self) -> Mapping[str, object]:
+        return {**super().payload(), "changed": ["state"]}
 
 
 class AccountExported(Event):
@@ -68,6 +130,30 @@ class BalanceLow(Event):
 
 class BalanceRecovered(BalanceLow):
     webhook = EventKind.BALANCE_RECOVERED
+
+
+class BalanceExhausted(Event):
+    """The balance, with the credit limit, is used up: nothing more can be authorised (V7)."""
+
+    webhook = EventKind.BALANCE_EXHAUSTED
+    balance: int
+    credit_limit: int
+    currency: str
+
+    @classmethod
+    def about(cls, account: Account) -> Self:
+        return cls(account.balance, account.credit_limit, account.currency)
+
+    def payload(self) -> Mapping[str, object]:
+        return {
+            "balance": decimal_text(self.balance),
+            "balance_currency": self.currency,
+            "credit_limit": decimal_text(self.credit_limit),
+        }
+
+
+class BalanceRestored(BalanceExhausted):
+    webhook = EventKind.BALANCE_RESTORED
 
 
 def _changed(name: str, values: Sequence[Any], account: Account) -> str:

@@ -72,6 +72,8 @@ class Event:
     audit: ClassVar[Audit | None] = None
     timeline: ClassVar[Line | None] = None
     webhook: ClassVar[EventKind | None] = None
+    folds: ClassVar[bool] = False
+    """Whether a repetition is only counted beside the first event, although that was a webhook."""
     email_kind: ClassVar[NoticeKind | None] = None
     once: ClassVar[str] = ""
     """Template of a key: an account is sent one email of the kind and key."""
@@ -107,6 +109,10 @@ class Event:
     def payload(self) -> Mapping[str, object]:
         """Return `data` of the webhook's payload."""
         raise NotImplementedError(self.event_kind)
+
+    def provider_payload(self) -> Mapping[str, object]:
+        """Return `data` of the provider's payload, which may say more than the customer's (V7)."""
+        return self.payload()
 
     def email_key(self) -> str:
         return self.once.format_map(vars(self))

@@ -8,9 +8,11 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.events.event import Audit, Event, Group, Label, Line, Micros
 from webapp.domain.events.timeline import Code
 from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
+from webapp.domain.shared.datetimes import instant_text
 from webapp.domain.webhooks.endpoint import EventKind
 
 VISA, MASTERCARD = "Visa •••• 4242", "Mastercard •••• 4444"
@@ -25,7 +27,7 @@ def method_facts(it: PaymentMethod) -> dict[str, object]:
         "label": it.label,
         "auto_charge": it.auto_charge,
         "expiry": it.expiry or None,
-        "suspended_until": until.isoformat(timespec="seconds") if until is not None else None,
+        "suspended_until": instant_text(until) if until is not None else None,
     }
 
 
@@ -83,6 +85,20 @@ class AutoChargeSwitched(MethodEvent):
 
 class MethodSuspended(MethodEvent):
     webhook = EventKind.METHOD_SUSPENDED
+    reason: str | None = None
+    decline_code: str | None = None
+    """For the provider alone: a thief shall not learn that a card is reported stolen (F12)."""
+
+    @classmethod
+    def about(cls, method: PaymentMethod, **facts: Any) -> Self:
+        code = method.failure_code
+        return super().about(method, reason=reason(code).sentence, decline_code=code, **facts)
+
+    def payload(self) -> Mapping[str, object]:
+        return {**super().payload(), "reason": self.reason}
+
+    def provider_payload(self) -> Mapping[str, object]:
+        return {**self.payload(), "decline_code": self.decline_code}
 
 
 class MethodRestoredByPayment(MethodEvent):

@@ -9,7 +9,7 @@ from webapp.domain.events.event import Audit, Event, Group, Label, Line, Micros,
 from webapp.domain.events.payment_methods import MASTERCARD, VISA, method_facts
 from webapp.domain.events.timeline import Code
 from webapp.domain.notifications.outbox import NoticeKind
-from webapp.domain.payment_methods.declines import BANK, FUNDS
+from webapp.domain.payment_methods.declines import BANK, FUNDS, reason
 from webapp.domain.payments.payment import KIND_NAMES, Attempt, Payment, PaymentKind
 from webapp.domain.payments.reversals import NAMES, Reversal
 from webapp.domain.shared.context import Context
@@ -117,6 +117,35 @@ class PaymentPaid(PaymentEvent):
 
 class PaymentFailed(PaymentEvent):
     webhook = EventKind.PAYMENT_FAILED
+    declines: Sequence[Mapping[str, object]] = ()
+    """`payment_method`, `reason` and `decline_code` of each method that was tried, in order."""
+
+    @classmethod
+    def about(cls, account: Account, payment: Payment, **facts: Any) -> Self:
+        declines = [
+            {
+                "payment_method": attempt.method_id,
+                "reason": reason(attempt.decline_code).sentence,
+                "decline_code": attempt.decline_code,
+            }
+            for attempt in payment.attempts
+            if attempt.decline_code
+        ]
+        return super().about(account, payment, declines=declines, **facts)
+
+    def payload(self) -> Mapping[str, object]:
+        """Return the data without decline codes, so that a thief does not learn that a card is
+        reported stolen (F12).
+        """
+        shown = [{name: it[name] for name in it if name != "decline_code"} for it in self.declines]
+        return {**super().payload(), "reason": self._last("reason"), "declines": shown}
+
+    def provider_payload(self) -> Mapping[str, object]:
+        code = self._last("decline_code")
+        return {**self.payload(), "decline_code": code, "declines": list(self.declines)}
+
+    def _last(self, name: str) -> object:
+        return self.declines[-1][name] if self.declines else None
 
 
 class PaymentAbandoned(PaymentEvent):

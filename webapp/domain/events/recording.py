@@ -28,9 +28,11 @@ def record(
     `to`, `address`: the recipients of a personal email.
     The same answer as before is counted beside its row; if it is `routine`, it is left out.
     """
-    row = _repeated(ctx, account_id, event, routine=routine) or _write(ctx, account_id, event)
-    if event.webhook is not None:
-        _deliver(ctx, row, event)
+    row = _repeated(ctx, account_id, event, routine=routine)
+    if row is None:
+        row = _write(ctx, account_id, event)
+        if event.webhook is not None:
+            _deliver(ctx, row, event)
     if event.email_kind in TOPICS:
         _email_account(ctx, row, event)
     elif event.email_kind is not None:
@@ -104,7 +106,7 @@ def _repeated(
 ) -> EventRow | None:
     """Return the account's newest line if the event repeats it."""
     code = event.line_code()
-    if account_id is None or code is None or event.audit or event.webhook:
+    if account_id is None or code is None or event.audit or (event.webhook and not event.folds):
         return None
     if getattr(event, "attempt_id", None) is not None:
         return None

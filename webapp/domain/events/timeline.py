@@ -63,6 +63,7 @@ class Code(StrEnum):
     NOTIFIED = "notified", "Notification", About.ACCOUNT, "accent"
     LIMITS_SET = "limits_set", "Limits set", About.ACCOUNT, "accent"
     USAGE_TOO_LARGE = "usage_too_large", "Usage rejected", About.ACCOUNT, "warn"
+    USAGE_AFTER_CLOSING = "usage_after_closing", "Usage after closing", About.ACCOUNT, "warn"
 
 
 CODES = {code.value: code for code in Code}

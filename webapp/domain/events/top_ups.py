@@ -11,6 +11,7 @@ from webapp.domain.events.payments import AttemptEvent
 from webapp.domain.events.timeline import Code
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.context import Context
+from webapp.domain.shared.datetimes import instant_text
 from webapp.domain.shared.money import MICROS, decimal_text
 from webapp.domain.top_ups.settings import FIELDS
 from webapp.domain.webhooks.endpoint import EventKind
@@ -154,6 +155,30 @@ class RefillBlocked(BelowThreshold):
         reason = _("Nothing will be charged. No payment method has auto-charge on.")
         advice = _("Turn on auto-charge for a payment method, or add funds.")
         return cls(12_300_000, 50 * MICROS, "", reason, (), advice)
+
+
+class NothingChargeable(Event):
+    """A refill is due and nothing can be charged: for the provider, once per cause (V7)."""
+
+    webhook = EventKind.REFILL_BLOCKED
+    code: str
+    """Of the timeline."""
+    sentence: str
+    balance: int
+    threshold: int
+    currency: str
+    until: datetime | None
+    """When the cause ends by itself, if it does."""
+
+    def payload(self) -> Mapping[str, object]:
+        return {
+            "code": self.code,
+            "reason": self.sentence,
+            "until": None if self.until is None else instant_text(self.until),
+            "balance": decimal_text(self.balance),
+            "balance_currency": self.currency,
+            "threshold": decimal_text(self.threshold),
+        }
 
 
 class LimitsSet(Event):

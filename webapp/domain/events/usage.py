@@ -1,30 +1,70 @@
 """Events about usage records and their import."""
 
+from collections.abc import Mapping
+
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.event import Audit, Event, Group, Line
 from webapp.domain.events.timeline import Code
-from webapp.domain.shared.money import LARGEST
+from webapp.domain.shared.money import LARGEST, decimal_text
 from webapp.domain.usage.imports import count_words
+from webapp.domain.webhooks.endpoint import EventKind
 
 
-class UsageTooLarge(Event):
-    """Records above USAGE_MAX were refused (L14)."""
+class UsageRejected(Event):
+    """Usage records of one request were refused, for the same reason.
 
-    timeline = Line(Code.USAGE_TOO_LARGE)
+    The same line again is one event, because a meter may repeat its request.
+    """
+
+    folds = True
+    webhook = EventKind.USAGE_REJECTED
     count: int
     largest: int
+    """Micros."""
     reference: str
     """Of the largest record."""
-    limit: int
 
-    def line(self, account: Account) -> str:
+    def which(self, account: Account) -> str:
+        """Return the subject of the sentence, with its verb."""
         amount = account.show(min(self.largest, LARGEST))
         if self.largest > LARGEST:
             amount = f"more than {amount}"
-        which = f"Usage of {amount} ({self.reference}) was"
         if self.count > 1:
-            which = f"{self.count:,} usage records, up to {amount}, were"
-        return f"{which} refused: a record may be at most {account.show(self.limit)}."
+            return f"{self.count:,} usage records, up to {amount}, were"
+        return f"Usage of {amount} ({self.reference}) was"
+
+    def payload(self) -> Mapping[str, object]:
+        return {
+            "records": self.count,
+            "reference": self.reference,
+            "amount": decimal_text(self.largest),
+        }
+
+
+class UsageTooLarge(UsageRejected):
+    """Records above USAGE_MAX were refused (L14)."""
+
+    timeline = Line(Code.USAGE_TOO_LARGE)
+    limit: int
+
+    def line(self, account: Account) -> str:
+        limit = account.show(self.limit)
+        return f"{self.which(account)} refused: a record may be at most {limit}."
+
+    def payload(self) -> Mapping[str, object]:
+        return {**super().payload(), "reason": "too_large", "limit": decimal_text(self.limit)}
+
+
+class UsageAfterClosing(UsageRejected):
+    """Usage of a closed account was refused (V4)."""
+
+    timeline = Line(Code.USAGE_AFTER_CLOSING)
+
+    def line(self, account: Account) -> str:
+        return f"{self.which(account)} refused: the account is closed."
+
+    def payload(self) -> Mapping[str, object]:
+        return {**super().payload(), "reason": "account_closed", "limit": None}
 
 
 class UsageImported(Event):

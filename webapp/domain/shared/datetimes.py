@@ -25,6 +25,11 @@ PATTERNS = {
 written out, because the full stop of an abbreviation could precede the one of a sentence."""
 
 
+def instant_text(instant: datetime) -> str:
+    """Return an instant in UTC as programs read it, in whole seconds: "2026-11-22T10:00:00Z"."""
+    return instant.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def local(instant: datetime, time_zone: str) -> datetime:
     return instant.astimezone(ZoneInfo(time_zone))
 

@@ -92,11 +92,37 @@ class EventKind(StrEnum):
     METHOD_ADDED = "payment_method.added"
     METHOD_REMOVED = "payment_method.removed"
     SETTINGS_CHANGED = "settings.changed"
+    BALANCE_EXHAUSTED = "balance.exhausted"
+    BALANCE_RESTORED = "balance.restored"
+    REFILL_BLOCKED = "refill.blocked"
+    USAGE_REJECTED = "usage.rejected"
+    ACCOUNT_CREATED = "account.created"
+    ACCOUNT_UPDATED = "account.updated"
+    ACCOUNT_SUSPENDED = "account.suspended"
+    ACCOUNT_CLOSED = "account.closed"
     TEST = "test"
     """Sent by the test button to one endpoint, regardless of its chosen events."""
 
 
-CHOICES = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
+PROVIDER_CHOICES = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
+"""Events for the provider's endpoints: those of the customers, and its own (V7)."""
+
+OF_PROVIDER = frozenset(
+    {
+        EventKind.BALANCE_EXHAUSTED,
+        EventKind.BALANCE_RESTORED,
+        EventKind.REFILL_BLOCKED,
+        EventKind.USAGE_REJECTED,
+        EventKind.ACCOUNT_CREATED,
+        EventKind.ACCOUNT_UPDATED,
+        EventKind.ACCOUNT_SUSPENDED,
+        EventKind.ACCOUNT_CLOSED,
+    }
+)
+"""Events that no customer's endpoint receives."""
+
+CHOICES = tuple(kind for kind in PROVIDER_CHOICES if kind not in OF_PROVIDER)
+"""Events for a customer's endpoints."""
 
 OF_BALANCE = frozenset({EventKind.BALANCE_LOW, EventKind.BALANCE_RECOVERED})
 """Events that need no billing right; the others contain payments and methods (P1)."""

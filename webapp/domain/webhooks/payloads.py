@@ -2,12 +2,18 @@
 
 from json import dumps
 
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.account import Account, exhausts
 from webapp.domain.events import kinds
 from webapp.domain.events import recording as events
-from webapp.domain.events.accounts import BalanceLow, BalanceRecovered
+from webapp.domain.events.accounts import (
+    BalanceExhausted,
+    BalanceLow,
+    BalanceRecovered,
+    BalanceRestored,
+)
 from webapp.domain.events.rows import EventRow
 from webapp.domain.shared.context import Context
+from webapp.domain.shared.datetimes import instant_text
 
 
 def message_id(event: EventRow) -> str:
@@ -19,7 +25,7 @@ def payload(event: EventRow) -> dict[str, object]:
     return {
         "type": event.webhook,
         "id": message_id(event),
-        "timestamp": event.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "timestamp": instant_text(event.at),
         "account": event.account_id,
         "data": kinds.data(event),
     }
@@ -31,11 +37,15 @@ def body(event: EventRow) -> bytes:
 
 
 def balance(ctx: Context, account: Account) -> None:
-    """Record once that the balance of a locked account fell below the highest threshold that is
-    on, and once that it is back.
+    """Record each crossing of a locked account's balance once, in the transaction that moved it or
+    changed the limit: of the highest threshold that is on, and of minus the credit limit (V7).
     """
-    if not account.has_webhooks or account.is_low == account.low_balance_announced:
-        return
-    account.low_balance_announced = account.is_low
-    kind = BalanceLow if account.is_low else BalanceRecovered
-    events.record(ctx, account.id, kind(account.balance, account.currency))
+    if account.has_webhooks and account.is_low != account.low_balance_announced:
+        account.low_balance_announced = account.is_low
+        low = BalanceLow if account.is_low else BalanceRecovered
+        events.record(ctx, account.id, low(account.balance, account.currency))
+    is_exhausted = exhausts(account.balance, account.credit_limit)
+    if is_exhausted != account.is_exhausted:
+        account.is_exhausted = is_exhausted
+        crossing = BalanceExhausted if is_exhausted else BalanceRestored
+        events.record(ctx, account.id, crossing.about(account))

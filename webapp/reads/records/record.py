@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PlainSe
 from pydantic import WithJsonSchema as Schema
 from pydantic_core import CoreSchema
 
+from webapp.domain.shared.datetimes import instant_text
 from webapp.domain.shared.money import DecimalText
 
 T = TypeVar("T")
@@ -29,16 +30,12 @@ class _OpenEnum:
         return handler.generate_schema(Annotated[words, schema])
 
 
-def _in_seconds(instant: datetime) -> str:
-    return instant.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 Open = Annotated[T, _OpenEnum()]
 """An enum in an answer. Values may be added."""
 
 Instant = Annotated[
     datetime,
-    PlainSerializer(_in_seconds, when_used="json"),
+    PlainSerializer(instant_text, when_used="json"),
     Schema({"type": "string", "format": "date-time", "examples": ["2026-11-22T10:00:00Z"]}),
 ]
 """A date and time in UTC, in seconds."""
