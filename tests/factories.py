@@ -43,6 +43,7 @@ from webapp.domain.shared import money, signed_links
 from webapp.domain.shared.context import SYSTEM, Actor, Context
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMode
+from webapp.domain.usage.hold_request import HoldRequest
 from webapp.domain.usage.holds import LIFE
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.owner import OwnerChoice
@@ -308,8 +309,7 @@ class World:
             self.ctx,
             self.account_id,
             reference,
-            micros(amount),
-            timedelta(**lasts) if lasts else LIFE,
+            HoldRequest(timedelta(**lasts) if lasts else LIFE, micros(amount)),
         )
 
     def import_usage(self, text, key=None, name="usage.csv"):

@@ -56,23 +56,28 @@ def counted(world):
 
 
 def test_a_hold_changes_no_balance_and_triggers_nothing(world, open_, balance):
-    """T12: not even a hold larger than the balance does."""
+    """T12: not even a hold of the whole balance does."""
     world.cards("4242424242424242")
     world.refill()
     lines = len(world.timeline)
-    opened = open_("250.00")
+    opened = open_("100.00")
     assert opened.status_code == 201
-    assert opened.json["available"] == "-150.00"
+    assert opened.json["available"] == "0.00"
     world.pass_time(minutes=10)
-    assert balance() == ("100.00", "250.00", "-150.00")
+    assert balance() == ("100.00", "100.00", "0.00")
     assert world.charges == []
     assert len(world.timeline) == lines
 
 
-def test_an_opened_hold_is_returned_in_full(open_):
+def test_an_opened_hold_is_returned_in_full(world, open_):
     assert open_("3.200001", expires_in=3600).json == {
+        "account": world.account_id,
+        "external_id": None,
         "reference": "call-1",
         "amount": "3.200001",
+        "granted": "3.200001",
+        "seconds": None,
+        "used": "0.00",
         "state": "open",
         "opened_at": "2026-11-22T10:00:00Z",
         "expires_at": "2026-11-22T11:00:00Z",
@@ -168,7 +173,6 @@ def test_a_hold_expires_on_time(world, ask, open_, balance, hours, sent):
     world.clock.advance(seconds=1)
     assert balance() == ("100.00", "0.00", "100.00")
     assert ask("GET", "/call-1").json["state"] == "expired"
-    assert ask("PATCH", "/call-1", amount="4.00").status_code == 409
     assert state_of(world, "call-1") == "open"
     world.run("expire holds")
     assert state_of(world, "call-1") == "expired"
@@ -197,7 +201,14 @@ def test_any_reference_can_be_used_in_a_url(ask, open_, reference):
     [
         ({"reference": "c", "amount": "0"}, "amount"),
         ({"reference": "c", "amount": 3}, "amount"),
-        ({"reference": "c", "amount": "1.0000001"}, "amount"),
+        ({"reference": "c"}, "amount"),
+        ({"reference": "c", "amount": "1", "minimum": "2"}, "minimum"),
+        ({"reference": "c", "amount": "1", "account": 1}, "account"),
+        (
+            {"reference": "c", "rate_per_minute": "1", "increment": 60, "expires_in": 30},
+            "expires_in",
+        ),
+        ({"reference": "c", "rate_per_minute": "1", "amount": "0.001"}, "amount"),
         ({"reference": " ", "amount": "1"}, "reference"),
         ({"reference": "x" * 121, "amount": "1"}, "reference"),
         ({"amount": "1"}, "reference"),
@@ -252,13 +263,6 @@ def test_usage_reads_holds_only_for_accounts_with_open_holds(world, open_):
     assert len(hold_statements(world, lambda: world.use("1.00"))) == 1
     world.use("1.00", "held-1")
     assert hold_statements(world, lambda: world.use("1.00")) == []
-
-
-def test_the_sum_of_holds_stays_in_range(open_):
-    for number in range(9):
-        assert open_("999999999.00", f"call-{number}").status_code == 201
-    refused = open_("999999999.00", "call-10")
-    assert (refused.status_code, refused.json["code"]) == (409, "balance_out_of_range")
 
 
 def test_expiring_twice_counts_once(world):

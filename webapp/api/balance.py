@@ -24,7 +24,9 @@ class Balance(Record):
     )
     currency: Currency
     held: Money = Field(description="The sum of all open holds.")
-    available: Money = Field(description="The balance minus `held`.")
+    available: Money = Field(
+        description="The balance minus `held`, plus the account's credit limit."
+    )
 
 
 resource = Resource("balance", Group.BALANCE)

@@ -1,29 +1,57 @@
-"""Holds for calls in progress (T12). Usage with the same reference ends a hold."""
+"""Holds authorise calls in progress (T12, V5, V6). Usage with the same reference ends a hold."""
 
 from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field
+from pydantic import WithJsonSchema as Schema
 
 from webapp.actions.usage.change_hold import change_hold as change
 from webapp.actions.usage.open_hold import open_hold as open_
 from webapp.actions.usage.release_hold import release_hold as release
+from webapp.api.http.accounts import AccountQuery, OfAccount, account_of
 from webapp.api.http.answers import Answer
-from webapp.api.http.authentication import ApiClient
+from webapp.api.http.authentication import Client
+from webapp.api.http.idempotency import request_key
+from webapp.api.http.problems import ProblemDetails
 from webapp.api.http.resource import Resource
-from webapp.api.openapi.fields import Body, Micros, Reference, whole
+from webapp.api.openapi.fields import Micros, Reference, reader, whole
 from webapp.api.openapi.operations import Group, Link
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.shared import money
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
-from webapp.domain.shared.money import decimal_text
+from webapp.domain.shared.money import DecimalText, decimal_text
+from webapp.domain.usage.hold_request import HoldChange as Change
+from webapp.domain.usage.hold_request import HoldRequest, Rate
 from webapp.domain.usage.holds import LIFE, Hold, HoldState, find
+from webapp.extensions import services
 from webapp.reads.records.record import Amount, Currency, Instant, Money, Open, Record
 from webapp.reads.usage.holds import read_hold_summary, read_open_holds
 
 LONGEST = int(LIFE.total_seconds())
 Seconds = Annotated[int, *whole(1, LONGEST)]
+
+
+def _used(value: object) -> int:
+    try:
+        return money.parse(value, money.USAGE_PLACES)
+    except money.BadAmount:
+        if isinstance(value, str) and value.strip("0") in ("", "."):
+            return 0
+        raise
+
+
+USED = r"^[0-9]{1,9}(\.[0-9]{1,6}0{0,30})?$"
+Used = Annotated[
+    int,
+    reader(_used),
+    Schema(
+        {"type": "string", "format": "decimal", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,6}0{0,30})?$"}
+    ),
+]
+"""A decimal string with up to six decimals, which may be zero, in micros."""
 
 Named = Annotated[str, Field(description="Your reference.")]
 Opened = Annotated[Instant, Field(description="When the hold was opened.")]
@@ -36,30 +64,65 @@ LINKS = {
 }
 
 
-class NewHold(Body):
-    """The expected cost of a call or job in progress."""
+class NewHold(OfAccount):
+    """The cost of a call or job that may start: an amount, or time at a rate."""
 
     reference: Reference = Field(
         description="Your reference. Post the final usage with the same one."
     )
-    amount: Micros = Field(description="The estimated cost: above zero, with at most six decimals.")
+    amount: Micros | None = Field(
+        None,
+        description="The amount asked, with at most six decimals. With a rate, the most that the "
+        "time may cost. Default: as much as the time until the hold expires costs.",
+    )
+    rate_per_minute: Micros | None = Field(None, description="The price of a minute.")
+    increment: Seconds = Field(
+        1, description="Time is charged in whole increments of this many seconds."
+    )
+    minimum: Micros | None = Field(
+        None,
+        description="The least amount that may be granted. Default: the amount asked; with a rate, "
+        "one increment.",
+    )
     expires_in: Seconds = Field(
-        LONGEST, description="Seconds until the hold expires. Default: one day."
+        LONGEST,
+        description="Seconds until the hold expires. No longer time is granted. Default: one day.",
     )
 
 
-class HoldChange(Body):
-    """Changes to a hold. At least one field is required."""
+class HoldChange(OfAccount):
+    """A report of use, a request for the next part, or both. At least one field is required."""
 
-    amount: Micros | None = Field(None, description="The new estimated cost.")
-    expires_in: Seconds | None = Field(None, description="Seconds from now until the hold expires.")
+    used: Used | None = Field(
+        None,
+        description="The cost since the last report. It is debited, whether or not the next part "
+        "is granted.",
+    )
+    amount: Micros | None = Field(
+        None, description="The amount asked for the next part. Default: as last time."
+    )
+    rate_per_minute: Micros | None = Field(None, description="A new price of a minute.")
+    increment: Seconds = Field(1, description="The increment of the new price, in seconds.")
+    minimum: Micros | None = Field(
+        None, description="The least amount that may be granted. Default: as last time."
+    )
+    expires_in: Seconds | None = Field(
+        None, description="Seconds from now until the hold expires. Default: as last time."
+    )
 
 
 class HoldRecord(Record):
     """A hold and the account's balance."""
 
+    account: int = Field(description="The account's id.")
+    external_id: str | None = Field(description="Your own id of the account, if it has one.")
     reference: Named
-    amount: Amount
+    amount: Amount = Field(description="The amount that was asked last.")
+    granted: Money = Field(description="The amount that is held, which may be less.")
+    seconds: int | None = Field(
+        None, description="With a rate: the seconds that `granted` pays for, in whole increments."
+    )
+    used: Money = Field(description="What reports have debited while the hold was open.")
     state: Open[HoldState] = Field(
         description="`open`, `ended` (its usage was posted), `released` or `expired`."
     )
@@ -67,7 +130,9 @@ class HoldRecord(Record):
     expires_at: Expires
     ended_at: Instant | None = Field(description="When the hold ended; null while it is open.")
     balance: Money = Field(description="The account's balance. Holds do not change it.")
-    available: Money = Field(description="The balance minus all open holds.")
+    available: Money = Field(
+        description="The balance minus all open holds, plus the account's credit limit."
+    )
     currency: Currency
 
 
@@ -86,6 +151,17 @@ class HoldList(Record):
     holds: tuple[OpenHold, ...] = Field(description="All open holds.")
 
 
+class HoldProblem(ProblemDetails):
+    """A hold that is refused for lack of balance, with what there is."""
+
+    granted: Money = Field(DecimalText("0.00"), description="Nothing is held.")
+    balance: Money = Field(DecimalText("0.00"), description="The account's balance.")
+    available: Money = Field(
+        DecimalText("0.00"), description="What holds can have, in all, at this moment."
+    )
+    currency: Currency = ""
+
+
 resource = Resource("holds", Group.HOLDS)
 
 
@@ -93,26 +169,40 @@ resource = Resource("holds", Group.HOLDS)
     "/holds",
     "Open a hold",
     Scope.USAGE_WRITE,
+    Scope.HOLDS,
     status=201,
     also={200: "The hold is already open."},
-    examples={"call": {"reference": "call-983", "amount": "3.20", "expires_in": 3600}},
-    problems=("conflict", "hold_over", "balance_out_of_range"),
+    examples={
+        "time": {
+            "account": 17, "reference": "call-983", "rate_per_minute": "0.021", "increment": 6,
+            "expires_in": 300,
+        },
+        "amount": {"external_id": "cust-0042", "reference": "job-7", "amount": "3.20"},
+    },
+    problem=HoldProblem,
+    problems=(
+        "insufficient_balance", "account_suspended", "account_closed", "too_many_holds",
+        "conflict", "hold_over", "not_found",
+    ),
     links=LINKS,
-)
-def open_hold(ctx: Context, client: ApiClient, body: NewHold) -> Answer[HoldRecord]:
-    """A hold does not change the balance and does not trigger a payment. Repeating the request
-    returns the open hold. The request is refused if the reference belongs to a hold that is over
-    or to posted usage.
+)  # fmt: skip
+def open_hold(ctx: Context, client: Client, body: NewHold) -> Answer[HoldRecord]:
+    """Ask whether a call may start. In one transaction, the amount is granted if the balance minus
+    all open holds plus the credit limit covers it, or in part down to `minimum`, or it is refused
+    with 402. Concurrent requests are never granted more than there is. A hold does not change the
+    balance and does not trigger a payment. Repeating the request returns the open hold.
     """
-    lasts = timedelta(seconds=body.expires_in)
-    made = open_(ctx, client.account_id, body.reference, body.amount, lasts)
+    request = HoldRequest(
+        timedelta(seconds=body.expires_in), body.amount, _rate(body), body.minimum
+    )
+    made = open_(ctx, account_of(ctx, client, body), body.reference, request)
     return Answer(_record(ctx, made.hold), 201 if made.is_new else 200)
 
 
-@resource.get("/holds", "List open holds", Scope.BALANCE_READ)
-def list_holds(ctx: Context, client: ApiClient) -> HoldList:
+@resource.get("/holds", "List open holds", Scope.BALANCE_READ, Scope.HOLDS)
+def list_holds(ctx: Context, client: Client, query: AccountQuery) -> HoldList:
     """List the account's open holds, oldest first."""
-    found = read_open_holds(ctx, client.account_id)
+    found = read_open_holds(ctx, account_of(ctx, client, query))
     return HoldList(
         holds=tuple(
             OpenHold(
@@ -126,39 +216,69 @@ def list_holds(ctx: Context, client: ApiClient) -> HoldList:
     )
 
 
-@resource.get(ONE, "Read a hold", Scope.BALANCE_READ)
-def read_hold(ctx: Context, client: ApiClient, reference: str) -> HoldRecord:
+@resource.get(ONE, "Read a hold", Scope.BALANCE_READ, Scope.HOLDS)
+def read_hold(ctx: Context, client: Client, reference: str, query: AccountQuery) -> HoldRecord:
     """Read a hold in any state, with the account's balance."""
-    return _record(ctx, find(ctx.session, client.account_id, reference))
+    return _record(ctx, find(ctx.session, account_of(ctx, client, query), reference))
 
 
 @resource.patch(
     ONE,
-    "Change a hold",
+    "Report use and extend a hold",
     Scope.USAGE_WRITE,
-    examples={"dearer": {"amount": "4.80"}, "longer": {"expires_in": 7200}},
-    problems=("hold_over", "balance_out_of_range"),
-)
-def change_hold(ctx: Context, client: ApiClient, reference: str, body: HoldChange) -> HoldRecord:
-    """Change the estimated cost, the expiry, or both."""
-    if body.amount is None and body.expires_in is None:
-        raise Invalid({"amount": "Send amount, expires_in or both"})
+    Scope.HOLDS,
+    examples={
+        "use": {"account": 17, "used": "0.84", "expires_in": 300},
+        "dearer": {"amount": "4.80"},
+    },
+    problem=HoldProblem,
+    problems=(
+        "insufficient_balance", "account_suspended", "account_closed", "too_many_holds",
+        "conflict", "hold_over", "balance_out_of_range",
+    ),
+)  # fmt: skip
+def change_hold(
+    ctx: Context, client: Client, reference: str, body: HoldChange, query: AccountQuery
+) -> HoldRecord:
+    """Debit what was used since the last report, and ask for the next part, in one transaction.
+    If the next part is refused with 402, what was used is debited all the same and nothing is held:
+    end the call. Send an `Idempotency-Key` with `used`: a report sent again with the same key is
+    not debited again. A hold that has expired is open again. The final usage under the reference
+    ends the hold; it posts the rest.
+    """
+    asked = (body.used, body.amount, body.rate_per_minute, body.minimum, body.expires_in)
+    if all(it is None for it in asked):
+        raise Invalid({"amount": "Send used, amount, rate_per_minute, minimum or expires_in"})
     lasts = timedelta(seconds=body.expires_in) if body.expires_in is not None else None
-    return _record(ctx, change(ctx, client.account_id, reference, body.amount, lasts))
+    requested = Change(body.used, body.amount, _rate(body), body.minimum, lasts)
+    account_id = account_of(ctx, client, body, query)
+    changed = change(ctx, account_id, reference, requested, request_key())
+    if changed.opened_top_up:
+        services().wake()
+    return _record(ctx, changed.hold)
 
 
-@resource.delete(ONE, "Release a hold", Scope.USAGE_WRITE)
-def release_hold(ctx: Context, client: ApiClient, reference: str) -> HoldRecord:
+@resource.delete(ONE, "Release a hold", Scope.USAGE_WRITE, Scope.HOLDS)
+def release_hold(ctx: Context, client: Client, reference: str, query: AccountQuery) -> HoldRecord:
     """Release a hold without usage. A hold that is already over is returned unchanged."""
-    return _record(ctx, release(ctx, client.account_id, reference))
+    return _record(ctx, release(ctx, account_of(ctx, client, query), reference))
+
+
+def _rate(body: NewHold | HoldChange) -> Rate | None:
+    return Rate(body.rate_per_minute, body.increment) if body.rate_per_minute else None
 
 
 def _record(ctx: Context, hold: Hold) -> HoldRecord:
     account = ctx.session.get_one(Account, hold.account_id)
     standing = read_hold_summary(ctx, account)
     return HoldRecord(
+        account=account.id,
+        external_id=account.external_id,
         reference=hold.reference,
-        amount=decimal_text(hold.amount),
+        amount=decimal_text(hold.asked),
+        granted=decimal_text(hold.amount),
+        seconds=hold.seconds,
+        used=decimal_text(hold.used),
         state=hold.standing(ctx.now),
         opened_at=hold.opened_at,
         expires_at=hold.expires_at,

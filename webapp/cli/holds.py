@@ -9,7 +9,9 @@ from webapp.actions.usage.open_hold import open_hold
 from webapp.actions.usage.release_hold import release_hold
 from webapp.cli.shared.arguments import ACCOUNT, MICROS, require
 from webapp.cli.shared.output import Commands, lines, prints
+from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import decimal_text
+from webapp.domain.usage.hold_request import HoldChange, HoldRequest, Rate
 from webapp.domain.usage.holds import LIFE, Hold, find
 from webapp.extensions import db, make_context, services
 from webapp.reads.usage.holds import read_open_holds
@@ -18,16 +20,26 @@ commands = Commands("holds", help="Holds for calls in progress.")
 
 REFERENCE = click.argument("reference")
 LONGEST = int(LIFE.total_seconds())
+LINE = "{granted:>14}  {reference}  until {expires_at:%Y-%m-%d %H:%M} UTC"
 SECONDS = click.IntRange(1, LONGEST)
+RATE = click.option("--rate", type=MICROS, help="The price of a minute, to hold time.")
+INCREMENT = click.option(
+    "--increment",
+    type=SECONDS,
+    default=1,
+    show_default=True,
+    help="Time is charged in whole increments of this many seconds.",
+)
+MINIMUM = click.option("--minimum", type=MICROS, help="The least amount that may be granted.")
 
 
 @commands.command("list")
 @ACCOUNT
-@prints(lines("{amount:>14}  {reference}  until {expires_at:%Y-%m-%d %H:%M} UTC", "No open holds."))
+@prints(lines(LINE, "No open holds."))
 def list_(account: int) -> list[dict[str, object]]:
     """List the open holds of ACCOUNT, oldest first."""
     require(account)
-    return [_record(hold) for hold in read_open_holds(make_context().at(_now()), account)]
+    return [_record(hold) for hold in read_open_holds(make_context(COMMAND_LINE), account)]
 
 
 @commands.command()
@@ -42,7 +54,10 @@ def show(account: int, reference: str) -> dict[str, object]:
 @commands.command("open")
 @ACCOUNT
 @REFERENCE
-@click.argument("amount", type=MICROS)
+@click.argument("amount", type=MICROS, required=False)
+@RATE
+@INCREMENT
+@MINIMUM
 @click.option(
     "--expires-in",
     type=SECONDS,
@@ -51,26 +66,52 @@ def show(account: int, reference: str) -> dict[str, object]:
     help="Seconds until the hold expires.",
 )
 @prints()
-def open_(account: int, reference: str, amount: int, expires_in: int) -> dict[str, object]:
-    """Hold AMOUNT under REFERENCE. Repeating the command changes nothing."""
+def open_(
+    account: int,
+    reference: str,
+    amount: int | None,
+    rate: int | None,
+    increment: int,
+    minimum: int | None,
+    expires_in: int,
+) -> dict[str, object]:
+    """Hold AMOUNT, or time at a rate, under REFERENCE. Repeating the command changes nothing."""
     lasts = timedelta(seconds=expires_in)
-    return _record(open_hold(make_context().at(_now()), account, reference, amount, lasts).hold)
+    request = HoldRequest(lasts, amount, Rate(rate, increment) if rate else None, minimum)
+    return _record(open_hold(make_context(COMMAND_LINE), account, reference, request).hold)
 
 
 @commands.command()
 @ACCOUNT
 @REFERENCE
-@click.option("--amount", type=MICROS, help="The new estimated cost.")
-@click.option("--expires-in", type=SECONDS, help="Seconds from now until the hold expires.")
+@click.option("--used", type=MICROS, help="The cost since the last report: it is debited.")
+@click.option("--amount", type=MICROS, help="The amount of the next part. Default: as last time.")
+@RATE
+@INCREMENT
+@MINIMUM
+@click.option(
+    "--expires-in", type=SECONDS, help="Seconds until the hold expires. Default: as last time."
+)
 @prints()
 def change(
-    account: int, reference: str, amount: int | None, expires_in: int | None
+    account: int,
+    reference: str,
+    used: int | None,
+    amount: int | None,
+    rate: int | None,
+    increment: int,
+    minimum: int | None,
+    expires_in: int | None,
 ) -> dict[str, object]:
-    """Change the amount, the expiry, or both of the hold with REFERENCE."""
-    if amount is None and expires_in is None:
-        raise click.UsageError("Give --amount or --expires-in.")
+    """Debit what the call has used, and hold its next part, under REFERENCE."""
+    if all(it is None for it in (used, amount, rate, minimum, expires_in)):
+        raise click.UsageError("Give --used, --amount, --rate, --minimum or --expires-in.")
     lasts = timedelta(seconds=expires_in) if expires_in is not None else None
-    return _record(change_hold(make_context().at(_now()), account, reference, amount, lasts))
+    asked = HoldChange(used, amount, Rate(rate, increment) if rate else None, minimum, lasts)
+    changed = change_hold(make_context(COMMAND_LINE), account, reference, asked)
+    if changed.opened_top_up:
+        services().wake()
+    return _record(changed.hold)
 
 
 @commands.command()
@@ -89,7 +130,10 @@ def _now() -> datetime:
 def _record(hold: Hold) -> dict[str, object]:
     return {
         "reference": hold.reference,
-        "amount": decimal_text(hold.amount),
+        "amount": decimal_text(hold.asked),
+        "granted": decimal_text(hold.amount),
+        "seconds": hold.seconds,
+        "used": decimal_text(hold.used),
         "state": str(hold.standing(_now())),
         "opened_at": hold.opened_at,
         "expires_at": hold.expires_at,

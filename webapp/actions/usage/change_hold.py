@@ -1,27 +1,83 @@
-"""Change the amount or the expiry of an open hold (T12)."""
+"""Debit what a call has used so far, and authorise its next part, in one transaction (V6)."""
 
-from datetime import timedelta
+from dataclasses import dataclass
 
+from webapp.actions.usage.post_usage import post_within
+from webapp.domain import ledger
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import Context
+from webapp.domain.shared.errors import Conflict, Invalid, Refusal
 from webapp.domain.usage import holds
-from webapp.domain.usage.holds import Hold
+from webapp.domain.usage.hold_request import HoldChange
+from webapp.domain.usage.holds import Hold, HoldState
+from webapp.domain.usage.record import REFERENCE_LENGTH, Usage, Verdict, refusal
+
+
+@dataclass(frozen=True)
+class Changed:
+    hold: Hold
+    opened_top_up: bool
 
 
 def change_hold(
-    ctx: Context, account_id: int, reference: str, amount: int | None, lasts: timedelta | None
-) -> Hold:
-    """Set `amount` (micros) and the remaining time `lasts`; None leaves a value unchanged.
+    ctx: Context, account_id: int, reference: str, change: HoldChange, report_key: str = ""
+) -> Changed:
+    """Debit `change.used` and hold the next part. An expired hold is open again.
 
-    Raises `NotFound`, or `Conflict` if the hold has ended.
+    `report_key` identifies the report: the last one, sent again, changes nothing.
+    Raises `PaymentRequired` or `Denied` if nothing more is granted: what was used is debited then,
+    and nothing is held; without `change.used`, nothing was changed. Raises `NotFound`, `Invalid`,
+    or `Conflict` if the hold has ended or was released.
     """
     account = Account.locked(ctx.session, account_id)
     hold = holds.find(ctx.session, account_id, reference)
-    holds.require_open(hold, ctx.now)
-    if amount is not None:
-        holds.require_countable(ctx, account, amount - hold.amount)
-        hold.amount = amount
-    if lasts is not None:
-        hold.expires_at = ctx.now + lasts
+    _require_running(ctx, hold)
+    is_repeated = bool(report_key) and report_key == hold.report_key
+    if is_repeated:
+        ctx.session.rollback()
+        if not hold.amount:
+            raise holds.insufficient(account, holds.held(ctx, account))
+        return Changed(hold, opened_top_up=False)
+    request = hold.next_request(change)
+    request.require_valid()
+    opened = bool(change.used) and _debit(ctx, hold, change.used or 0, report_key)
+    # A debit can have moved the balance further than by itself: a credit, or the end of a hold.
+    account = Account.lock(ctx.session, account_id)
+    try:
+        holds.renew(ctx, account, hold, request)
+    except Refusal:
+        if not change.used:
+            ctx.session.rollback()
+            raise
+        hold.amount = 0
+        ctx.session.commit()
+        raise
     ctx.session.commit()
-    return hold
+    return Changed(hold, opened)
+
+
+def _require_running(ctx: Context, hold: Hold) -> None:
+    """Raise `Conflict` if the hold has ended or was released, or its usage is posted."""
+    if hold.state not in (HoldState.OPEN, HoldState.EXPIRED):
+        holds.require_open(hold, ctx.now)
+    if ledger.has_reference(ctx.session, hold.account_id, hold.reference):
+        raise Conflict(f"The usage of {hold.reference} has been posted.", code="hold_over")
+
+
+def _debit(ctx: Context, hold: Hold, used: int, report_key: str) -> bool:
+    """Post the part's usage under a reference of its own. Returns whether a top-up was opened."""
+    number = hold.reports + 1
+    part = f"{hold.reference}{holds.PART}{number}"
+    if len(part) > REFERENCE_LENGTH:
+        raise Invalid({"used": f"Needs a reference of at most {holds.LONGEST_REPORTED} characters"})
+    hold.reports, hold.used, hold.report_key = number, hold.used + used, report_key
+    ctx.session.flush()
+    usage = Usage(used, part, ctx.now, f"{hold.reference}, part {number}"[:500])
+    receipt = post_within(ctx, {hold.account_id: [usage]})[hold.account_id]
+    (verdict,) = receipt.verdicts
+    if verdict is Verdict.TOO_LARGE:
+        ctx.session.rollback()
+        raise Invalid({"used": refusal(verdict, usage, ctx.policy.usage_max)["amount"]})
+    if verdict is not Verdict.POSTED:
+        raise Conflict(f"Usage with the reference {part} has been posted.")
+    return receipt.opened_top_up

@@ -44,7 +44,7 @@ def post_usage_of_many(
 ) -> dict[int, UsageReceipt]:
     """Like `post_usage`, for several accounts by id, in one transaction."""
     begin_writing(ctx.session)
-    receipts = _post(ctx, usages)
+    receipts = post_within(ctx, usages)
     written = {Verdict.POSTED, Verdict.TOO_LARGE}
     if any(not written.isdisjoint(receipt.verdicts) for receipt in receipts.values()):
         ctx.session.commit()
@@ -53,7 +53,8 @@ def post_usage_of_many(
     return receipts
 
 
-def _post(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int, UsageReceipt]:
+def post_within(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int, UsageReceipt]:
+    """Like `post_usage_of_many`, in the caller's write transaction."""
     accounts = BalanceSnapshot.lock(ctx.session, usages)
     claimed = _claimed(ctx, usages)
     judged = {

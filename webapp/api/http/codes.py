@@ -44,6 +44,12 @@ CODES: Mapping[str, Code] = {
     "too_large": Code(
         422, "The usage record is above `USAGE_MAX`; `errors` states the limit. Nothing was posted."
     ),
+    "insufficient_balance": Code(
+        402, "The balance does not cover the hold, nor its minimum. What was used is debited."
+    ),
+    "account_suspended": Code(403, "The account is suspended: it gets no holds."),
+    "account_closed": Code(403, "The account is closed."),
+    "too_many_holds": Code(409, "The account has the maximum number of open holds."),
     "form_used": Code(409, "This `Idempotency-Key` was used for another payment."),
     "just_paid": Code(409, "An earlier payment has just succeeded. Nothing was charged."),
     "no_method_with_auto_charge": Code(

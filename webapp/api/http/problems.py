@@ -11,7 +11,15 @@ from pydantic import Field
 from werkzeug.exceptions import HTTPException
 
 from webapp import outages
-from webapp.domain.shared.errors import Denied, Invalid, NotFound, Refusal, Stale, TooOften
+from webapp.domain.shared.errors import (
+    Denied,
+    Invalid,
+    NotFound,
+    PaymentRequired,
+    Refusal,
+    Stale,
+    TooOften,
+)
 from webapp.extensions import db
 from webapp.reads.records.record import Record
 
@@ -52,6 +60,8 @@ def of(error: Exception) -> Problem:
     """Map an exception to the problem that the client receives."""
     if isinstance(error, Invalid):
         return Problem(422, error.sentence, error.code, {"errors": error.fields})
+    if isinstance(error, PaymentRequired):
+        return Problem(402, error.sentence, error.code, error.facts)
     if isinstance(error, Denied):
         return Problem(403, error.sentence, error.code)
     if isinstance(error, Stale):

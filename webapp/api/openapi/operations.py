@@ -65,15 +65,15 @@ class Operation:
     problems: tuple[str, ...] = ()
     """Problem codes in addition to those that `document.codes_of` derives."""
     problem: Any = None
-    """Type of the 409, 412 and 422 responses, if they extend `ProblemDetails`."""
+    """Type of the 402, 409, 412 and 422 responses, if they extend `ProblemDetails`."""
     if_match: bool = False
     """The request requires `If-Match`."""
     links: Mapping[str, Link] = field(default_factory=dict)
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether it accepts an `Idempotency-Key`."""
-        return self.method == "POST"
+        """Whether it accepts an `Idempotency-Key`: PATCH debits what was used (V6)."""
+        return self.method in ("POST", "PATCH")
 
     @property
     def has_etag(self) -> bool:

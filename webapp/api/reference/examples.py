@@ -147,6 +147,11 @@ EXAMPLES: Mapping[type[Record], Record] = {
         ),
         HoldRecord(
             **_HELD,
+            account=17,
+            external_id="cust-0042",
+            granted=_HELD["amount"],
+            seconds=300,
+            used=Text("0.00"),
             state=HoldState.OPEN,
             ended_at=None,
             balance=Text("87.66"),

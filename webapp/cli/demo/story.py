@@ -37,6 +37,8 @@ from webapp.domain.shared.money import MICROS
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
+from webapp.domain.usage.hold_request import HoldRequest
+from webapp.domain.usage.holds import LIFE
 from webapp.domain.users.owner import OwnerChoice
 from webapp.ports import Processors
 from webapp.processors.sandbox.books import SandboxBooks
@@ -246,7 +248,7 @@ class Story:
 
     def _calls_in_progress(self) -> None:
         for reference, amount in CALLS_IN_PROGRESS.items():
-            open_hold(self._ctx(), self.account.account_id, reference, amount)
+            open_hold(self._ctx(), self.account.account_id, reference, HoldRequest(LIFE, amount))
 
     def _next_answer(self, last4: str, code: str) -> None:
         self.books.queue_answer(AnswerKind.DECLINE, decline_code=code, last4=last4)

@@ -1,5 +1,6 @@
-"""Exceptions with which an action refuses a request. Nothing was changed."""
+"""Exceptions with which an action refuses a request. Nothing was changed, unless it says so."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from math import ceil
 
@@ -29,6 +30,16 @@ class Denied(Refusal):
     """The person or key lacks the permission."""
 
     code = "forbidden"
+
+
+class PaymentRequired(Refusal):
+    """Money is missing, or could not be taken. `facts` tells programs what there is."""
+
+    code = "payment_required"
+
+    def __init__(self, sentence: str, facts: Mapping[str, object], *, code: str) -> None:
+        super().__init__(sentence, code=code)
+        self.facts = facts
 
 
 class Invalid(Refusal):

@@ -1,4 +1,4 @@
-"""Holds: the expected cost of running calls and jobs (T12).
+"""Holds: the authorised cost of running calls and jobs (T12, V5).
 
 A hold does not change the balance and triggers nothing. It ends when usage is posted under its
 reference, when it is released, or when it expires.
@@ -26,16 +26,21 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base, partial_index
 from webapp.database.statements import select_columns, sql_literal
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.account import Account, AccountState
+from webapp.domain.shared import money
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.errors import Conflict, NotFound
+from webapp.domain.shared.errors import Conflict, Denied, NotFound, PaymentRequired
+from webapp.domain.usage.hold_request import HoldChange, HoldRequest, Rate
 from webapp.domain.usage.record import REFERENCE_LENGTH
 
 LIFE = timedelta(hours=24)
 """Default and maximum lifetime, so that a hold that is never released expires."""
 
-LARGEST_SUM = 2**53
-"""Maximum sum of an account's holds in micros: nine billion units."""
+PART = "#"
+"""Between a hold's reference and the number of a report: the reference of that part's usage."""
+
+LONGEST_REPORTED = REFERENCE_LENGTH - 8
+"""Characters of a reference to which `PART` and a report's number are added."""
 
 
 class HoldState(StrEnum):
@@ -49,7 +54,7 @@ class HoldState(StrEnum):
 class Hold(Base):
     __tablename__ = "hold"
     __table_args__ = (
-        CheckConstraint("amount > 0", name="amount_is_above_zero"),
+        CheckConstraint("amount >= 0", name="amount_is_not_negative"),
         Index("uq_hold_account_id_reference", "account_id", "reference", unique=True),
         partial_index("ix_hold_open", "account_id", where="state = 'open'"),
         partial_index("ix_hold_expires_at", "expires_at", where="state = 'open'"),
@@ -60,11 +65,50 @@ class Hold(Base):
     reference: Mapped[str] = mapped_column(String(REFERENCE_LENGTH))
     """The meter's reference, under which it will post the usage."""
     amount: Mapped[int] = mapped_column(BigInteger)
-    """Estimated cost in micros."""
+    """Micros that are held: what was granted last. 0 if the last request for more was refused."""
+    asked: Mapped[int] = mapped_column(BigInteger)
+    """Micros that were asked for last."""
+    minimum: Mapped[int | None] = mapped_column(BigInteger)
+    rate_per_minute: Mapped[int | None] = mapped_column(BigInteger)
+    """Micros per minute, if time at a rate is held."""
+    increment: Mapped[int | None]
+    """Seconds in which time at the rate is charged."""
+    lasts: Mapped[int] = mapped_column(server_default=str(int(LIFE.total_seconds())))
+    """Seconds from a grant to the expiry."""
+    used: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Micros debited by reports while the hold is open."""
+    reports: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Number of those reports."""
+    report_key: Mapped[str] = mapped_column(String(48), default="", server_default="")
+    """Request key of the last report: the same report again is not debited again."""
     state: Mapped[HoldState] = mapped_column(String(10), default=HoldState.OPEN)
     opened_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+    @property
+    def rate(self) -> Rate | None:
+        if self.rate_per_minute is None:
+            return None
+        return Rate(self.rate_per_minute, self.increment or 1)
+
+    def next_request(self, change: HoldChange) -> HoldRequest:
+        """Return the request for the next part: what was asked for last, with the changes."""
+        last = HoldRequest(timedelta(seconds=self.lasts), self.asked, self.rate, self.minimum)
+        return last.changed(change)
+
+    @property
+    def seconds(self) -> int | None:
+        """Seconds that the held amount pays at the rate; None without a rate."""
+        return self.rate.seconds(self.amount) if self.rate else None
+
+    def grant(self, request: HoldRequest, amount: int, now: datetime) -> None:
+        """Hold `amount` micros of what was asked."""
+        self.amount, self.asked, self.minimum = amount, request.asked, request.minimum
+        self.rate_per_minute = request.rate.per_minute if request.rate else None
+        self.increment = request.rate.increment if request.rate else None
+        self.lasts = int(request.lasts.total_seconds())
+        self.expires_at = now + request.lasts
 
     def standing(self, now: datetime) -> HoldState:
         """Return the state at `now`; an expired hold may not be recorded as such yet."""
@@ -121,10 +165,52 @@ def require_open(hold: Hold, now: datetime) -> None:
         raise Conflict(f"The hold {hold.reference} is {state}.", code="hold_over")
 
 
-def require_countable(ctx: Context, account: Account, more: int) -> None:
-    """Raise `Conflict` if `more` micros would exceed `LARGEST_SUM`."""
-    if held(ctx, account).amount + more > LARGEST_SUM:
-        raise Conflict("The account's holds would exceed the maximum.", code="balance_out_of_range")
+def require_service(account: Account) -> None:
+    """Raise `Denied` if the provider has suspended or closed the account (V5)."""
+    if account.state != AccountState.ACTIVE:
+        raise Denied(f"The account is {account.state}.", code=f"account_{account.state}")
+
+
+def available(account: Account, held: Held) -> int:
+    """Return the micros that further holds can have (V5)."""
+    return account.balance - held.amount + account.credit_limit
+
+
+def require_room(account: Account, held: Held) -> None:
+    """Raise `Conflict` if the account has its maximum number of open holds (V4)."""
+    if account.max_open_holds is not None and held.count >= account.max_open_holds:
+        most = f"{account.max_open_holds:,}"
+        raise Conflict(f"The account can have {most} open holds.", code="too_many_holds")
+
+
+def renew(ctx: Context, account: Account, hold: Hold, request: HoldRequest) -> None:
+    """Hold the next part instead of the last one. An expired hold is open again.
+
+    Raises `PaymentRequired`, `Denied` or `Conflict`, and leaves the hold as it is.
+    """
+    require_service(account)
+    others = held(ctx, account)
+    if hold.standing(ctx.now) is HoldState.OPEN:
+        others = Held(others.count - 1, others.amount - hold.amount)
+    require_room(account, others)
+    granted = request.granted(available(account, others))
+    if not granted:
+        raise insufficient(account, others)
+    if hold.state == HoldState.EXPIRED:
+        hold.state, hold.ended_at = HoldState.OPEN, None
+        account.open_holds += 1
+    hold.grant(request, granted, ctx.now)
+
+
+def insufficient(account: Account, held: Held) -> PaymentRequired:
+    facts = {
+        "granted": money.decimal_text(0),
+        "balance": money.decimal_text(account.balance),
+        "available": money.decimal_text(available(account, held)),
+        "currency": account.currency,
+    }
+    sentence = "The available balance does not cover this hold."
+    return PaymentRequired(sentence, facts, code="insufficient_balance")
 
 
 def end_with_usage(ctx: Context, account: Account, references: Sequence[str]) -> None:

@@ -18,12 +18,12 @@ class HoldSummary:
     balance: int
     held: int
     available: int
-    """Balance minus holds."""
+    """Balance minus holds, plus the credit limit (V5)."""
 
 
 def read_hold_summary(ctx: Context, account: Account) -> HoldSummary:
-    held = holds.held(ctx, account).amount
-    return HoldSummary(account.balance, held, account.balance - held)
+    held = holds.held(ctx, account)
+    return HoldSummary(account.balance, held.amount, holds.available(account, held))
 
 
 def read_open_holds(ctx: Context, account_id: int) -> Sequence[Hold]:
