@@ -15,8 +15,10 @@ TIMEOUT = (5.0, 60.0)
 PAUSE = 0.05
 """Seconds before a request is repeated."""
 
-EXPECTED = {200, 201, 204, 301, 302, 303, 404, 409, 410, 422}
-"""Success, or an expected refusal; 404 if another window has removed the record."""
+EXPECTED = {200, 201, 204, 301, 302, 303, 402, 404, 409, 410, 422}
+"""Success, or an expected refusal: 402 for lack of balance; 404 if another window has removed the
+record.
+"""
 
 
 class RunEnded(Exception):

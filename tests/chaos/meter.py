@@ -77,6 +77,8 @@ class Meter:
         hold.answered = self._client.post("/api/v1/holds", json=sent).status_code in (200, 201)
         if self._random.random() < 0.3:
             self._client.ask("PATCH", path, json={"amount": "14.25"})
+        if hold.answered and self._random.random() < 0.5:
+            self._report(reference, path)
         self._journal.count_action(f"hold {end}")
         if end == "used":
             amount = 1000 * self._random.randrange(1, 20_000)
@@ -86,6 +88,16 @@ class Meter:
         elif end == "released":
             hold.given_up = True
             self._client.ask("DELETE", path)
+
+    def _report(self, reference: str, path: str) -> None:
+        """V6: report use, which is debited once, whether or not the next part is granted."""
+        amount = 1000 * self._random.randrange(1, 5_000)
+        debit = self._journal.debits[f"{reference}#1"] = Debit(self._account.id, amount)
+        headers = {"Idempotency-Key": f"report-{reference}"}
+        sent = {"used": _decimal(amount)}
+        self._journal.count_action("hold reported")
+        answer = self._client.ask("PATCH", path, json=sent, headers=headers)
+        debit.answered = answer.status_code in (200, 402)
 
     @property
     def _balance(self) -> float:

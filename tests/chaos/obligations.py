@@ -14,6 +14,8 @@ FROM ledger_entry e JOIN attempt a ON a.id = e.attempt_id WHERE a.processor = 'o
 
 HOLDS = "SELECT account_id, reference, state, expires_at FROM hold"
 
+REPORTED = "SELECT account_id, reference, used FROM hold WHERE reports > 0"
+
 USED_AT = "SELECT account_id, reference, posted_at FROM ledger_entry WHERE kind = 'usage'"
 
 OPENING = "Opening balance"
@@ -102,7 +104,9 @@ def events_due(snapshot: Snapshot) -> Iterator[str]:
 
 
 def holds(snapshot: Snapshot, journal: Journal) -> Iterator[str]:
-    """T12: each answered hold exists, usage ends its hold, and no hold stays open."""
+    """T12, V6: each answered hold exists, usage ends its hold, no hold stays open, and what was
+    reported is debited once.
+    """
     used = {(account, reference): at for account, reference, at in snapshot.rows(USED_AT)}
     stored = {(account, ref): (state, end) for account, ref, state, end in snapshot.rows(HOLDS)}
     for reference, hold in journal.holds.items():
@@ -120,6 +124,13 @@ def holds(snapshot: Snapshot, journal: Journal) -> Iterator[str]:
         if state == "released" and not hold.given_up:
             yield f"the hold {reference} was released without a request"
     yield from (f"the hold {which} exists without a request" for which in stored)
+    for account_id, reference, amount in snapshot.rows(REPORTED):
+        posted = snapshot.rows(
+            "SELECT coalesce(-sum(amount), 0) FROM ledger_entry "
+            f"WHERE account_id = {account_id} AND reference LIKE '{reference}#%'"
+        )
+        if posted != [(amount,)]:
+            yield f"the hold {reference} counts {amount} as used, the ledger {posted}"
     for account_id, count in snapshot.rows("SELECT id, open_holds FROM account"):
         if count:
             yield f"account {account_id} counts {count} open holds"

@@ -21,7 +21,7 @@ from tests.chaos.client import Client
 from tests.chaos.comparison import differences
 from tests.chaos.databases import database
 from tests.chaos.installation import PASSWORD, Account, Installation
-from tests.chaos.journal import Debit, Journal, OperatorPosting
+from tests.chaos.journal import Debit, Hold, Journal, OperatorPosting
 from tests.chaos.mail_server import MailServer, ServerState
 from tests.chaos.processes import FLASK, WEB
 from tests.chaos.receiver import Receiver
@@ -32,6 +32,7 @@ from tests.host import free_port
 from tests.postgres import server
 from webapp.actions.accounts.create_account import create_account
 from webapp.app import create_app
+from webapp.domain.accounts.account import Account as AccountRow
 from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.api_keys.api_key import OF_ACCOUNT
 from webapp.domain.top_ups.top_up import BURST
@@ -101,6 +102,12 @@ class Harbour:
             micros = int(record["amount"].replace(".", "")) * 10_000
             self.shared.journal.debits[record["reference"]] = Debit(self.account.id, micros, True)
         return records
+
+    def set_credit_limit(self, units: int) -> None:
+        with self.shared.app.app_context():
+            account = AccountRow.locked(db.session(), self.account.id)
+            account.credit_limit = units * 1_000_000
+            db.session.commit()
 
     def refill(self, *numbers: str, threshold: str = "50.00") -> None:
         """Save cards with consent and switch on refills of 100.00."""
@@ -189,7 +196,7 @@ def shared_installation(request, tmp_path_factory) -> Iterator[SharedInstallatio
         mails.set_state(ServerState.UP)
         installation = Installation(folder, base, port)
         stack.callback(installation.books.close)
-        ports = [free_port() for _ in range(2 if request.param == "postgres" else 1)]
+        ports = [free_port() for _ in range(2)]
         processes = [
             installation.start(WEB, f"web-{port}", PORT=str(port), RUN_JOBS=str(int(n == 0)))
             for n, port in enumerate(ports)
@@ -244,6 +251,72 @@ def test_the_same_batch_from_eight_meters_is_posted_once_l12(harbour):
         record["status"] for answer in answers for record in answer.json()["records"]
     )
     assert statuses_of_records == {"posted": 20, "duplicate": 20 * (MANY - 1)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "credit", "granted"),
+    [
+        ({"amount": "60.00"}, 0, ["60.00"]),
+        ({"amount": "60.00"}, 20, ["60.00", "60.00"]),
+        ({"amount": "60.00", "minimum": "0.01"}, 0, ["40.00", "60.00"]),
+        ({"amount": "12.50"}, 0, ["12.50"] * 8),
+        (
+            {"rate_per_minute": "7.00", "increment": 60, "expires_in": 300},
+            0,
+            ["28.00", *["35.00"] * 2],
+        ),
+    ],
+)
+def test_sixteen_calls_at_once_get_no_more_than_there_is_v5(harbour, asked, credit, granted):
+    """V5: to the last cent, from two web processes on either database."""
+    harbour.set_credit_limit(credit)
+    calls = [f"call-{next(NUMBERS)}" for _ in range(16)]
+    holds = harbour.shared.journal.holds
+    holds |= {call: Hold(harbour.account.id) for call in calls}
+
+    def ask(call):
+        sent = {"reference": call, **asked}
+        return lambda window: window.client.post("/api/v1/holds", json=sent)
+
+    answers = Browser(harbour.meter).at_once([ask(call) for call in calls])
+    assert sorted(a.json()["granted"] for a in answers if a.status_code == 201) == granted
+    refused = [a for a in answers if a.status_code != 201]
+    assert statuses(refused) == {402}
+    assert len(refused) == 16 - len(granted)
+    for call, answer in zip(calls, answers, strict=True):
+        holds[call].answered, holds[call].given_up = answer.status_code == 201, True
+        harbour.meter.ask("DELETE", f"/api/v1/holds/{call}")
+
+
+def test_reports_and_holds_at_once_never_hold_more_than_there_is_v6(harbour):
+    """V6: eight calls report use and ask for more, while others start."""
+    running = [f"call-{next(NUMBERS)}" for _ in range(MANY)]
+    others = [f"call-{next(NUMBERS)}" for _ in range(MANY)]
+    holds, debits = harbour.shared.journal.holds, harbour.shared.journal.debits
+    holds |= {call: Hold(harbour.account.id, given_up=True) for call in running + others}
+    for call in running:
+        sent = {"reference": call, "amount": "10.00"}
+        holds[call].answered = harbour.meter.post("/api/v1/holds", json=sent).status_code == 201
+        debits[f"{call}#1"] = Debit(harbour.account.id, 5_000_000, answered=True)
+
+    def report(call):
+        sent = {"used": "5.00", "amount": "12.00"}
+        return lambda window: window.client.ask("PATCH", f"/api/v1/holds/{call}", json=sent)
+
+    def start(call):
+        sent = {"reference": call, "amount": "7.00", "minimum": "0.01"}
+        return lambda window: window.client.post("/api/v1/holds", json=sent)
+
+    actions = [act for pair in zip(running, others, strict=True)
+               for act in (report(pair[0]), start(pair[1]))]  # fmt: skip
+    answers = Browser(harbour.meter).at_once(actions)
+    assert statuses(answers) <= {200, 201, 402}
+    balance = harbour.meter.get("/api/v1/balance").json()
+    assert balance["balance"] == "60.00"
+    assert float(balance["held"]) <= 60
+    assert float(balance["available"]) == 60 - float(balance["held"])
+    for call in running + others:
+        harbour.meter.ask("DELETE", f"/api/v1/holds/{call}")
 
 
 def test_eight_debits_with_two_schedulers_cause_one_charge_t8(harbour):
