@@ -145,9 +145,16 @@ class Bench:
             self._crowds[accounts] = home
         return self._crowds[accounts]
 
-    def drive(self, server: Server, requests: Sequence[Sequence[bytes]], expect: int = 200) -> Load:
+    def drive(
+        self,
+        server: Server,
+        requests: Sequence[Sequence[bytes]],
+        expect: int = 200,
+        per_second: float = 0.0,
+    ) -> Load:
         """Run one round of load; each row of requests is one connection."""
-        plan = Plan(server.port, requests, expect, self.sizes.seconds, self.sizes.warm_up)
+        seconds, warm_up = self.sizes.seconds, self.sizes.warm_up
+        plan = Plan(server.port, requests, expect, seconds, warm_up, per_second)
         return self._generator.drive(plan)
 
 

@@ -7,6 +7,7 @@ the share of a core it used. An unexpected response ends the run.
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Plan:
     """Expected status of every response."""
     seconds: float
     warm_up: float
+    per_second: float = 0.0
+    """Requests per second over all connections; 0: each connection as fast as it can."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,16 @@ def drive(plan: Plan) -> Load:
             selector.register(caller.socket, selectors.EVENT_READ, caller)
             caller.send()
         begin = time.perf_counter() + plan.warm_up
+        interval = len(plan.requests) / plan.per_second if plan.per_second else 0.0
+        resting: deque[Caller] = deque()
         end, started_busy = begin + plan.seconds, time.process_time()
         answered, waits = 0, []
         while selector.get_map():
-            ready = selector.select(PATIENCE)
-            if not ready:
+            while resting and resting[0].sent_at + interval <= time.perf_counter():
+                resting.popleft().send()
+            wait = resting[0].sent_at + interval - time.perf_counter() if resting else PATIENCE
+            ready = selector.select(max(wait, 0))
+            if not ready and not resting:
                 raise Unexpected(f"no answer within {PATIENCE:.0f} s")
             for key, _ in ready:
                 caller = key.data
@@ -85,7 +93,9 @@ def drive(plan: Plan) -> Load:
                 answered += 1
                 if begin <= now < end:
                     waits.append(now - caller.sent_at)
-                if now < end:
+                if now < end and interval:
+                    resting.append(caller)
+                elif now < end:
                     caller.send()
                 else:
                     selector.unregister(caller.socket)

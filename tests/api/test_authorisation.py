@@ -227,6 +227,15 @@ def test_a_hold_names_its_account_by_either_id_v2(world, provider):
         assert provider.get(f"/holds/call-1?{query}").json["external_id"] == "cust-0042"
     other = world.account(name="Pier").account_id
     both = provider("POST", "/holds", sent | {"account": other, "reference": "call-2"})
-    assert set(both.json["errors"]) == {"account", "external_id"}
+    assert (both.status_code, both.json["code"]) == (404, "not_found")
     none = provider("POST", "/holds", {"reference": "call-2", "amount": "1.00"})
     assert set(none.json["errors"]) == {"account"}
+
+
+def test_an_accounts_own_key_names_no_other_account_p1(world, program):
+    """P1: its own name is allowed."""
+    sent = {"account": world.account_id, "reference": "call-1", "amount": "1.00"}
+    assert program("POST", "/holds", sent).status_code == 201
+    other = world.account(name="Pier").account_id
+    assert program("POST", "/holds", sent | {"account": other}).status_code == 404
+    assert program.get(f"/holds/call-1?account={other}").status_code == 404

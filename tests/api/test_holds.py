@@ -203,7 +203,6 @@ def test_any_reference_can_be_used_in_a_url(ask, open_, reference):
         ({"reference": "c", "amount": 3}, "amount"),
         ({"reference": "c"}, "amount"),
         ({"reference": "c", "amount": "1", "minimum": "2"}, "minimum"),
-        ({"reference": "c", "amount": "1", "account": 1}, "account"),
         (
             {"reference": "c", "rate_per_minute": "1", "increment": 60, "expires_in": 30},
             "expires_in",

@@ -45,7 +45,7 @@ def test_only_usage_moves_the_balance_below_the_threshold(world):
     """T12: the holds exceed the balance, but the refill follows the usage."""
     world.cards(VISA)
     world.refill()
-    world.hold("80.00", "running-1"), world.hold("70.00", "running-2")
+    world.hold("60.00", "running-1"), world.hold("40.00", "running-2")
     world.pass_time(minutes=30)
     assert (world.balance, world.charges) == ("100.00", [])
     world.use("48.00", "running-1")

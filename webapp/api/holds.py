@@ -76,8 +76,9 @@ class NewHold(OfAccount):
         "time may cost. Default: as much as the time until the hold expires costs.",
     )
     rate_per_minute: Micros | None = Field(None, description="The price of a minute.")
-    increment: Seconds = Field(
-        1, description="Time is charged in whole increments of this many seconds."
+    increment: Seconds | None = Field(
+        None,
+        description="Time is charged in whole increments of this many seconds. Default: one.",
     )
     minimum: Micros | None = Field(
         None,
@@ -102,7 +103,9 @@ class HoldChange(OfAccount):
         None, description="The amount asked for the next part. Default: as last time."
     )
     rate_per_minute: Micros | None = Field(None, description="A new price of a minute.")
-    increment: Seconds = Field(1, description="The increment of the new price, in seconds.")
+    increment: Seconds | None = Field(
+        None, description="The increment of the new price in seconds. Default: one second."
+    )
     minimum: Micros | None = Field(
         None, description="The least amount that may be granted. Default: as last time."
     )
@@ -199,7 +202,7 @@ def open_hold(ctx: Context, client: Client, body: NewHold) -> Answer[HoldRecord]
     return Answer(_record(ctx, made.hold), 201 if made.is_new else 200)
 
 
-@resource.get("/holds", "List open holds", Scope.BALANCE_READ, Scope.HOLDS)
+@resource.get("/holds", "List open holds", Scope.BALANCE_READ, Scope.HOLDS, problems=("not_found",))
 def list_holds(ctx: Context, client: Client, query: AccountQuery) -> HoldList:
     """List the account's open holds, oldest first."""
     found = read_open_holds(ctx, account_of(ctx, client, query))
@@ -265,7 +268,7 @@ def release_hold(ctx: Context, client: Client, reference: str, query: AccountQue
 
 
 def _rate(body: NewHold | HoldChange) -> Rate | None:
-    return Rate(body.rate_per_minute, body.increment) if body.rate_per_minute else None
+    return Rate(body.rate_per_minute, body.increment or 1) if body.rate_per_minute else None
 
 
 def _record(ctx: Context, hold: Hold) -> HoldRecord:

@@ -15,7 +15,7 @@ from webapp.domain.accounts.lookup import (
     fault_of_external_id,
 )
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.errors import Invalid, NotFound
 
 NAMED = f"^([0-9]{{1,9}}|{EXTERNAL}{EXTERNAL_ID_PATTERN})$"
 
@@ -53,41 +53,37 @@ ExternalId = Annotated[
     Schema({"type": "string", "pattern": f"^{EXTERNAL_ID_PATTERN}$", "examples": ["cust-0042"]}),
 ]
 
-ACCOUNT = "With a provider key: the account's id, or `external:` and your own id of it."
-EXTERNAL_ID = "With a provider key, instead of `account`: your own id of the account."
+ACCOUNT = "Required with a provider key: the account's id, or `external:` and your own id of it."
+EXTERNAL_ID = "Instead of `account`: your own id of the account."
 
 
 class OfAccount(Body):
-    """The account that a body names; only with a provider key (V2)."""
+    """The account that a body names: a provider's must (V2)."""
 
     account: AccountName | None = Field(None, description=ACCOUNT)
     external_id: ExternalId | None = Field(None, description=EXTERNAL_ID)
 
 
 class AccountQuery(Body):
-    """The account that a query names; only with a provider key (V2)."""
+    """The account that a query names: a provider's must (V2)."""
 
     account: AccountName | Absent = Field(None, description=ACCOUNT)
     external_id: ExternalId | Absent = Field(None, description=EXTERNAL_ID)
 
 
 def account_of(ctx: Context, client: Client, *named: OfAccount | AccountQuery) -> int:
-    """Return the account's id. Raises `Invalid` unless exactly one name fits the key, or
-    `NotFound`.
+    """Return the account's id.
+
+    Raises `NotFound` if a name is unknown or means another account than the key or the other name,
+    and `Invalid` if a provider's request names none.
     """
-    given = [
-        (field, name if field == "account" else f"{EXTERNAL}{name}")
-        for it in named
-        for field, name in (("account", it.account), ("external_id", it.external_id))
-        if name is not None
-    ]
+    names = [it.account for it in named if it.account is not None]
+    names += [f"{EXTERNAL}{it.external_id}" for it in named if it.external_id is not None]
+    ids = {account_id_of(ctx.session, name) for name in names}
     if isinstance(client, ApiClient):
-        if given:
-            raise Invalid({field: "Only a provider key names an account" for field, _ in given})
-        return client.account_id
-    if not given:
+        ids.add(client.account_id)
+    if not ids:
         raise Invalid({"account": "Name the account by account or external_id"})
-    ids = {account_id_of(ctx.session, name) for _, name in given}
     if len(ids) > 1:
-        raise Invalid({field: "Names another account" for field, _ in given})
+        raise NotFound("The account")
     return ids.pop()
