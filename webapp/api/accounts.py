@@ -10,6 +10,7 @@ from pydantic import WithJsonSchema as Schema
 
 from webapp.actions.accounts.change_account import change_account as change
 from webapp.actions.accounts.create_account import create_account as create
+from webapp.api.http.accounts import ExternalId
 from webapp.api.http.answers import Answer
 from webapp.api.http.authentication import ProviderClient
 from webapp.api.http.queries import Absent, Page
@@ -25,9 +26,7 @@ from webapp.domain.accounts.choice import (
     AccountChoice,
 )
 from webapp.domain.accounts.lookup import (
-    EXTERNAL_ID_PATTERN,
     account_id_of,
-    fault_of_external_id,
 )
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared import email_address, texts
@@ -56,23 +55,12 @@ EXAMPLES = {
 }
 
 
-def _external_id(value: object) -> str:
-    if isinstance(value, str) and not (fault := fault_of_external_id(value)):
-        return value
-    raise ValueError(fault if isinstance(value, str) else "Must be text")
-
-
 def _details(value: object) -> dict[str, str]:
     if isinstance(value, dict) and all(isinstance(it, str) for it in value.values()):
         return value
     raise ValueError("Must be an object whose values are texts")
 
 
-ExternalId = Annotated[
-    str,
-    reader(_external_id),
-    Schema({"type": "string", "pattern": f"^{EXTERNAL_ID_PATTERN}$", "examples": ["cust-0042"]}),
-]
 Details = Annotated[
     dict[str, str],
     reader(_details),
