@@ -165,6 +165,27 @@ def test_a_report_sent_again_is_not_debited_again_v6(world, authorise, report):
     assert report(key="report-2", used="2.00").json["balance"] == "96.00"
 
 
+def test_a_cumulative_report_debits_what_earlier_ones_have_not_v6(world, authorise, report):
+    """V6: repeated, late and out of order, nothing is debited twice."""
+    authorise(amount="10.00")
+    for total in ("2.00", "5.00", "2.00", "5.00", "0.00"):
+        assert report(used_total=total, amount="10.00").status_code == 200
+    assert entries(world) == [("call-1#1", 2_000_000), ("call-1#2", 3_000_000)]
+    assert report(used="1.00").json["used"] == "6.00"
+    assert report(used_total="6.50").json["balance"] == "93.50"
+    both = report(used="1.00", used_total="7.50")
+    assert (both.status_code, set(both.json["errors"])) == (422, {"used_total"})
+
+
+def test_a_cumulative_report_is_debited_even_if_nothing_more_is_granted_v6(authorise, report):
+    """V6: the refused report sent again debits nothing."""
+    authorise(amount="100.00")
+    for _ in range(2):
+        answer = report(used_total="70.00")
+        assert granted(answer) == (402, "0.00")
+        assert answer.json["balance"] == "30.00"
+
+
 def test_a_refused_report_sent_again_is_not_debited_again_v6(world, authorise, report):
     """V6: the answer is 402 both times."""
     authorise(amount="100.00")

@@ -99,6 +99,11 @@ class HoldChange(OfAccount):
         description="The cost since the last report. It is debited, whether or not the next part "
         "is granted.",
     )
+    used_total: Used | None = Field(
+        None,
+        description="Instead of `used`: the cost since the start. What earlier reports have not "
+        "debited is debited, so that a report can be repeated, late or out of order.",
+    )
     amount: Micros | None = Field(
         None, description="The amount asked for the next part. Default: as last time."
     )
@@ -232,6 +237,7 @@ def read_hold(ctx: Context, client: Client, reference: str, query: AccountQuery)
     Scope.HOLDS,
     examples={
         "use": {"account": 17, "used": "0.84", "expires_in": 300},
+        "total": {"external_id": "cust-0042", "used_total": "2.52", "expires_in": 300},
         "dearer": {"amount": "4.80"},
     },
     problem=HoldProblem,
@@ -246,14 +252,16 @@ def change_hold(
     """Debit what was used since the last report, and ask for the next part, in one transaction.
     If the next part is refused with 402, what was used is debited all the same and nothing is held:
     end the call. Send an `Idempotency-Key` with `used`: a report sent again with the same key is
-    not debited again. A hold that has expired is open again. The final usage under the reference
-    ends the hold; it posts the rest.
+    not debited again. `used_total` needs none. A hold that has expired is open again. The final
+    usage under the reference ends the hold; it posts the rest.
     """
-    asked = (body.used, body.amount, body.rate_per_minute, body.minimum, body.expires_in)
-    if all(it is None for it in asked):
+    asked = (body.amount, body.rate_per_minute, body.minimum, body.expires_in)
+    if all(it is None for it in (body.used, body.used_total, *asked)):
         raise Invalid({"amount": "Send used, amount, rate_per_minute, minimum or expires_in"})
+    if body.used is not None and body.used_total is not None:
+        raise Invalid({"used_total": "Send used or used_total, not both"})
     lasts = timedelta(seconds=body.expires_in) if body.expires_in is not None else None
-    requested = Change(body.used, body.amount, _rate(body), body.minimum, lasts)
+    requested = Change(body.used, body.used_total, body.amount, _rate(body), body.minimum, lasts)
     account_id = account_of(ctx, client, body, query)
     changed = change(ctx, account_id, reference, requested, request_key())
     if changed.opened_top_up:

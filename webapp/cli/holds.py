@@ -85,6 +85,11 @@ def open_(
 @ACCOUNT
 @REFERENCE
 @click.option("--used", type=MICROS, help="The cost since the last report: it is debited.")
+@click.option(
+    "--used-total",
+    type=MICROS,
+    help="The cost since the start: what earlier reports have not debited is debited.",
+)
 @click.option("--amount", type=MICROS, help="The amount of the next part. Default: as last time.")
 @RATE
 @INCREMENT
@@ -97,6 +102,7 @@ def change(
     account: int,
     reference: str,
     used: int | None,
+    used_total: int | None,
     amount: int | None,
     rate: int | None,
     increment: int,
@@ -104,10 +110,14 @@ def change(
     expires_in: int | None,
 ) -> dict[str, object]:
     """Debit what the call has used, and hold its next part, under REFERENCE."""
-    if all(it is None for it in (used, amount, rate, minimum, expires_in)):
+    if all(it is None for it in (used, used_total, amount, rate, minimum, expires_in)):
         raise click.UsageError("Give --used, --amount, --rate, --minimum or --expires-in.")
+    if used is not None and used_total is not None:
+        raise click.UsageError("Give --used or --used-total, not both.")
     lasts = timedelta(seconds=expires_in) if expires_in is not None else None
-    asked = HoldChange(used, amount, Rate(rate, increment) if rate else None, minimum, lasts)
+    asked = HoldChange(
+        used, used_total, amount, Rate(rate, increment) if rate else None, minimum, lasts
+    )
     changed = change_hold(make_context(COMMAND_LINE), account, reference, asked)
     if changed.opened_top_up:
         services().wake()

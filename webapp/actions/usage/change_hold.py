@@ -22,12 +22,12 @@ class Changed:
 def change_hold(
     ctx: Context, account_id: int, reference: str, change: HoldChange, report_key: str = ""
 ) -> Changed:
-    """Debit `change.used` and hold the next part. An expired hold is open again.
+    """Debit what was used and hold the next part. An expired hold is open again.
 
     `report_key` identifies the report: the last one, sent again, changes nothing.
     Raises `PaymentRequired` or `Denied` if nothing more is granted: what was used is debited then,
-    and nothing is held; without `change.used`, nothing was changed. Raises `NotFound`, `Invalid`,
-    or `Conflict` if the hold has ended or was released.
+    and nothing is held; if nothing was to be debited, nothing was changed. Raises `NotFound`,
+    `Invalid`, or `Conflict` if the hold has ended or was released.
     """
     account = Account.locked(ctx.session, account_id)
     hold = holds.find(ctx.session, account_id, reference)
@@ -40,13 +40,14 @@ def change_hold(
         return Changed(hold, opened_top_up=False)
     request = hold.next_request(change)
     request.require_valid()
-    opened = bool(change.used) and _debit(ctx, hold, change.used or 0, report_key)
+    used = change.unreported(hold.used)
+    opened = bool(used) and _debit(ctx, hold, used, report_key)
     # A debit can have moved the balance further than by itself: a credit, or the end of a hold.
     account = Account.lock(ctx.session, account_id)
     try:
         holds.renew(ctx, account, hold, request)
     except Refusal:
-        if not change.used:
+        if not used:
             ctx.session.rollback()
             raise
         hold.amount = 0

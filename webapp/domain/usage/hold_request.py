@@ -96,9 +96,17 @@ class HoldChange:
 
     used: int | None = None
     """Micros used since the last report."""
+    used_total: int | None = None
+    """Micros used since the start, instead of `used`."""
     amount: int | None = None
     """Micros."""
     rate: Rate | None = None
     minimum: int | None = None
     """Micros."""
     lasts: timedelta | None = None
+
+    def unreported(self, reported: int) -> int:
+        """Return the micros to debit, if `reported` micros have been debited before."""
+        if self.used_total is None:
+            return self.used or 0
+        return max(self.used_total - reported, 0)
