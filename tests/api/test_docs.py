@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import on_sqlite
 from tests.factories import MASTERCARD, VISA
 from webapp.api.http.codes import CODES
+from webapp.domain.accounts.account import Account
 from webapp.settings import ROOT
 
 TEXT = (ROOT / "docs" / "api.md").read_text()
@@ -29,6 +30,7 @@ def run(world, command, address):
         **os.environ,
         "BALLAST": address,
         "KEY": world.created.api_key,
+        "PROVIDER_KEY": world.provider_key().key,
         "PYTHONIOENCODING": "utf-8",
     }
     process = subprocess.Popen(
@@ -74,21 +76,26 @@ def test_the_shell_examples_work(world, address):
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     world.cards(MASTERCARD, VISA)
+    other = world.account(name="Pier").account_id
+    world.session.get_one(Account, other).external_id = "cust-0042"
+    world.session.commit()
     outputs = []
     for commands in blocks("sh"):
         # The fixture environment replaces the first lines.
         lines = re.sub(r"^export .*\n", "", commands, flags=re.MULTILINE)
         outputs.append(run(world, ["bash", "-euo", "pipefail", "-c", lines], address))
 
-    assert len(outputs) == 6
+    assert len(outputs) == 7
     assert '"balance":"100.00"' in outputs[0]
-    assert outputs[1].count('"posted"') == 2
-    assert (outputs[2].count('"posted"'), outputs[2].count('"duplicate"')) == (1, 1)
-    assert outputs[3].count('"reference":"P-000002"') == 2
+    assert '"posted": 1' in outputs[1]
+    assert '"balance": "99.9785"' in outputs[1]
+    assert '"posted": 2' in outputs[2]
+    assert '"posted": 1, "duplicate": 1' in outputs[3]
+    assert outputs[4].count('"reference":"P-000003"') == 2
     assert world.charges == [("4444", "30.00")]
     assert world.balance == "129.8495"
-    assert '"order":' in outputs[4]
-    assert '"type":"balances"' in outputs[5]
+    assert '"order":' in outputs[5]
+    assert '"type":"balances"' in outputs[6]
 
 
 def test_every_code_and_setting_in_the_page_exists():

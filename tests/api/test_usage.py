@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select
 
-from webapp.api.usage import LARGEST_BATCH
+from webapp.api.usage_batch import LARGEST_BATCH
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.top_ups.top_up import TopUp
 from webapp.extensions import services
@@ -49,6 +49,11 @@ def test_a_record_is_posted_and_the_new_balance_returned(meter, world):
 
     assert answer.status_code == 201
     assert answer.json == {
+        "posted": 1,
+        "duplicate": 0,
+        "conflict": 0,
+        "invalid": 0,
+        "too_large": 0,
         "balance": "87.66",
         "currency": "USD",
         "index": 0,

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from webapp.actions.usage.post_usage import post_usage
+from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.ledger import FARTHEST
 from webapp.domain.shared import money
 from webapp.domain.usage.record import Usage
@@ -77,12 +78,44 @@ def test_bad_lines_are_reported_by_number_and_reason_and_stop_nothing(load, worl
     reasons = dict(fault.removeprefix("line ").split(": ", 1) for fault in faults(done))
     assert set(reasons) == {"3", "4", "5", "6", "7", "9", "10", "lines 11–12"}
     assert "6 decimals" in reasons["3"]
-    assert reasons["4"] == "account: There is no account '999'"
+    assert reasons["4"] == "account: There is no account 999"
     assert reasons["6"] == "Has 2 fields, not 5"
     assert reasons["7"].startswith("reference: ")
     assert "another amount" in reasons["9"]
     assert reasons["10"].startswith("occurred_at: ")
     assert world.balance == "98.00"
+
+
+def test_accounts_are_named_by_either_id_v2(load, world):
+    """V2: as in the API."""
+    account = world.session.get_one(Account, world.account_id)
+    account.external_id = "cust-1"
+    world.session.commit()
+    done = load(
+        "external_id,account,amount,reference\n"
+        "cust-1,,1.00,a\n"
+        f",{world.account_id},1.00,b\n"
+        "cust-2,,1.00,c\n"
+        f"cust-1,{world.account_id + 1},1.00,d\n"
+        ",,1.00,e\n"
+    )
+    assert done.stdout == "2 imported, 0 duplicates, 3 errors.\n"
+    assert faults(done) == [
+        "line 4: external_id: There is no account with external id cust-2",
+        f"line 5: account: There is no account {world.account_id + 1}",
+        "line 6: account: Name the account by account or external_id",
+    ]
+    assert world.balance == "98.00"
+
+
+def test_usage_of_a_closed_account_is_an_error_v4(load, world):
+    """V4"""
+    account = world.session.get_one(Account, world.account_id)
+    account.state = AccountState.CLOSED
+    world.session.commit()
+    done = load(HEADER + line(world.account_id))
+    assert done.stdout == "0 imported, 0 duplicates, 1 error.\n"
+    assert faults(done) == ["line 2: account: The account is closed"]
 
 
 def test_a_record_above_usage_max_is_refused_l14(load, world):

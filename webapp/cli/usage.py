@@ -1,6 +1,5 @@
 """`flask usage`: post metered usage from a file."""
 
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,14 +7,13 @@ from io import SEEK_END
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.usage.post_usage import UsageReceipt, post_usage_of_many
+from webapp.actions.usage.post_usage import UsageReceipt, post_usage_of_each
 from webapp.cli.shared.output import Commands, in_words, prints, sentence
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.lookup import AccountName, Directory
 from webapp.domain.shared.context import COMMAND_LINE
-from webapp.domain.shared.errors import Invalid, Refusal
+from webapp.domain.shared.errors import Invalid
 from webapp.domain.usage import csv_reader
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.csv_reader import Line
@@ -34,8 +32,6 @@ BATCH = 8_000
 PROGRESS_STEP = 100
 """Records between two updates of the progress bar."""
 
-ACCOUNT_ID = re.compile("[0-9]{1,9}")
-
 
 class BadFile(click.ClickException):
     """The whole file is unusable; nothing was posted."""
@@ -52,7 +48,8 @@ class BadFile(click.ClickException):
 def import_(file: BinaryIO) -> "Counts":
     """Post usage from the CSV FILE, or from standard input (-).
 
-    Columns, in any order: account, amount, reference; optional: occurred_at, description, currency.
+    Columns, in any order: account or external_id, amount, reference; optional: occurred_at,
+    description, currency.
     The separator is a comma, semicolon, tab or |; unless it is a comma, amounts may have a decimal
     comma. The encoding is UTF-8, UTF-16 or Windows-1252.
 
@@ -89,10 +86,9 @@ class Import:
     waiting: dict[int, list[tuple[Line, Usage]]] = field(default_factory=dict)
     held: int = 0
     """Records in `waiting`."""
-    currencies: dict[int, str | None] = field(default_factory=dict)
-    """Currency by account id; None if the account does not exist."""
 
     def __post_init__(self) -> None:
+        self.accounts = Directory(self.session)
         self.now = self.services.clock.now()  # once per batch: the sandbox's clock reads a file
 
     def take(self, line: Line) -> None:
@@ -112,47 +108,29 @@ class Import:
             for account_id, lines in self.waiting.items()
         }
         self.now = self.services.clock.now()
-        receipts = self._post(usages)
+        receipts = post_usage_of_each(make_context(COMMAND_LINE).at(self.now), usages)
         if any(receipt.opened_top_up for receipt in receipts.values()):
             self.services.wake()
         for account_id, receipt in receipts.items():
             self._count(self.waiting[account_id], receipt)
         self.waiting, self.held = {}, 0
 
-    def _post(self, usages: dict[int, list[Usage]]) -> dict[int, UsageReceipt]:
-        """Post all in one transaction; after a refusal, post account by account."""
-        try:
-            return post_usage_of_many(make_context(COMMAND_LINE).at(self.now), usages)
-        except Refusal as refusal:
-            if len(usages) > 1:
-                receipts: dict[int, UsageReceipt] = {}
-                for account_id, mine in usages.items():
-                    receipts |= self._post({account_id: mine})
-                return receipts
-            for account_id in usages:
-                for line, _ in self.waiting[account_id]:
-                    self._report_error(line, f"account: {refusal.sentence}")
-            return {}
-
     def _read(self, line: Line) -> tuple[int, Usage]:
         """The account id and record of a line. Raises `Invalid`."""
         if line.fault:
             raise Invalid({"line": line.fault})
-        account_id = int(line.account) if ACCOUNT_ID.fullmatch(line.account) else 0
-        currency = self._currency(account_id)
-        if currency is None:
-            raise Invalid({"account": f"There is no account {line.account!r}"})
-        return account_id, line.parse(currency, self.now)
-
-    def _currency(self, account_id: int) -> str | None:
-        if account_id not in self.currencies:
-            query = select(Account.currency).where(Account.id == account_id)
-            self.currencies[account_id] = self.session.scalar(query)
-        return self.currencies[account_id]
+        name = AccountName.read(*line.names)
+        self.accounts.load([name])
+        account = self.accounts.find(name)
+        return account.id, line.parse(account.currency, self.now)
 
     def _count(self, lines: list[tuple[Line, Usage]], receipt: UsageReceipt) -> None:
         self.counts.posted += receipt.verdicts.count(Verdict.POSTED)
         self.counts.duplicate += receipt.verdicts.count(Verdict.DUPLICATE)
+        if receipt.refusal:
+            for line, _ in lines:
+                self._report_error(line, f"account: {receipt.refusal}")
+            return
         if not usage.REFUSED.intersection(receipt.verdicts):
             return
         for (line, record), verdict in zip(lines, receipt.verdicts, strict=True):

@@ -43,7 +43,8 @@ def arrive(world, *records):
         with world.app.app_context():
             try:
                 ctx = replace(make_context(), now=START, policy=world.policy)
-                return world.services.usage_batcher.post_usage(ctx, account_id, usages)
+                receipts = world.services.usage_batcher.post_usage(ctx, {account_id: usages})
+                return receipts[account_id]
             except (Refusal, OperationalError) as error:
                 return error
 
@@ -133,7 +134,8 @@ def test_a_locked_account_does_not_block_others(world):
     def post(account_id):
         with world.app.app_context():
             ctx = replace(make_context(), now=START, policy=world.policy)
-            return world.services.usage_batcher.post_usage(ctx, account_id, usages).verdicts
+            receipts = world.services.usage_batcher.post_usage(ctx, {account_id: usages})
+            return receipts[account_id].verdicts
 
     with ThreadPoolExecutor(2) as pool:
         with locked(world, world.account_id):
@@ -149,7 +151,7 @@ def test_a_shared_commit_names_no_other_accounts_key_p1(world):
     too_large = Usage(world.policy.usage_max + 1, "wrong unit", START)
     world.session.rollback()
     leader = world.ctx.by(Actor(name="API key of Harbour Voice", address="192.0.2.1"))
-    group_commit._post_all(leader, [group_commit._Request(other, [too_large], START)])
+    group_commit._post_all(leader, [group_commit._Request({other: [too_large]}, START)])
     events = world.session.scalars(select(EventRow).where(EventRow.account_id == other)).all()
     recorded = [row for row in events if row.timeline == "usage_too_large"]
     assert [(row.actor_name, row.address) for row in recorded] == [("Ballast", "")]

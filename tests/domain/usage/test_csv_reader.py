@@ -235,9 +235,13 @@ def test_l15_an_empty_currency_is_allowed_and_another_one_refused():
         (b"", "has no header"),
         (b"\n", "has no header"),
         (b"account,amount\n", "has no reference"),
-        (b"account:amount:reference\n", "has no account and no amount and no reference"),
+        (
+            b"account:amount:reference\n",
+            "has no account or external_id and no amount and no reference",
+        ),
         (b"account,amount,reference,colour\n", "the unknown column 'colour'"),
-        (b"external_id,account,amount,reference\n", "the unknown column 'external_id'"),
+        (b"external_id,account,amount,reference,id\n", "the unknown column 'id'"),
+        (b"amount,reference\n", "has no account or external_id"),
         (b"account,amount,reference,amount\n", "the column 'amount' twice"),
         (b"sep=:\naccount:amount:reference\n", "separator ':'"),
         (

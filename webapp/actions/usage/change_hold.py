@@ -6,7 +6,7 @@ from webapp.actions.usage.post_usage import post_within
 from webapp.domain import ledger
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.errors import Conflict, Invalid, Refusal
+from webapp.domain.shared.errors import Conflict, Denied, Invalid, Refusal
 from webapp.domain.usage import holds
 from webapp.domain.usage.hold_request import HoldChange
 from webapp.domain.usage.holds import Hold, HoldState
@@ -79,6 +79,8 @@ def _debit(ctx: Context, hold: Hold, used: int, report_key: str) -> bool:
     if verdict is Verdict.TOO_LARGE:
         ctx.session.rollback()
         raise Invalid({"used": refusal(verdict, usage, ctx.policy.usage_max)["amount"]})
+    if verdict is Verdict.INVALID:
+        raise Denied("The account is closed.", code="account_closed")
     if verdict is not Verdict.POSTED:
         raise Conflict(f"Usage with the reference {part} has been posted.")
     return receipt.opened_top_up

@@ -7,7 +7,7 @@ raised in all of them.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -16,21 +16,28 @@ from weakref import WeakValueDictionary
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.usage.post_usage import UsageReceipt, post_usage, post_usage_of_many
+from webapp.actions.usage.post_usage import (
+    UsageReceipt,
+    post_usage,
+    post_usage_of_each,
+    post_usage_of_many,
+)
 from webapp.database.errors import fault_of
 from webapp.database.transactions import has_one_writer
 from webapp.domain.shared.context import SYSTEM, Context
 from webapp.domain.usage.record import Usage
 
+Usages = Mapping[int, Sequence[Usage]]
+"""Records by account id."""
+
 
 @dataclass
 class _Request:
-    account_id: int
-    usages: Sequence[Usage]
+    usages: Usages
     now: datetime
     is_taken: bool = False
     """Whether another request's thread posts this one."""
-    receipt: UsageReceipt | None = None
+    receipts: dict[int, UsageReceipt] | None = None
     outage: Exception | None = None
 
 
@@ -55,34 +62,48 @@ class UsageBatcher:
     def __init__(self) -> None:
         self._queues: WeakValueDictionary[int, _Queue] = WeakValueDictionary()
 
-    def post_usage(self, ctx: Context, account_id: int, usages: Sequence[Usage]) -> UsageReceipt:
-        """Like the action `post_usage`; the balance includes the whole group."""
-        request = _Request(account_id, usages, ctx.now)
+    def post_usage(self, ctx: Context, usages: Usages) -> dict[int, UsageReceipt]:
+        """Like the actions of `post_usage`; the balances include the whole group.
+
+        Raises `Refusal` if the request is for one account, which cannot take its usage.
+        """
+        request = _Request(usages, ctx.now)
         ctx.session.rollback()  # no transaction is open while the request waits
-        queue = self._queue(ctx.session, account_id)
+        queue = self._queue(ctx.session, usages)
         queue.waiting.append(request)
         with queue.writing:
             if not request.is_taken:
                 requests = queue.take_all()
                 if len(requests) == 1:
-                    return post_usage(ctx, account_id, usages)
+                    return _post_alone(ctx, usages)
                 _post_all(ctx, requests)
         if request.outage is not None:
             raise request.outage
-        return request.receipt or post_usage(ctx, account_id, usages)
+        return request.receipts or _post_alone(ctx, usages)
 
-    def _queue(self, session: Session, account_id: int) -> _Queue:
-        """One queue on SQLite, which has one writer; elsewhere one queue per account, so that a
-        locked account delays no other account's usage.
+    def _queue(self, session: Session, usages: Usages) -> _Queue:
+        """One queue on SQLite, which has one writer. Elsewhere one queue per account, so that a
+        locked account delays no other account's usage; a batch of several accounts has its own.
         """
-        return self._queues.setdefault(0 if has_one_writer(session) else account_id, _Queue())
+        if has_one_writer(session):
+            return self._queues.setdefault(0, _Queue())
+        if len(usages) > 1:
+            return _Queue()
+        return self._queues.setdefault(next(iter(usages)), _Queue())
+
+
+def _post_alone(ctx: Context, usages: Usages) -> dict[int, UsageReceipt]:
+    if len(usages) > 1:
+        return post_usage_of_each(ctx, usages)
+    return {account_id: post_usage(ctx, account_id, usages[account_id]) for account_id in usages}
 
 
 def _post_all(ctx: Context, requests: Sequence[_Request]) -> None:
-    """Set each request's receipt, or its outage; neither if posting fails for another reason."""
+    """Set each request's receipts, or its outage; neither if posting fails for another reason."""
     usages: dict[int, list[Usage]] = {}
     for request in requests:
-        usages.setdefault(request.account_id, []).extend(request.usages)
+        for account_id, records in request.usages.items():
+            usages.setdefault(account_id, []).extend(records)
     now = max(request.now for request in requests)
     try:
         # The requests belong to several accounts, and no event may name another account's key.
@@ -94,5 +115,9 @@ def _post_all(ctx: Context, requests: Sequence[_Request]) -> None:
         return
     verdicts = {account_id: iter(receipt.verdicts) for account_id, receipt in receipts.items()}
     for request in requests:
-        own = tuple(islice(verdicts[request.account_id], len(request.usages)))
-        request.receipt = replace(receipts[request.account_id], verdicts=own)
+        request.receipts = {
+            account_id: replace(
+                receipts[account_id], verdicts=tuple(islice(verdicts[account_id], len(records)))
+            )
+            for account_id, records in request.usages.items()
+        }

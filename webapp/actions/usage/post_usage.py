@@ -8,11 +8,12 @@ from webapp.actions.top_ups.check_balance import check_balance, notify_if_low
 from webapp.database.ledger_statements import posted_references
 from webapp.database.transactions import begin_writing
 from webapp.domain import ledger
-from webapp.domain.accounts.account import Account, BalanceSnapshot
+from webapp.domain.accounts.account import Account, AccountState, BalanceSnapshot
 from webapp.domain.events import recording as events
-from webapp.domain.events.usage import UsageTooLarge
+from webapp.domain.events.usage import UsageAfterClosing, UsageTooLarge
 from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.shared.context import Context
+from webapp.domain.shared.errors import Refusal
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.usage import holds
@@ -21,20 +22,27 @@ from webapp.domain.webhooks import payloads
 
 log = logging.getLogger(__name__)
 
+REJECTED = frozenset({Verdict.INVALID, Verdict.TOO_LARGE})
+"""Verdicts that leave a line on the timeline."""
+WRITTEN = REJECTED | {Verdict.POSTED}
+
 
 @dataclass(frozen=True)
 class UsageReceipt:
     balance: int
-    """Micros, after the batch."""
+    """Micros, after the batch; 0 with a `refusal`."""
     verdicts: tuple[Verdict, ...]
     """One per record, in the order of the request."""
     opened_top_up: bool
+    refusal: str = ""
+    """Why the account cannot take any of its records; usually empty."""
 
 
 def post_usage(ctx: Context, account_id: int, usages: Sequence[Usage]) -> UsageReceipt:
     """Debit each record separately. Usage is never refused for lack of balance (L1).
 
-    A record above USAGE_MAX is refused, whether it comes by API or import (L14).
+    A record above USAGE_MAX is refused, whether it comes by API or import (L14), and so is usage of
+    a closed account (V4).
     """
     return post_usage_of_many(ctx, {account_id: usages})[account_id]
 
@@ -42,15 +50,42 @@ def post_usage(ctx: Context, account_id: int, usages: Sequence[Usage]) -> UsageR
 def post_usage_of_many(
     ctx: Context, usages: Mapping[int, Sequence[Usage]]
 ) -> dict[int, UsageReceipt]:
-    """Like `post_usage`, for several accounts by id, in one transaction."""
+    """Like `post_usage`, for several accounts by id, in one transaction (V2).
+
+    Raises `Refusal`, and posts nothing, if one account cannot take its usage.
+    """
     begin_writing(ctx.session)
     receipts = post_within(ctx, usages)
-    written = {Verdict.POSTED, Verdict.TOO_LARGE}
-    if any(not written.isdisjoint(receipt.verdicts) for receipt in receipts.values()):
+    if any(not WRITTEN.isdisjoint(receipt.verdicts) for receipt in receipts.values()):
         ctx.session.commit()
     else:
         ctx.session.rollback()
     return receipts
+
+
+def post_usage_of_each(
+    ctx: Context, usages: Mapping[int, Sequence[Usage]]
+) -> dict[int, UsageReceipt]:
+    """Like `post_usage_of_many`, but an account that cannot take its usage stops no other (L12).
+
+    Its receipt has the reason.
+    """
+    try:
+        return post_usage_of_many(ctx, usages)
+    except Refusal:
+        ctx.session.rollback()
+    return {
+        account_id: _post_or_refuse(ctx, account_id, usages[account_id]) for account_id in usages
+    }
+
+
+def _post_or_refuse(ctx: Context, account_id: int, usages: Sequence[Usage]) -> UsageReceipt:
+    try:
+        return post_usage(ctx, account_id, usages)
+    except Refusal as refusal:
+        ctx.session.rollback()
+        verdicts = (Verdict.INVALID,) * len(usages)
+        return UsageReceipt(0, verdicts, False, refusal.sentence)
 
 
 def post_within(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int, UsageReceipt]:
@@ -58,7 +93,7 @@ def post_within(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int
     accounts = BalanceSnapshot.lock(ctx.session, usages)
     claimed = _claimed(ctx, usages)
     judged = {
-        account_id: _judge(records, claimed[account_id], ctx.policy)
+        account_id: _judge(accounts[account_id], records, claimed[account_id], ctx.policy)
         for account_id, records in usages.items()
     }
     additions = (
@@ -70,14 +105,14 @@ def post_within(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int
     for (account_id, (verdicts, entries)), balance in zip(judged.items(), balances, strict=True):
         quiet = not entries or accounts[account_id].is_quiet_at(balance)
         opened = not quiet and _after_debit(ctx, account_id, entries)
-        if Verdict.TOO_LARGE in verdicts:
-            _record_too_large(ctx, account_id, usages[account_id], verdicts)
+        if not REJECTED.isdisjoint(verdicts):
+            _record_rejected(ctx, account_id, usages[account_id], verdicts)
         receipts[account_id] = UsageReceipt(balance, tuple(verdicts), opened)
     return receipts
 
 
 def _judge(
-    usages: Sequence[Usage], claimed: dict[str, int], policy: Policy
+    account: BalanceSnapshot, usages: Sequence[Usage], claimed: dict[str, int], policy: Policy
 ) -> tuple[list[Verdict], list[Entry]]:
     """Return a verdict per record, and the ledger entries to post.
 
@@ -91,6 +126,8 @@ def _judge(
         known = claimed.get(reference)
         if known is None and usage.amount > policy.usage_max:
             verdicts.append(Verdict.TOO_LARGE)
+        elif known is None and account.state == AccountState.CLOSED:
+            verdicts.append(Verdict.INVALID)
         elif known is None:
             claimed[reference] = amount
             verdicts.append(Verdict.POSTED)
@@ -102,19 +139,22 @@ def _judge(
     return verdicts, entries
 
 
-def _record_too_large(
+def _record_rejected(
     ctx: Context, account_id: int, usages: Sequence[Usage], verdicts: Sequence[Verdict]
 ) -> None:
-    """L14: one line on the account's timeline and in the log for all refused records."""
-    refused = [
-        it for it, verdict in zip(usages, verdicts, strict=True) if verdict is Verdict.TOO_LARGE
-    ]
-    largest = max(refused, key=lambda it: it.amount)
-    limit = ctx.policy.usage_max
-    event = UsageTooLarge(len(refused), largest.amount, largest.reference, limit)
-    events.record(ctx, account_id, event)
-    line = event.line(ctx.session.get_one(Account, account_id))
-    log.warning("account %s: %s", account_id, line)
+    """L14, V4: one line on the account's timeline and in the log for all rejected records."""
+    account = ctx.session.get_one(Account, account_id)
+    for verdict in sorted(REJECTED.intersection(verdicts)):
+        rejected = [it for it, its in zip(usages, verdicts, strict=True) if its is verdict]
+        largest = max(rejected, key=lambda it: it.amount)
+        facts = (len(rejected), largest.amount, largest.reference)
+        event: UsageTooLarge | UsageAfterClosing = (
+            UsageTooLarge(*facts, ctx.policy.usage_max)
+            if verdict is Verdict.TOO_LARGE
+            else UsageAfterClosing(*facts)
+        )
+        events.record(ctx, account_id, event)
+        log.warning("account %s: %s", account_id, event.line(account))
 
 
 def _after_debit(ctx: Context, account_id: int, posted: Sequence[Entry]) -> bool:

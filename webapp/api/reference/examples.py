@@ -22,6 +22,7 @@ from webapp.domain.usage.record import Verdict
 from webapp.domain.webhooks.endpoint import DeliveryState, EventKind
 from webapp.reads.records.accounts import AccountPage, AccountRecord, OwnerRecord
 from webapp.reads.records.activity import ActivityPage, DecisionRecord
+from webapp.reads.records.balances import AccountBalance
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
 from webapp.reads.records.payments import AttemptRecord, PaymentPage, PaymentRecord
 from webapp.reads.records.record import Record
@@ -46,7 +47,7 @@ _ACCOUNT = AccountRecord(
     own_metering=False,
     created_at=AT,
 )
-_POSTED = Judgement(index=0, reference=ONE["reference"], status=Verdict.POSTED)
+_POSTED = Judgement(index=0, account=17, reference=ONE["reference"], status=Verdict.POSTED)
 _HELD: dict[str, Any] = {
     "reference": "call-983",
     "amount": Text("3.20"),
@@ -136,7 +137,22 @@ EXAMPLES: Mapping[type[Record], Record] = {
     for answer in (
         _ACCOUNT,
         AccountPage(accounts=(_ACCOUNT,), next_cursor="17"),
-        UsageAnswer(**vars(_POSTED), balance=Text("87.66"), currency="USD", records=(_POSTED,)),
+        UsageAnswer(
+            posted=1,
+            duplicate=0,
+            conflict=0,
+            invalid=0,
+            too_large=0,
+            records=(_POSTED,),
+            balances={
+                "17": AccountBalance(
+                    external_id="cust-0042",
+                    balance=Text("87.66"),
+                    available=Text("84.46"),
+                    currency="USD",
+                )
+            },
+        ),
         Balance(
             account=17,
             external_id="cust-0042",

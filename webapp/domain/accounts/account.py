@@ -188,6 +188,7 @@ class BalanceSnapshot(NamedTuple):
     """The columns of an account that posting usage needs; cheaper than loading the record."""
 
     id: int
+    state: AccountState
     balance: int
     alert_threshold: int | None
     open_holds: int
@@ -242,6 +243,7 @@ _LOCK = (
 _SNAPSHOTS = (
     select(
         Account.id,
+        Account.state,
         Account.balance,
         Account.alert_threshold,
         Account.open_holds,

@@ -17,8 +17,11 @@ from webapp.domain.shared.errors import Invalid
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import Usage
 
-COLUMNS = ("account", "amount", "reference", "occurred_at", "description", "currency")
-REQUIRED = ("account", "amount", "reference")
+NAMES = ("account", "external_id")
+"""Columns that name a record's account: by our id, or by the provider's (V2)."""
+
+COLUMNS = ("amount", "reference", "occurred_at", "description", "currency")
+REQUIRED = ("amount", "reference")
 SEPARATORS = (",", ";", "\t", "|")
 
 LONGEST_LINE = 64 * 1024
@@ -61,6 +64,7 @@ class Line(NamedTuple):
     fields: Mapping[str, str]
     """Non-empty cells by column, without the account."""
     account: str = ""
+    external_id: str = ""
     fault: str = ""
     """Why the record cannot be read; empty if it can."""
     last: int = 0
@@ -73,14 +77,19 @@ class Line(NamedTuple):
         """ "12", or "12–15"."""
         return f"{self.number}–{self.last}" if self.last else str(self.number)
 
-    def parse_for(self, account_id: int, currency: str, now: datetime) -> Usage:
+    @property
+    def names(self) -> tuple[str | None, str | None]:
+        """The values of `NAMES`, for `AccountName.read`."""
+        return self.account or None, self.external_id or None
+
+    def parse_for(self, account_id: int, currency: str | None, now: datetime) -> Usage:
         """Parse a record of a file that may only contain this account. Raises `Invalid`."""
         if self.account not in ("", str(account_id)):
             raise Invalid({"account": f"This record is for another account: {self.account[:20]!r}"})
         return self.parse(currency, now)
 
-    def parse(self, currency: str, now: datetime) -> Usage:
-        """Parse the record. Raises `Invalid`."""
+    def parse(self, currency: str | None, now: datetime) -> Usage:
+        """Parse the record, whose account is given separately. Raises `Invalid`."""
         if self.fault:
             raise Invalid({"line": self.fault})
         return usage.parse(self.fields, currency, now)
@@ -89,10 +98,10 @@ class Line(NamedTuple):
 def read(stream: BinaryIO, *, account_is_known: bool = False) -> Iterator[Line]:
     """Yield the records after the header while reading the file. Raises `BadHeader` at first.
 
-    `account_is_known`: the column `account` is optional.
+    `account_is_known`: the column `account` is optional, and `external_id` is unknown.
     """
     lines = _Lines(stream)
-    separator, columns = _header(lines, REQUIRED[1:] if account_is_known else REQUIRED)
+    separator, columns = _header(lines, account_is_known=account_is_known)
     rows = csv.reader(lines, delimiter=separator, strict=True)
     while True:
         number = lines.begin()
@@ -207,9 +216,10 @@ class _Whole(io.RawIOBase):
         return len(piece)
 
 
-def _header(lines: _Lines, required: Sequence[str]) -> tuple[str, Sequence[str]]:
+def _header(lines: _Lines, *, account_is_known: bool) -> tuple[str, Sequence[str]]:
     """Return the separator and the names of the columns. Raises `BadHeader`."""
-    wanted = f"its first line names columns of {','.join(COLUMNS)}"
+    known = (*(NAMES[:1] if account_is_known else NAMES), *COLUMNS)
+    wanted = f"its first line names columns of {','.join(known)}"
     separators: Sequence[str] = SEPARATORS
     first = next(lines, "")
     sep_line = first.strip("\r\n\"' ").lower()
@@ -219,14 +229,16 @@ def _header(lines: _Lines, required: Sequence[str]) -> tuple[str, Sequence[str]]
             raise BadHeader(f"The separator {sep_line[4:5]!r} is not comma, semicolon, tab or |")
         first = next(lines, "")
     found = [(separator, _names(first, separator)) for separator in separators]
-    separator, columns = max(found, key=lambda it: len(set(it[1]).intersection(COLUMNS)))
+    separator, columns = max(found, key=lambda it: len(set(it[1]).intersection(known)))
     if not any(columns):
         raise BadHeader(f"The file has no header; {wanted}")
-    missing = [name for name in required if name not in columns]
+    missing = [name for name in REQUIRED if name not in columns]
+    if not account_is_known and not set(NAMES).intersection(columns):
+        missing.insert(0, "account or external_id")
     if missing:
         raise BadHeader(f"The header has no {' and no '.join(missing)}; {wanted}")
     for name in columns:
-        if name not in COLUMNS:
+        if name not in known:
             raise BadHeader(f"The header has the unknown column {name[:40]!r}; {wanted}")
         if columns.count(name) > 1:
             raise BadHeader(f"The header has the column {name!r} twice; {wanted}")
@@ -268,4 +280,5 @@ def _line(number: int, row: Sequence[str], separator: str, columns: Sequence[str
     }
     if separator != "," and "." not in fields["amount"]:
         fields["amount"] = fields["amount"].replace(",", ".", 1)
-    return Line(number, fields, fields.pop("account", ""))
+    account, external_id = (fields.pop(name, "") for name in NAMES)
+    return Line(number, fields, account, external_id)

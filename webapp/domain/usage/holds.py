@@ -4,7 +4,7 @@ A hold does not change the balance and triggers nothing. It ends when usage is p
 reference, when it is released, or when it expires.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -158,6 +158,12 @@ def held(ctx: Context, account: Account) -> Held:
     return Held(count, int(amount))
 
 
+def held_by_account(ctx: Context, account_ids: Collection[int]) -> dict[int, Held]:
+    """Return the sum of the open holds of each account that has any."""
+    rows = ctx.session.execute(_HELD_BY_ACCOUNT, {"ids": list(account_ids), "now": ctx.now})
+    return {account_id: Held(count, int(amount)) for account_id, count, amount in rows}
+
+
 def require_open(hold: Hold, now: datetime) -> None:
     """Raise `Conflict` if the hold has ended or expired."""
     state = hold.standing(now)
@@ -235,6 +241,15 @@ _HELD = select(func.count(), func.coalesce(func.sum(Hold.amount), 0)).where(
     Hold.account_id == bindparam("account_id"),
     Hold.state == sql_literal(HoldState.OPEN),
     Hold.expires_at > bindparam("now", type_=Hold.expires_at.type),
+)
+_HELD_BY_ACCOUNT = (
+    select(Hold.account_id, func.count(), func.sum(Hold.amount))
+    .where(
+        Hold.account_id.in_(bindparam("ids", expanding=True)),
+        Hold.state == sql_literal(HoldState.OPEN),
+        Hold.expires_at > bindparam("now", type_=Hold.expires_at.type),
+    )
+    .group_by(Hold.account_id)
 )
 _END = (
     update(Hold)

@@ -28,7 +28,9 @@ class Verdict(StrEnum):
     """Above USAGE_MAX, which protects against a wrong unit (L14)."""
 
 
-REFUSED = frozenset({Verdict.CONFLICT, Verdict.TOO_LARGE})
+CLOSED = "The account is closed"
+
+REFUSED = frozenset({Verdict.CONFLICT, Verdict.INVALID, Verdict.TOO_LARGE})
 """Verdicts on valid records that are not posted; see `refusal`."""
 
 
@@ -43,8 +45,11 @@ class Usage(NamedTuple):
     description: str = ""
 
 
-def parse(raw: object, currency: str, now: datetime) -> Usage:
-    """Parse a record. Raises `Invalid` with an error for each invalid field."""
+def parse(raw: object, currency: str | None, now: datetime) -> Usage:
+    """Parse a record. Raises `Invalid` with an error for each invalid field.
+
+    `currency`: the account's; None if the account is unknown.
+    """
     if not isinstance(raw, dict):
         raise Invalid({"record": "A record is an object with an amount and a reference"})
     faults: dict[str, str] = {str(field): "Unknown field" for field in raw if field not in _FIELDS}
@@ -62,7 +67,7 @@ def parse(raw: object, currency: str, now: datetime) -> Usage:
             occurred_at = _instant(raw["occurred_at"], now)
         except ValueError as fault:
             faults["occurred_at"] = str(fault)
-    if raw.get("currency") not in (None, currency):
+    if currency is not None and raw.get("currency") not in (None, currency):
         faults["currency"] = f"This account's currency is {currency}"
     if faults:
         raise Invalid(faults)
@@ -71,6 +76,8 @@ def parse(raw: object, currency: str, now: datetime) -> Usage:
 
 def refusal(verdict: Verdict, usage: Usage, usage_max: int) -> dict[str, str]:
     """Return why a valid record was refused, by field; empty if it is posted or a duplicate."""
+    if verdict is Verdict.INVALID:
+        return {"account": CLOSED}
     if verdict is Verdict.CONFLICT:
         return {"reference": f"{usage.reference} was posted before with another amount"}
     if verdict is Verdict.TOO_LARGE:
