@@ -18,12 +18,15 @@ from flask_wtf import CSRFProtect
 from sqlalchemy.exc import DBAPIError
 
 from webapp.actions.batch import ShouldContinue, always
+from webapp.actions.group_commit import GroupCommit
 from webapp.actions.usage.group_commit import UsageBatcher
+from webapp.actions.usage.open_hold import NewHold, Opened, open_holds
 from webapp.clock import Clock
 from webapp.database.base import Base
 from webapp.database.schema_version import Gate
 from webapp.database.transactions import keep_loaded_records
 from webapp.domain.shared.context import SYSTEM, Actor, Context
+from webapp.domain.shared.errors import Refusal
 from webapp.domain.shared.policy import Policy
 from webapp.domain.wires.bank_details import BankDetails
 from webapp.ports import Mailer, Processors, ProofFiles, WebhookSender
@@ -86,6 +89,10 @@ class Services:
     schema: Gate = field(default_factory=Gate)
     usage_batcher: UsageBatcher = field(default_factory=UsageBatcher)
     """Posts concurrent usage requests in one commit."""
+    hold_batcher: GroupCommit[NewHold, Opened | Refusal] = field(
+        default_factory=lambda: GroupCommit(open_holds)
+    )
+    """Authorises concurrent calls in one commit."""
     sightings: Sightings = field(default_factory=Sightings)
     sandbox: "SandboxBooks | None" = None
     """The sandbox processor's database; None if no sandbox is configured."""

@@ -5,13 +5,12 @@ from pydantic import Field
 from webapp.api.http.authentication import ApiClient, ProviderClient
 from webapp.api.http.resource import Resource
 from webapp.api.openapi.operations import Group
-from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.lookup import account_id_of
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.money import decimal_text
+from webapp.domain.usage.funds import Funds
 from webapp.reads.records.record import Currency, Money, Record
-from webapp.reads.usage.holds import read_hold_summary
 
 
 class Balance(Record):
@@ -50,13 +49,12 @@ def read_account_balance(ctx: Context, client: ProviderClient, account: str) -> 
 
 
 def _balance(ctx: Context, account_id: int) -> Balance:
-    account = ctx.session.get_one(Account, account_id)
-    standing = read_hold_summary(ctx, account)
+    funds = Funds.of(ctx, account_id)
     return Balance(
-        account=account.id,
-        external_id=account.external_id,
-        balance=decimal_text(standing.balance),
-        currency=account.currency,
-        held=decimal_text(standing.held),
-        available=decimal_text(standing.available),
+        account=funds.account_id,
+        external_id=funds.external_id,
+        balance=decimal_text(funds.balance),
+        currency=funds.currency,
+        held=decimal_text(funds.held),
+        available=decimal_text(funds.available),
     )

@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic import WithJsonSchema as Schema
 
 from webapp.actions.usage.change_hold import change_hold as change
-from webapp.actions.usage.open_hold import open_hold as open_
+from webapp.actions.usage.open_hold import NewHold as Asked
 from webapp.actions.usage.release_hold import release_hold as release
 from webapp.api.http.accounts import AccountQuery, OfAccount, account_of
 from webapp.api.http.answers import Answer
@@ -17,18 +17,18 @@ from webapp.api.http.problems import ProblemDetails
 from webapp.api.http.resource import Resource
 from webapp.api.openapi.fields import Micros, Reference, reader, whole
 from webapp.api.openapi.operations import Group, Link
-from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared import money
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.shared.money import DecimalText, decimal_text
+from webapp.domain.usage.funds import Funds
 from webapp.domain.usage.hold_request import HoldChange as Change
 from webapp.domain.usage.hold_request import HoldRequest, Rate
 from webapp.domain.usage.holds import LIFE, Hold, HoldState, find
 from webapp.extensions import services
 from webapp.reads.records.record import Amount, Currency, Instant, Money, Open, Record
-from webapp.reads.usage.holds import read_hold_summary, read_open_holds
+from webapp.reads.usage.holds import read_open_holds
 
 LONGEST = int(LIFE.total_seconds())
 Seconds = Annotated[int, *whole(1, LONGEST)]
@@ -203,8 +203,12 @@ def open_hold(ctx: Context, client: Client, body: NewHold) -> Answer[HoldRecord]
     request = HoldRequest(
         timedelta(seconds=body.expires_in), body.amount, _rate(body), body.minimum
     )
-    made = open_(ctx, account_of(ctx, client, body), body.reference, request)
-    return Answer(_record(ctx, made.hold), 201 if made.is_new else 200)
+    request.require_valid()
+    new = Asked(account_of(ctx, client, body), body.reference, request)
+    made = services().hold_batcher.submit(ctx, new.account_id, new)
+    if isinstance(made, Refusal):
+        raise made
+    return Answer(_record(ctx, made.hold, made.funds), 201 if made.is_new else 200)
 
 
 @resource.get("/holds", "List open holds", Scope.BALANCE_READ, Scope.HOLDS, problems=("not_found",))
@@ -279,12 +283,11 @@ def _rate(body: NewHold | HoldChange) -> Rate | None:
     return Rate(body.rate_per_minute, body.increment or 1) if body.rate_per_minute else None
 
 
-def _record(ctx: Context, hold: Hold) -> HoldRecord:
-    account = ctx.session.get_one(Account, hold.account_id)
-    standing = read_hold_summary(ctx, account)
+def _record(ctx: Context, hold: Hold, funds: Funds | None = None) -> HoldRecord:
+    funds = funds or Funds.of(ctx, hold.account_id)
     return HoldRecord(
-        account=account.id,
-        external_id=account.external_id,
+        account=funds.account_id,
+        external_id=funds.external_id,
         reference=hold.reference,
         amount=decimal_text(hold.asked),
         granted=decimal_text(hold.amount),
@@ -294,7 +297,7 @@ def _record(ctx: Context, hold: Hold) -> HoldRecord:
         opened_at=hold.opened_at,
         expires_at=hold.expires_at,
         ended_at=hold.ended_at,
-        balance=decimal_text(standing.balance),
-        available=decimal_text(standing.available),
-        currency=account.currency,
+        balance=decimal_text(funds.balance),
+        available=decimal_text(funds.available),
+        currency=funds.currency,
     )

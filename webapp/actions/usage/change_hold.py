@@ -8,7 +8,8 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Denied, Invalid, Refusal
 from webapp.domain.usage import holds
-from webapp.domain.usage.hold_request import HoldChange
+from webapp.domain.usage.funds import Funds
+from webapp.domain.usage.hold_request import HoldChange, HoldRequest
 from webapp.domain.usage.holds import Hold, HoldState
 from webapp.domain.usage.record import REFERENCE_LENGTH, Usage, Verdict, refusal
 
@@ -36,7 +37,7 @@ def change_hold(
     if is_repeated:
         ctx.session.rollback()
         if not hold.amount:
-            raise holds.insufficient(account, holds.held(ctx, account))
+            raise Funds.of(ctx, account_id).insufficient()
         return Changed(hold, opened_top_up=False)
     request = hold.next_request(change)
     request.require_valid()
@@ -45,7 +46,7 @@ def change_hold(
     # A debit can have moved the balance further than by itself: a credit, or the end of a hold.
     account = Account.lock(ctx.session, account_id)
     try:
-        holds.renew(ctx, account, hold, request)
+        _renew(ctx, account, hold, request)
     except Refusal:
         if not used:
             ctx.session.rollback()
@@ -55,6 +56,18 @@ def change_hold(
         raise
     ctx.session.commit()
     return Changed(hold, opened)
+
+
+def _renew(ctx: Context, account: Account, hold: Hold, request: HoldRequest) -> None:
+    """Hold the next part instead of the last one. An expired hold is open again.
+
+    Raises a `Refusal` and leaves the hold as it is.
+    """
+    granted = Funds.of(ctx, account.id).without(hold, ctx.now).authorise(request)
+    if hold.state == HoldState.EXPIRED:
+        hold.state, hold.ended_at = HoldState.OPEN, None
+        account.open_holds += 1
+    hold.grant(request, granted, ctx.now)
 
 
 def _require_running(ctx: Context, hold: Hold) -> None:

@@ -1,19 +1,31 @@
-"""Authorise a call or job: hold its expected cost, if the account can pay it (T12, V5)."""
+"""Authorise calls or jobs: hold their expected cost, if the account can pay it (T12, V5)."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.domain import ledger
-from webapp.domain.accounts.account import Account
+from webapp.database.ledger_statements import posted_references
+from webapp.database.transactions import begin_writing
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.errors import Conflict
+from webapp.domain.shared.errors import Conflict, Refusal
 from webapp.domain.usage import holds
+from webapp.domain.usage.funds import Funds
 from webapp.domain.usage.hold_request import HoldRequest
 from webapp.domain.usage.holds import Hold
 
 
 @dataclass(frozen=True)
+class NewHold:
+    account_id: int
+    reference: str
+    request: HoldRequest
+
+
+@dataclass(frozen=True)
 class Opened:
     hold: Hold
+    """Not of a session, if it is new."""
+    funds: Funds
     is_new: bool
 
 
@@ -21,29 +33,55 @@ def open_hold(ctx: Context, account_id: int, reference: str, request: HoldReques
     """Hold what is asked, or a part down to the minimum. Idempotent for the same request.
 
     Raises `PaymentRequired` if the available balance does not cover the minimum, `Denied` if the
-    account is suspended or closed, `Invalid`, or `Conflict` if the account has its maximum of open
-    holds, or if the reference is in use.
+    account is suspended or closed, `Invalid`, `NotFound`, or `Conflict` if the account has its
+    maximum of open holds, or if the reference is in use.
     """
     request.require_valid()
-    account = Account.locked(ctx.session, account_id)
-    hold = holds.by_reference(ctx.session, account_id, reference)
-    if hold is not None:
+    (opened,) = open_holds(ctx, [NewHold(account_id, reference, request)])
+    if isinstance(opened, Refusal):
+        raise opened
+    return opened
+
+
+def open_holds(ctx: Context, sent: Sequence[NewHold]) -> list[Opened | Refusal]:
+    """Like `open_hold`, for valid requests of several accounts, in one transaction."""
+    begin_writing(ctx.session)
+    funds = Funds.lock(ctx, {it.account_id for it in sent})
+    pairs = [(it.account_id, it.reference) for it in sent]
+    known = holds.by_references(ctx.session, pairs)
+    posted = posted_references(ctx.session.connection(), pairs)
+    used = {(account_id, reference) for account_id, reference, _ in posted}
+    results: list[Opened | Refusal] = []
+    new: list[Hold] = []
+    for it, pair in zip(sent, pairs, strict=True):
+        try:
+            hold = known.get(pair)
+            if is_new := hold is None:
+                if pair in used:
+                    raise _is_used(it.reference)
+                granted = funds[it.account_id].authorise(it.request)
+                hold = known[pair] = Hold.granted(*pair, it.request, granted, ctx.now)
+                funds[it.account_id] = funds[it.account_id].with_(granted)
+                new.append(hold)
+            else:
+                _require_same(ctx, hold, it.request)
+            results.append(Opened(hold, funds[it.account_id], is_new))
+        except Refusal as refusal:
+            results.append(refusal)
+    if new:
+        holds.insert(ctx.session, new, Counter(hold.account_id for hold in new))
+        ctx.session.commit()
+    else:
         ctx.session.rollback()
-        holds.require_open(hold, ctx.now)
-        if (hold.asked, hold.rate) != (request.asked, request.rate):
-            raise Conflict(f"The hold {reference} has another amount. Use PATCH to change it.")
-        return Opened(hold, is_new=False)
-    if ledger.has_reference(ctx.session, account_id, reference):
-        raise Conflict(f"The usage of {reference} has already been posted.", code="hold_over")
-    holds.require_service(account)
-    held = holds.held(ctx, account)
-    holds.require_room(account, held)
-    granted = request.granted(holds.available(account, held))
-    if not granted:
-        raise holds.insufficient(account, held)
-    hold = Hold(account_id=account_id, reference=reference, opened_at=ctx.now)
-    hold.grant(request, granted, ctx.now)
-    ctx.session.add(hold)
-    account.open_holds += 1
-    ctx.session.commit()
-    return Opened(hold, is_new=True)
+    return results
+
+
+def _is_used(reference: str) -> Conflict:
+    return Conflict(f"The usage of {reference} has already been posted.", code="hold_over")
+
+
+def _require_same(ctx: Context, hold: Hold, request: HoldRequest) -> None:
+    """Raise `Conflict` if the hold is over, or was opened by another request."""
+    holds.require_open(hold, ctx.now)
+    if (hold.asked, hold.rate) != (request.asked, request.rate):
+        raise Conflict(f"The hold {hold.reference} has another amount. Use PATCH to change it.")

@@ -4,7 +4,7 @@ A hold does not change the balance and triggers nothing. It ends when usage is p
 reference, when it is released, or when it expires.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,14 +22,16 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy import (
+    insert as insert_into,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base, partial_index
 from webapp.database.statements import select_columns, sql_literal
-from webapp.domain.accounts.account import Account, AccountState
-from webapp.domain.shared import money
+from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.errors import Conflict, Denied, NotFound, PaymentRequired
+from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.usage.hold_request import HoldChange, HoldRequest, Rate
 from webapp.domain.usage.record import REFERENCE_LENGTH
 
@@ -91,6 +93,15 @@ class Hold(Base):
         if self.rate_per_minute is None:
             return None
         return Rate(self.rate_per_minute, self.increment or 1)
+
+    @classmethod
+    def granted(
+        cls, account_id: int, reference: str, request: HoldRequest, amount: int, now: datetime
+    ) -> "Hold":
+        hold = cls(account_id=account_id, reference=reference, opened_at=now)
+        hold.state, hold.used, hold.reports, hold.report_key = HoldState.OPEN, 0, 0, ""
+        hold.grant(request, amount, now)
+        return hold
 
     def next_request(self, change: HoldChange) -> HoldRequest:
         """Return the request for the next part: what was asked for last, with the changes."""
@@ -158,12 +169,6 @@ def held(ctx: Context, account: Account) -> Held:
     return Held(count, int(amount))
 
 
-def held_by_account(ctx: Context, account_ids: Collection[int]) -> dict[int, Held]:
-    """Return the sum of the open holds of each account that has any."""
-    rows = ctx.session.execute(_HELD_BY_ACCOUNT, {"ids": list(account_ids), "now": ctx.now})
-    return {account_id: Held(count, int(amount)) for account_id, count, amount in rows}
-
-
 def require_open(hold: Hold, now: datetime) -> None:
     """Raise `Conflict` if the hold has ended or expired."""
     state = hold.standing(now)
@@ -171,52 +176,32 @@ def require_open(hold: Hold, now: datetime) -> None:
         raise Conflict(f"The hold {hold.reference} is {state}.", code="hold_over")
 
 
-def require_service(account: Account) -> None:
-    """Raise `Denied` if the provider has suspended or closed the account (V5)."""
-    if account.state != AccountState.ACTIVE:
-        raise Denied(f"The account is {account.state}.", code=f"account_{account.state}")
-
-
-def available(account: Account, held: Held) -> int:
-    """Return the micros that further holds can have (V5)."""
-    return account.balance - held.amount + account.credit_limit
-
-
-def require_room(account: Account, held: Held) -> None:
-    """Raise `Conflict` if the account has its maximum number of open holds (V4)."""
-    if account.max_open_holds is not None and held.count >= account.max_open_holds:
-        most = f"{account.max_open_holds:,}"
-        raise Conflict(f"The account can have {most} open holds.", code="too_many_holds")
-
-
-def renew(ctx: Context, account: Account, hold: Hold, request: HoldRequest) -> None:
-    """Hold the next part instead of the last one. An expired hold is open again.
-
-    Raises `PaymentRequired`, `Denied` or `Conflict`, and leaves the hold as it is.
-    """
-    require_service(account)
-    others = held(ctx, account)
-    if hold.standing(ctx.now) is HoldState.OPEN:
-        others = Held(others.count - 1, others.amount - hold.amount)
-    require_room(account, others)
-    granted = request.granted(available(account, others))
-    if not granted:
-        raise insufficient(account, others)
-    if hold.state == HoldState.EXPIRED:
-        hold.state, hold.ended_at = HoldState.OPEN, None
-        account.open_holds += 1
-    hold.grant(request, granted, ctx.now)
-
-
-def insufficient(account: Account, held: Held) -> PaymentRequired:
-    facts = {
-        "granted": money.decimal_text(0),
-        "balance": money.decimal_text(account.balance),
-        "available": money.decimal_text(available(account, held)),
-        "currency": account.currency,
+def by_references(
+    session: Session, pairs: Collection[tuple[int, str]]
+) -> dict[tuple[int, str], Hold]:
+    """Return the known holds among pairs of account and reference."""
+    values = {
+        "account_ids": list({account_id for account_id, _ in pairs}),
+        "references": list({reference for _, reference in pairs}),
     }
-    sentence = "The available balance does not cover this hold."
-    return PaymentRequired(sentence, facts, code="insufficient_balance")
+    if session.connection().execute(_IDS_AMONG, values).first() is None:
+        return {}
+    return {(it.account_id, it.reference): it for it in session.scalars(_AMONG, values)}
+
+
+def insert(session: Session, new: Sequence[Hold], counts: Mapping[int, int]) -> None:
+    """Insert new holds, and count them at their locked accounts."""
+    connection = session.connection()
+    columns = [column.key for column in Hold.__mapper__.columns if column.key != "id"]
+    connection.execute(_INSERT, [{name: getattr(it, name) for name in columns} for it in new])
+    connection.execute(_COUNT, [{"counted": id_, "more": more} for id_, more in counts.items()])
+
+
+def held_by_account(ctx: Context, account_ids: Collection[int]) -> dict[int, Held]:
+    """Return the sum of the open holds of each account that has any."""
+    values = {"account_ids": list(account_ids), "now": ctx.now}
+    rows = ctx.session.connection().execute(_HELD_BY_ACCOUNT, values)
+    return {account_id: Held(count, int(amount)) for account_id, count, amount in rows}
 
 
 def end_with_usage(ctx: Context, account: Account, references: Sequence[str]) -> None:
@@ -242,14 +227,26 @@ _HELD = select(func.count(), func.coalesce(func.sum(Hold.amount), 0)).where(
     Hold.state == sql_literal(HoldState.OPEN),
     Hold.expires_at > bindparam("now", type_=Hold.expires_at.type),
 )
+_AMONG = select(Hold).where(
+    Hold.account_id.in_(bindparam("account_ids", expanding=True)),
+    Hold.reference.in_(bindparam("references", expanding=True)),
+)
+_IDS_AMONG = _AMONG.with_only_columns(Hold.id)
 _HELD_BY_ACCOUNT = (
     select(Hold.account_id, func.count(), func.sum(Hold.amount))
     .where(
-        Hold.account_id.in_(bindparam("ids", expanding=True)),
+        Hold.account_id.in_(bindparam("account_ids", expanding=True)),
         Hold.state == sql_literal(HoldState.OPEN),
         Hold.expires_at > bindparam("now", type_=Hold.expires_at.type),
     )
     .group_by(Hold.account_id)
+)
+_INSERT = insert_into(Hold)
+_COUNT = (
+    update(Account)
+    .where(Account.id == bindparam("counted"))
+    .values(open_holds=Account.open_holds + bindparam("more"), revision=Account.revision + 1)
+    .execution_options(synchronize_session=False)
 )
 _END = (
     update(Hold)

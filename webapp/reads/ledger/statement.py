@@ -12,9 +12,9 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.context import Context
+from webapp.domain.usage.funds import Funds
 from webapp.reads.ledger.months import Month
 from webapp.reads.payments.named_payments import Named, payments_of_attempts
-from webapp.reads.usage.holds import read_hold_summary
 
 PAGE = 100
 BATCH = 1000
@@ -111,12 +111,12 @@ def read_statement(
     newest = query.order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())
     found = ctx.session.scalars(newest.limit(PAGE + 1)).all()
     shown = found[:PAGE]
-    holds = read_hold_summary(ctx, account)
+    funds = Funds.of(ctx, account_id)
     days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.posted_at, zone, ctx.now))
     named = payments_of_attempts(ctx, [entry.attempt_id for entry in shown])
     return StatementScreen(
         balance=account.show(account.balance),
-        available=account.show(holds.available) if holds.held else "",
+        available=account.show(funds.available) if funds.held else "",
         currency=account.currency,
         month=month,
         months=months_of(ctx, account),

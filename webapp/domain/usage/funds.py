@@ -1,0 +1,121 @@
+"""What an account's holds can have: the truth of an authorisation, read under the lock (V5)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Executable, bindparam, select
+
+from webapp.domain.accounts.account import Account, AccountState
+from webapp.domain.shared import money
+from webapp.domain.shared.context import Context
+from webapp.domain.shared.errors import Conflict, Denied, NotFound, PaymentRequired, Refusal
+from webapp.domain.usage.hold_request import HoldRequest
+from webapp.domain.usage.holds import NOTHING, Hold, HoldState, held_by_account
+
+
+@dataclass(frozen=True)
+class Funds:
+    """Amounts in micros."""
+
+    account_id: int
+    external_id: str | None
+    currency: str
+    state: AccountState
+    balance: int
+    credit_limit: int
+    max_open_holds: int | None
+    holds: int = 0
+    """Number of open holds."""
+    held: int = 0
+    """Sum of the open holds."""
+
+    @classmethod
+    def of(cls, ctx: Context, account_id: int) -> "Funds":
+        """Return the account's funds. Raises `NotFound`."""
+        ctx.session.flush()
+        return cls.of_each(ctx, [account_id])[account_id]
+
+    @classmethod
+    def of_each(cls, ctx: Context, account_ids: Collection[int]) -> "dict[int, Funds]":
+        """Return the funds of several accounts by id. Raises `NotFound`."""
+        return _read(ctx, _ACCOUNTS, account_ids)
+
+    @classmethod
+    def lock(cls, ctx: Context, account_ids: Collection[int]) -> "dict[int, Funds]":
+        """Lock accounts in the order of their ids; returns their funds by id.
+
+        Part of the current write transaction. Raises `NotFound`.
+        """
+        return _read(ctx, _LOCKED, account_ids)
+
+    @property
+    def available(self) -> int:
+        """What further holds can have."""
+        return self.balance - self.held + self.credit_limit
+
+    def without(self, hold: Hold, now: datetime) -> "Funds":
+        """Return the funds as if the hold were not open."""
+        if hold.standing(now) is not HoldState.OPEN:
+            return self
+        return replace(self, holds=self.holds - 1, held=self.held - hold.amount)
+
+    def with_(self, amount: int) -> "Funds":
+        """Return the funds after a further hold of `amount`."""
+        return replace(self, holds=self.holds + 1, held=self.held + amount)
+
+    def authorise(self, request: HoldRequest) -> int:
+        """Return the amount granted.
+
+        Raises `Denied` if the provider has suspended or closed the account, `Conflict` if it has
+        its maximum number of open holds (V4), or `PaymentRequired`.
+        """
+        if self.state != AccountState.ACTIVE:
+            raise Denied(f"The account is {self.state}.", code=f"account_{self.state}")
+        if self.max_open_holds is not None and self.holds >= self.max_open_holds:
+            sentence = f"The account can have {self.max_open_holds:,} open holds."
+            raise Conflict(sentence, code="too_many_holds")
+        if granted := request.granted(self.available):
+            return granted
+        raise self.insufficient()
+
+    def insufficient(self) -> Refusal:
+        facts = {
+            "granted": money.decimal_text(0),
+            "balance": money.decimal_text(self.balance),
+            "available": money.decimal_text(self.available),
+            "currency": self.currency,
+        }
+        sentence = "The available balance does not cover this hold."
+        return PaymentRequired(sentence, facts, code="insufficient_balance")
+
+
+def _read(ctx: Context, accounts: Executable, account_ids: Collection[int]) -> dict[int, Funds]:
+    connection = ctx.session.connection()
+    rows = [row._asdict() for row in connection.execute(accounts, {"ids": sorted(account_ids)})]
+    if len(rows) < len(account_ids):
+        raise NotFound("The account")
+    with_holds = [row["account_id"] for row in rows if row.pop("open_holds")]
+    held = held_by_account(ctx, with_holds) if with_holds else {}
+    funds = {}
+    for row in rows:
+        its = held.get(row["account_id"], NOTHING)
+        funds[row["account_id"]] = Funds(**row, holds=its.count, held=its.amount)
+    return funds
+
+
+_ACCOUNTS = (
+    select(
+        Account.id.label("account_id"),
+        Account.external_id,
+        Account.currency,
+        Account.state,
+        Account.balance,
+        Account.credit_limit,
+        Account.max_open_holds,
+        Account.open_holds,
+    )
+    .where(Account.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Account.id)
+)
+_LOCKED = _ACCOUNTS.with_for_update()
