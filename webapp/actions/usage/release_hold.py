@@ -7,11 +7,14 @@ from webapp.domain.usage.holds import Hold, HoldState
 
 
 def release_hold(ctx: Context, account_id: int, reference: str) -> Hold:
-    """Release the hold; a hold that has ended is unchanged. Raises `NotFound`."""
+    """Release the hold, also an expired one, which could be extended; a hold that has ended is
+    unchanged. Raises `NotFound`.
+    """
     account = Account.locked(ctx.session, account_id)
     hold = holds.find(ctx.session, account_id, reference)
     if hold.state == HoldState.OPEN:
-        expired = hold.standing(ctx.now) is HoldState.EXPIRED
-        hold.end(account, HoldState.EXPIRED if expired else HoldState.RELEASED, ctx.now)
+        hold.end(account, HoldState.RELEASED, ctx.now)
+    elif hold.state == HoldState.EXPIRED:
+        hold.state = HoldState.RELEASED
     ctx.session.commit()
     return hold
