@@ -19,8 +19,8 @@ from sqlalchemy.exc import DBAPIError
 
 from webapp.actions.batch import ShouldContinue, always
 from webapp.actions.group_commit import GroupCommit
-from webapp.actions.usage.group_commit import UsageBatcher
 from webapp.actions.usage.open_hold import NewHold, Opened, open_holds
+from webapp.actions.usage.post_requests import Receipts, Usages, post_requests
 from webapp.clock import Clock
 from webapp.database.base import Base
 from webapp.database.schema_version import Gate
@@ -87,7 +87,9 @@ class Services:
     should_continue: ShouldContinue = always
     """For jobs: False once their process is shutting down."""
     schema: Gate = field(default_factory=Gate)
-    usage_batcher: UsageBatcher = field(default_factory=UsageBatcher)
+    usage_batcher: GroupCommit[Usages, Receipts] = field(
+        default_factory=lambda: GroupCommit(post_requests)
+    )
     """Posts concurrent usage requests in one commit."""
     hold_batcher: GroupCommit[NewHold, Opened | Refusal] = field(
         default_factory=lambda: GroupCommit(open_holds)

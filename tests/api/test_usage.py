@@ -510,7 +510,7 @@ def test_an_internal_error_is_reported_without_its_trace(meter, monkeypatch):
     def broken(*args):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("webapp.actions.usage.group_commit.post_usage", broken)
+    monkeypatch.setattr("webapp.actions.usage.post_requests.post_usage", broken)
     answer = meter(record())
 
     assert (answer.status_code, answer.mimetype) == (500, PROBLEM)

@@ -6,7 +6,7 @@ another one. A database outage is raised in all of them.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -59,11 +59,14 @@ class GroupCommit(Generic[Sent, Got]):
         self._run = run
         self._queues: WeakValueDictionary[int, _Queue[Sent, Got]] = WeakValueDictionary()
 
-    def submit(self, ctx: Context, account_id: int, sent: Sent) -> Got:
-        """Run the request, alone or with others; returns its result, or raises its exception."""
+    def submit(self, ctx: Context, account_ids: Collection[int], sent: Sent) -> Got:
+        """Run the request, alone or with others; returns its result, or raises its exception.
+
+        `account_ids`: the accounts that the request locks.
+        """
         request = _Request[Sent, Got](sent, ctx.now)
         ctx.session.rollback()  # no transaction is open while the request waits
-        queue = self._queue(ctx.session, account_id)
+        queue = self._queue(ctx.session, account_ids)
         queue.waiting.append(request)
         with queue.writing:
             if not request.is_taken:
@@ -75,11 +78,15 @@ class GroupCommit(Generic[Sent, Got]):
             raise request.outage
         return request.results[0] if request.results else self._run(ctx, [sent])[0]
 
-    def _queue(self, session: Session, account_id: int) -> _Queue[Sent, Got]:
-        """One queue on SQLite, which has one writer; elsewhere one queue per account, so that a
-        locked account delays no other account's requests.
+    def _queue(self, session: Session, account_ids: Collection[int]) -> _Queue[Sent, Got]:
+        """One queue on SQLite, which has one writer. Elsewhere one queue per account, so that a
+        locked account delays no other account's requests; a request of several has its own.
         """
-        return self._queues.setdefault(0 if has_one_writer(session) else account_id, _Queue())
+        if has_one_writer(session):
+            return self._queues.setdefault(0, _Queue())
+        if len(account_ids) > 1:
+            return _Queue()
+        return self._queues.setdefault(next(iter(account_ids)), _Queue())
 
     def _run_all(self, ctx: Context, requests: Sequence[_Request[Sent, Got]]) -> None:
         """Set each request's result, or its outage; neither if the group fails otherwise."""

@@ -205,7 +205,7 @@ def open_hold(ctx: Context, client: Client, body: NewHold) -> Answer[HoldRecord]
     )
     request.require_valid()
     new = Asked(account_of(ctx, client, body), body.reference, request)
-    made = services().hold_batcher.submit(ctx, new.account_id, new)
+    made = services().hold_batcher.submit(ctx, [new.account_id], new)
     if isinstance(made, Refusal):
         raise made
     return Answer(_record(ctx, made.hold, made.funds), 201 if made.is_new else 200)

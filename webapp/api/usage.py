@@ -205,7 +205,7 @@ def _post_own(ctx: Context, client: ApiClient, batch: Batch) -> Response:
 
 
 def _post(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> Mapping[int, UsageReceipt]:
-    receipts = services().usage_batcher.post_usage(ctx, usages) if usages else {}
+    receipts = services().usage_batcher.submit(ctx, usages, usages) if usages else {}
     if any(receipt.opened_top_up for receipt in receipts.values()):
         services().wake()
     return receipts

@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from tests.conftest import on_postgres
 from tests.factories import START, VISA, micros
-from webapp.actions.usage import group_commit
+from webapp.actions.group_commit import GroupCommit, _Request
+from webapp.actions.usage.post_requests import post_requests
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import FARTHEST
@@ -43,7 +44,9 @@ def arrive(world, *records):
         with world.app.app_context():
             try:
                 ctx = replace(make_context(), now=START, policy=world.policy)
-                receipts = world.services.usage_batcher.post_usage(ctx, {account_id: usages})
+                receipts = world.services.usage_batcher.submit(
+                    ctx, [account_id], {account_id: usages}
+                )
                 return receipts[account_id]
             except (Refusal, OperationalError) as error:
                 return error
@@ -107,7 +110,7 @@ def test_queued_requests_share_one_outage(world, monkeypatch):
         calls.append(args)
         raise OperationalError("BEGIN IMMEDIATE", {}, busy)
 
-    monkeypatch.setattr("webapp.actions.usage.group_commit.post_usage_of_many", fail)
+    monkeypatch.setattr("webapp.actions.usage.post_requests.post_usage_of_many", fail)
     results = arrive(world, *[(world.account_id, micros("1.00"), f"call-{n}") for n in range(8)])
     outages = [result for result in results if isinstance(result, OperationalError)]
     assert len(outages) > len(calls) > 0
@@ -134,7 +137,7 @@ def test_a_locked_account_does_not_block_others(world):
     def post(account_id):
         with world.app.app_context():
             ctx = replace(make_context(), now=START, policy=world.policy)
-            receipts = world.services.usage_batcher.post_usage(ctx, {account_id: usages})
+            receipts = world.services.usage_batcher.submit(ctx, [account_id], {account_id: usages})
             return receipts[account_id].verdicts
 
     with ThreadPoolExecutor(2) as pool:
@@ -151,7 +154,9 @@ def test_a_shared_commit_names_no_other_accounts_key_p1(world):
     too_large = Usage(world.policy.usage_max + 1, "wrong unit", START)
     world.session.rollback()
     leader = world.ctx.by(Actor(name="API key of Harbour Voice", address="192.0.2.1"))
-    group_commit._post_all(leader, [group_commit._Request({other: [too_large]}, START)])
+    group = GroupCommit(post_requests)
+    sent = {other: [too_large]}
+    group._run_all(leader, [_Request(sent, START)])
     events = world.session.scalars(select(EventRow).where(EventRow.account_id == other)).all()
     recorded = [row for row in events if row.timeline == "usage_too_large"]
     assert [(row.actor_name, row.address) for row in recorded] == [("Ballast", "")]
