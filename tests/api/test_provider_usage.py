@@ -70,6 +70,7 @@ def test_one_request_carries_records_of_any_accounts_v2(world, accounts, post):
     assert answer.status_code == 201
     assert answer.json == {
         "posted": 3,
+        "ended": 0,
         "duplicate": 1,
         "conflict": 1,
         "invalid": 0,

@@ -50,6 +50,7 @@ def test_a_record_is_posted_and_the_new_balance_returned(meter, world):
     assert answer.status_code == 201
     assert answer.json == {
         "posted": 1,
+        "ended": 0,
         "duplicate": 0,
         "conflict": 0,
         "invalid": 0,
@@ -222,6 +223,18 @@ def test_a_balance_out_of_range_is_refused(meter, world, monkeypatch):
     assert (answer.status_code, answer.json["code"]) == (409, "balance_out_of_range")
     assert world.balance == "100.00"
     assert meter(record("600.00")).status_code == 201
+
+
+def test_final_usage_of_zero_ends_an_open_hold_v6(meter, world):
+    """V6"""
+    world.hold("10.00", "call-981")
+    ended = meter(record("0.00"))
+    assert (ended.status_code, ended.json["status"], ended.json["ended"]) == (201, "ended", 1)
+    assert ended.json["balance"] == "100.00"
+    again = meter(record("0"))
+    assert (again.status_code, again.json["status"]) == (201, "duplicate")
+    without = meter(record("0", "call-0"))
+    assert (without.status_code, list(without.json["errors"])) == (422, ["amount"])
 
 
 # Batches

@@ -20,7 +20,7 @@ from webapp.api.openapi.fields import (
     CURRENCY,
     DESCRIPTION,
     INSTANT,
-    MICROS,
+    MICROS_OR_ZERO,
     REFERENCE,
     Body,
 )
@@ -46,9 +46,10 @@ CSV_EXAMPLE = "amount,reference,description\n12.34,call-981,Ireland mobile\n0.02
 class UsageRecord(OfAccount):
     """Metered usage to debit from an account's balance."""
 
-    amount: Annotated[str, MICROS] = Field(
+    amount: Annotated[str, MICROS_OR_ZERO] = Field(
         description="The amount to debit: above zero, with at most six decimals; more trailing "
-        "zeros are ignored. A record above the installation's `USAGE_MAX` (default 1000.00) is "
+        "zeros are ignored. Zero ends the open hold with this reference, and is posted nowhere. A "
+        "record above the installation's `USAGE_MAX` (default 1000.00) is "
         "refused as `too_large`."
     )
     reference: Annotated[str, REFERENCE] = Field(
@@ -87,7 +88,8 @@ class Judgement(Record):
         description="The record's reference; null if it is missing or not a text."
     )
     status: Open[Verdict] = Field(
-        description="`posted`; `duplicate`: already posted; `conflict`: already posted with "
+        description="`posted`; `ended`: the amount is zero, and the hold with this reference has "
+        "ended; `duplicate`: already posted, or ended; `conflict`: already posted with "
         "another amount; `invalid`; or `too_large`: above `USAGE_MAX`. Only `posted` records "
         "change the balance."
     )
@@ -97,6 +99,7 @@ class Judgement(Record):
 
 
 Posted = Annotated[int, Field(description="Number of records that were posted.")]
+Ended = Annotated[int, Field(description="Number of records of zero that ended a hold.")]
 Duplicate = Annotated[int, Field(description="Number of records that were already posted.")]
 Conflict = Annotated[
     int, Field(description="Number of records that were already posted with another amount.")
@@ -125,6 +128,7 @@ class UsageAnswer(Record):
     """The result of a usage request."""
 
     posted: Posted
+    ended: Ended
     duplicate: Duplicate
     conflict: Conflict
     invalid: InvalidCount
@@ -148,6 +152,7 @@ class UsageProblem(ProblemDetails):
     """A usage request of which nothing was posted."""
 
     posted: Posted = 0
+    ended: Ended = 0
     duplicate: Duplicate = 0
     conflict: Conflict = 0
     invalid: InvalidCount = 0
@@ -181,8 +186,8 @@ def post_usage(ctx: Context, client: Client) -> Response:
     With a provider key, each record names its account by `account` or `external_id`; they can be of
     any accounts.
 
-    The status is 201 if at least one record was posted or all are duplicates, and 409 or 422 if
-    nothing was posted. Usage is never refused for lack of balance.
+    The status is 201 if at least one record was posted or ended a hold, or all are duplicates, and
+    409 or 422 otherwise. Usage is never refused for lack of balance.
     """
     batch = (
         usage_batch.read_csv(ctx, client, bodies.read_bytes())
@@ -217,14 +222,15 @@ def _answer(
     receipts: Mapping[int, UsageReceipt],
     balances: Mapping[str, object],
 ) -> Response:
-    """201 if a record was posted or all are duplicates, otherwise 409 or 422 (L12)."""
+    """201 if a record had an effect or all are duplicates, otherwise 409 or 422 (L12)."""
     judged = list(batch.judged(receipts, ctx.policy.usage_max))
     counts = Counter(it.verdict for it in judged)
     is_own = "balance" in balances
     records = [_shown(index, it, is_own=is_own) for index, it in enumerate(judged)]
     members: dict[str, object] = {str(verdict): counts[verdict] for verdict in Verdict}
     members |= {**balances, "records": records}
-    if not counts[Verdict.POSTED] and counts[Verdict.DUPLICATE] < len(judged):
+    has_effect = counts[Verdict.POSTED] or counts[Verdict.ENDED]
+    if not has_effect and counts[Verdict.DUPLICATE] < len(judged):
         return problems.render(_nothing_posted(batch, judged, members))
     alone = records[0] if batch.single and is_own else {}
     # A reference can contain half of a surrogate pair, which this escapes.

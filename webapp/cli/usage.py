@@ -125,7 +125,7 @@ class Import:
         return account.id, line.parse(account.currency, self.now)
 
     def _count(self, lines: list[tuple[Line, Usage]], receipt: UsageReceipt) -> None:
-        self.counts.posted += receipt.verdicts.count(Verdict.POSTED)
+        self.counts.posted += sum(map(receipt.verdicts.count, usage.EFFECTIVE))
         self.counts.duplicate += receipt.verdicts.count(Verdict.DUPLICATE)
         if receipt.refusal:
             for line, _ in lines:

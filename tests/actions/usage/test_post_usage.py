@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from tests.factories import START, VISA, micros
 from webapp.actions.usage.post_usage import post_usage, post_usage_of_many
+from webapp.actions.usage.release_hold import release_hold
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import FARTHEST, LedgerEntry
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.usage import holds
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.reads.ledger.ledger_check import check_ledger
@@ -154,6 +156,64 @@ def test_the_check_runs_in_the_same_transaction_t4(world):
     assert not post(world, ("call-2", "0.01")).opened_top_up
 
 
+# Final usage of zero
+
+
+def end(world, *references):
+    usages = [Usage(0, reference, world.clock.now()) for reference in references]
+    return post_usage(world.ctx, world.account_id, usages).verdicts
+
+
+def state_of(world, reference):
+    world.session.rollback()
+    return holds.find(world.session, world.account_id, reference).state
+
+
+def test_final_usage_of_zero_ends_the_hold_and_posts_nothing_v6(world):
+    """V6: once; what the hold kept back is available again."""
+    world.hold("10.00", "call-1")
+    world.hold("5.00", "call-2")
+    assert end(world, "call-1", "call-1") == (Verdict.ENDED, DUPLICATE)
+    assert end(world, "call-1") == (DUPLICATE,)
+    assert (state_of(world, "call-1"), state_of(world, "call-2")) == ("ended", "open")
+    account = world.session.get_one(Account, world.account_id)
+    assert (account.open_holds, holds.held(world.ctx, account).amount) == (1, micros("5.00"))
+    assert (world.balance, references(world)) == ("100.00", [])
+
+
+def test_final_usage_of_zero_ends_an_expired_hold_v6(world):
+    """V6: whether a job has recorded the expiry or not; it cannot be extended any more."""
+    for recorded in (False, True):
+        reference = f"call-{recorded}"
+        world.hold("10.00", reference, minutes=1)
+        world.clock.advance(minutes=2)
+        if recorded:
+            world.run("expire holds")
+            assert state_of(world, reference) == "expired"
+        assert end(world, reference) == (Verdict.ENDED,)
+        assert state_of(world, reference) == "ended"
+    assert world.session.get_one(Account, world.account_id).open_holds == 0
+
+
+def test_usage_of_zero_without_a_hold_is_invalid_v6(world):
+    """V6: nor does it end a hold that was released; after usage it is a conflict."""
+    world.hold("10.00", "call-1")
+    release_hold(world.ctx, world.account_id, "call-1")
+    post(world, ("call-2", "1.00"))
+    verdicts = end(world, "call-0", "call-1", "call-2")
+    assert verdicts == (Verdict.INVALID, Verdict.INVALID, CONFLICT)
+    error = {"amount": "Must be above zero, because there is no hold to end"}
+    assert usage.refusal(Verdict.INVALID, Usage(0, "call-0", START), 1) == error
+    assert world.timeline == []
+
+
+def test_usage_after_a_final_zero_is_posted_v6(world):
+    """V6, L12: a zero claims no reference."""
+    world.hold("10.00", "call-1")
+    assert end(world, "call-1") == (Verdict.ENDED,)
+    assert post(world, ("call-1", "2.00")).verdicts == (POSTED,)
+
+
 RECORDS = st.lists(
     st.tuples(st.sampled_from("abcdef"), st.sampled_from(["1.00", "2.00", "0.000003"])), max_size=8
 )
@@ -189,7 +249,6 @@ GOOD = {"amount": "12.34", "reference": "call-1"}
 @pytest.mark.parametrize(
     ("changes", "fields"),
     [
-        ({"amount": "0"}, {"amount"}),
         ({"amount": "-1"}, {"amount"}),
         ({"amount": "1.2345678"}, {"amount"}),
         ({"amount": 12.34}, {"amount"}),

@@ -112,7 +112,7 @@ class _Run:
             receipt = post_usage(self.ctx.later(), self.account_id, records)
             self.wake()
             for (line, record), verdict in zip(self.waiting, receipt.verdicts, strict=True):
-                self.posted += verdict is Verdict.POSTED
+                self.posted += verdict in usage.EFFECTIVE
                 self.duplicate += verdict is Verdict.DUPLICATE
                 refused = usage.refusal(verdict, record, self.ctx.policy.usage_max)
                 for name, error in refused.items():

@@ -17,6 +17,7 @@ from webapp.domain.shared.errors import Refusal
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.usage import holds
+from webapp.domain.usage.holds import HoldState
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.domain.webhooks import payloads
 
@@ -24,7 +25,9 @@ log = logging.getLogger(__name__)
 
 REJECTED = frozenset({Verdict.INVALID, Verdict.TOO_LARGE})
 """Verdicts that leave a line on the timeline."""
-WRITTEN = REJECTED | {Verdict.POSTED}
+NOTED = REJECTED | {Verdict.ENDED}
+WRITTEN = NOTED | {Verdict.POSTED}
+"""Verdicts that change the database."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,9 @@ def post_within(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int
     """Like `post_usage_of_many`, in the caller's write transaction."""
     accounts = BalanceSnapshot.lock(ctx.session, usages)
     claimed = _claimed(ctx, usages)
+    final = _holds_to_end(ctx, usages)
     judged = {
-        account_id: _judge(accounts[account_id], records, claimed[account_id], ctx.policy)
+        account_id: _judge(accounts[account_id], records, claimed[account_id], final, ctx.policy)
         for account_id, records in usages.items()
     }
     additions = (
@@ -105,38 +109,79 @@ def post_within(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int
     for (account_id, (verdicts, entries)), balance in zip(judged.items(), balances, strict=True):
         quiet = not entries or accounts[account_id].is_quiet_at(balance)
         opened = not quiet and _after_debit(ctx, account_id, entries)
-        if not REJECTED.isdisjoint(verdicts):
-            _record_rejected(ctx, account_id, usages[account_id], verdicts)
+        if not NOTED.isdisjoint(verdicts):
+            _note(ctx, account_id, usages[account_id], verdicts)
         receipts[account_id] = UsageReceipt(balance, tuple(verdicts), opened)
     return receipts
 
 
 def _judge(
-    account: BalanceSnapshot, usages: Sequence[Usage], claimed: dict[str, int], policy: Policy
+    account: BalanceSnapshot,
+    usages: Sequence[Usage],
+    claimed: dict[str, int],
+    final: dict[tuple[int, str], HoldState],
+    policy: Policy,
 ) -> tuple[list[Verdict], list[Entry]]:
     """Return a verdict per record, and the ledger entries to post.
 
     If a reference occurs more than once, its first record counts.
 
-    `claimed`: micros posted by reference; new references are added to it.
+    `claimed`: micros posted by reference; new references are added to it. `final`: the holds that
+    final usage of zero may end; those that it ends are changed in it.
     """
     verdicts, entries = [], []
     for usage in usages:
         amount, reference = -usage.amount, usage.reference
         known = claimed.get(reference)
-        if known is None and usage.amount > policy.usage_max:
+        if known is not None:
+            verdicts.append(Verdict.DUPLICATE if known == amount else Verdict.CONFLICT)
+        elif not amount:
+            verdicts.append(_ended(final, (account.id, reference)))
+        elif usage.amount > policy.usage_max:
             verdicts.append(Verdict.TOO_LARGE)
-        elif known is None and account.state == AccountState.CLOSED:
+        elif account.state == AccountState.CLOSED:
             verdicts.append(Verdict.INVALID)
-        elif known is None:
+        else:
             claimed[reference] = amount
             verdicts.append(Verdict.POSTED)
             entries.append(
                 Entry(EntryKind.USAGE, amount, usage.occurred_at, usage.description, reference)
             )
-        else:
-            verdicts.append(Verdict.DUPLICATE if known == amount else Verdict.CONFLICT)
     return verdicts, entries
+
+
+def _ended(final: dict[tuple[int, str], HoldState], hold: tuple[int, str]) -> Verdict:
+    """Return the verdict on final usage of zero (V6)."""
+    state = final.get(hold)
+    if state in (HoldState.OPEN, HoldState.EXPIRED):
+        final[hold] = HoldState.ENDED
+        return Verdict.ENDED
+    return Verdict.DUPLICATE if state is HoldState.ENDED else Verdict.INVALID
+
+
+def _holds_to_end(
+    ctx: Context, usages: Mapping[int, Sequence[Usage]]
+) -> dict[tuple[int, str], HoldState]:
+    """Return the holds that are named by usage of zero."""
+    zero = [
+        (account_id, usage.reference)
+        for account_id, records in usages.items()
+        for usage in records
+        if not usage.amount
+    ]
+    return holds.standings(ctx.session, zero) if zero else {}
+
+
+def _note(
+    ctx: Context, account_id: int, usages: Sequence[Usage], verdicts: Sequence[Verdict]
+) -> None:
+    """End holds without usage, and tell of rejected records."""
+    if Verdict.ENDED in verdicts:
+        ended = [
+            it.reference for it, its in zip(usages, verdicts, strict=True) if its is Verdict.ENDED
+        ]
+        holds.end_unused(ctx, Account.lock(ctx.session, account_id), ended)
+    _record_rejected(ctx, account_id, usages, verdicts)
 
 
 def _record_rejected(
@@ -145,7 +190,10 @@ def _record_rejected(
     """L14, V4: one line on the account's timeline and in the log for all rejected records."""
     account = ctx.session.get_one(Account, account_id)
     for verdict in sorted(REJECTED.intersection(verdicts)):
-        rejected = [it for it, its in zip(usages, verdicts, strict=True) if its is verdict]
+        records = zip(usages, verdicts, strict=True)
+        rejected = [it for it, its in records if its is verdict and it.amount]
+        if not rejected:
+            continue
         largest = max(rejected, key=lambda it: it.amount)
         facts = (len(rejected), largest.amount, largest.reference)
         event: UsageTooLarge | UsageAfterClosing = (

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from re import compile as pattern
-from re import fullmatch
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, StrictBool
@@ -51,18 +50,13 @@ def text(longest: int, *, filled: bool) -> dict[str, object]:
     )
 
 
-def _amount(places: int) -> Schema:
-    # At least one digit is not zero. Amounts above `money.LARGEST` have more than nine digits.
+def _amount(places: int, *, allows_zero: bool = False) -> Schema:
+    # Amounts above `money.LARGEST` have more than nine digits.
     zeros = "0{0,30}" if places == money.USAGE_PLACES else ""
-    written = rf"^(?=.*[1-9])[0-9]{{1,9}}(\.[0-9]{{1,{places}}}{zeros})?$"
+    not_zero = "" if allows_zero else "(?=.*[1-9])"
+    written = rf"^{not_zero}[0-9]{{1,9}}(\.[0-9]{{1,{places}}}{zeros})?$"
     schema = {"type": "string", "format": "decimal", "pattern": written, "examples": ["100.00"]}
     return Schema(schema)
-
-
-def _micros_or_zero(value: object) -> int:
-    if isinstance(value, str) and fullmatch(r"0(\.0{1,6})?", value):
-        return 0
-    return money.parse(value, money.USAGE_PLACES)
 
 
 def _instant(value: object) -> datetime:
@@ -80,6 +74,7 @@ def reader(read: Callable[..., object], **options: object) -> PlainValidator:
 
 
 MICROS, CENTS = _amount(money.USAGE_PLACES), _amount(money.PAYMENT_PLACES)
+MICROS_OR_ZERO = _amount(money.USAGE_PLACES, allows_zero=True)
 REFERENCE = Schema({**text(REFERENCE_LENGTH, filled=True), "examples": ["call-981"]})
 DESCRIPTION = Schema(text(DESCRIPTION_LENGTH, filled=False))
 CURRENCY = Schema({"type": "string", "format": "currency", "examples": ["USD"]})
@@ -89,16 +84,7 @@ Switch = StrictBool
 Micros = Annotated[int, reader(money.parse, places=money.USAGE_PLACES), MICROS]
 """A decimal string above zero with up to six decimals, in micros. Numbers are refused (L1)."""
 MicrosOrZero = Annotated[
-    int,
-    reader(_micros_or_zero),
-    Schema(
-        {
-            "type": "string",
-            "format": "decimal",
-            "pattern": r"^[0-9]{1,9}(\.[0-9]{1,6})?$",
-            "examples": ["0.00"],
-        }
-    ),
+    int, reader(money.parse, places=money.USAGE_PLACES, allows_zero=True), MICROS_OR_ZERO
 ]
 """Like `Micros`, or zero."""
 Cents = Annotated[int, reader(money.parse), CENTS]

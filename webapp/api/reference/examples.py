@@ -139,6 +139,7 @@ EXAMPLES: Mapping[type[Record], Record] = {
         AccountPage(accounts=(_ACCOUNT,), next_cursor="17"),
         UsageAnswer(
             posted=1,
+            ended=0,
             duplicate=0,
             conflict=0,
             invalid=0,

@@ -32,7 +32,13 @@ class BadAmount(ValueError):
     """The text is not a valid amount. `str()` is a sentence for the person who entered it."""
 
 
-def parse(text: object, places: int = PAYMENT_PLACES, largest: int | None = LARGEST) -> int:
+def parse(
+    text: object,
+    places: int = PAYMENT_PLACES,
+    largest: int | None = LARGEST,
+    *,
+    allows_zero: bool = False,
+) -> int:
     """Parse a decimal string such as "12.34" into micros: positive, at most `places` decimals.
 
     `largest` is None if the caller checks the bound itself. Raises `BadAmount`.
@@ -45,7 +51,7 @@ def parse(text: object, places: int = PAYMENT_PLACES, largest: int | None = LARG
     if len(fraction) > places and (places < USAGE_PLACES or fraction[places:].strip("0")):
         raise BadAmount(f"At most {places} decimals")
     micros = int(units + fraction[:USAGE_PLACES].ljust(USAGE_PLACES, "0"))
-    if micros == 0:
+    if micros == 0 and not allows_zero:
         raise BadAmount("Must be above zero")
     if largest is not None and micros > largest:
         raise BadAmount("That amount is too large")

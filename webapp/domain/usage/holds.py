@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy import (
@@ -48,7 +49,7 @@ LONGEST_REPORTED = REFERENCE_LENGTH - 8
 class HoldState(StrEnum):
     OPEN = "open"
     ENDED = "ended"
-    """Usage was posted under its reference."""
+    """Final usage was posted under its reference, or was zero."""
     RELEASED = "released"
     EXPIRED = "expired"
 
@@ -216,6 +217,36 @@ def end_with_usage(ctx: Context, account: Account, references: Sequence[str]) ->
     )
     if ended.rowcount:
         account.open_holds -= ended.rowcount
+
+
+def standings(
+    session: Session, asked: Collection[tuple[int, str]]
+) -> dict[tuple[int, str], HoldState]:
+    """Return the recorded state of each hold that these pairs of account id and reference name."""
+    rows = session.execute(
+        select(Hold.account_id, Hold.reference, Hold.state).where(
+            tuple_(Hold.account_id, Hold.reference).in_(asked)
+        )
+    )
+    return {(account_id, reference): HoldState(state) for account_id, reference, state in rows}
+
+
+def end_unused(ctx: Context, account: Account, references: Sequence[str]) -> None:
+    """End the open and expired holds with these references, whose final usage is zero (V6).
+
+    `account` must be locked.
+    """
+    end_with_usage(ctx, account, references)
+    ctx.session.execute(
+        update(Hold)
+        .where(
+            Hold.account_id == account.id,
+            Hold.state == HoldState.EXPIRED,
+            Hold.reference.in_(references),
+        )
+        .values(state=HoldState.ENDED, ended_at=ctx.now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def expired(now: datetime) -> ColumnElement[bool]:

@@ -21,6 +21,8 @@ class Verdict(StrEnum):
     """Result of a record. Each record of a batch has its own; a refused one has no effect (L12)."""
 
     POSTED = "posted"
+    ENDED = "ended"
+    """Final usage of zero, which ended a hold; nothing was posted."""
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     INVALID = "invalid"
@@ -29,6 +31,10 @@ class Verdict(StrEnum):
 
 
 CLOSED = "The account is closed"
+NO_HOLD = "Must be above zero, because there is no hold to end"
+
+EFFECTIVE = frozenset({Verdict.POSTED, Verdict.ENDED})
+"""Verdicts on records that had an effect."""
 
 REFUSED = frozenset({Verdict.CONFLICT, Verdict.INVALID, Verdict.TOO_LARGE})
 """Verdicts on valid records that are not posted; see `refusal`."""
@@ -38,7 +44,7 @@ class Usage(NamedTuple):
     """A valid usage record."""
 
     amount: int
-    """Micros, above zero."""
+    """Micros. Zero only ends a hold."""
     reference: str
     """Unique per account: the idempotency key."""
     occurred_at: datetime
@@ -55,7 +61,7 @@ def parse(raw: object, currency: str | None, now: datetime) -> Usage:
     faults: dict[str, str] = {str(field): "Unknown field" for field in raw if field not in _FIELDS}
     amount, occurred_at = 0, now
     try:
-        amount = money.parse(raw.get("amount"), money.USAGE_PLACES, largest=None)
+        amount = money.parse(raw.get("amount"), money.USAGE_PLACES, largest=None, allows_zero=True)
     except money.BadAmount as fault:
         faults["amount"] = str(fault)
     reference = _text(raw.get("reference"), "reference", REFERENCE_LENGTH, faults)
@@ -77,7 +83,7 @@ def parse(raw: object, currency: str | None, now: datetime) -> Usage:
 def refusal(verdict: Verdict, usage: Usage, usage_max: int) -> dict[str, str]:
     """Return why a valid record was refused, by field; empty if it is posted or a duplicate."""
     if verdict is Verdict.INVALID:
-        return {"account": CLOSED}
+        return {"account": CLOSED} if usage.amount else {"amount": NO_HOLD}
     if verdict is Verdict.CONFLICT:
         return {"reference": f"{usage.reference} was posted before with another amount"}
     if verdict is Verdict.TOO_LARGE:
