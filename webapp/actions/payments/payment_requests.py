@@ -23,7 +23,11 @@ FORM_USED = "form_used"
 
 
 def check_amount(account: Account, amount: int, policy: Policy) -> None:
-    """Raise `Invalid` if `amount` (micros) has more than 2 decimals or is out of bounds."""
+    """Raise `Invalid` if `amount` (micros) has more than 2 decimals or is out of bounds.
+
+    Raises `Denied` if the account is closed.
+    """
+    account.require_not_closed()
     if amount % CENT:
         raise Invalid({"amount": "At most 2 decimals"})
     if amount < policy.payment_min:

@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base, partial_index
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
@@ -163,6 +163,7 @@ class PlanInput:
     methods: tuple[PaymentMethod, ...]
     """The listed methods, in the customer's order."""
     policy: Policy
+    account_state: AccountState = AccountState.ACTIVE
     paused_by: PausedBy | None = None
     """None unless automatic refills are paused."""
     low_by_reversal: bool = False
@@ -239,6 +240,7 @@ def gather(ctx: Context, account: Account, *, tried: frozenset[int] = frozenset(
         choice=settings.chosen(),
         methods=tuple(payment_methods.listed(ctx.session, account.id)),
         policy=ctx.policy,
+        account_state=AccountState(account.state),
         paused_by=settings.paused_by,
         low_by_reversal=settings.low_by_reversal,
         refill_held=settings.refill_held,
@@ -282,10 +284,14 @@ def plan(inputs: PlanInput) -> Plan:
     """Return the methods and amount to charge, or the reason for no charge. A pure function."""
     if inputs.open_attempt is not None or inputs.manual_open:
         return Plan(Code.WAITING)  # checked first: this money may still arrive
+    if inputs.account_state is AccountState.CLOSED:
+        return Plan(Code.ACCOUNT_CLOSED)
     if not inputs.choice.refill_on:
         return Plan(Code.REFILL_OFF)
     if not inputs.is_below:
         return Plan(Code.ABOVE_THRESHOLD)
+    if inputs.account_state is AccountState.SUSPENDED:
+        return Plan(Code.ACCOUNT_SUSPENDED)
     if inputs.policy.automatic is Automatic.OFF:
         return Plan(Code.SWITCHED_OFF)
     if inputs.paused_by is not None:
