@@ -1,0 +1,172 @@
+"""A running Ballast for the programs of integrations/, and what they need."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from tests import host
+from tests.conftest import copy_home, settings_in
+from tests.factories import PASSWORD, micros
+from webapp.actions.accounts.create_account import create_account
+from webapp.actions.api_keys.create_key import create_key
+from webapp.app import create_app
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.choice import AccountChoice
+from webapp.domain.api_keys.api_key import KeyChoice, Scope
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.shared.context import COMMAND_LINE
+from webapp.domain.shared.money import decimal_text
+from webapp.domain.usage.holds import Hold
+from webapp.domain.users.owner import OwnerChoice
+from webapp.domain.users.user import Right
+from webapp.extensions import db, make_context
+from webapp.settings import ROOT
+
+INTEGRATIONS = ROOT / "integrations"
+
+PATIENCE = 60
+"""Seconds. A slow machine makes a test slow but does not fail it."""
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_done():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.05)
+
+
+def program(name: str) -> str:
+    """Return the path of an installed program; the test is skipped if there is none."""
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
+class Ballast:
+    """Ballast in processes of its own, which can be killed, and its database."""
+
+    def __init__(self, app: Flask, home: Path, log: Path, key: str) -> None:
+        self.app, self.log = app, log
+        self.key = key
+        """A provider key with the scopes of a switch."""
+        self.port = host.free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environ = {
+            **host.environ(),
+            "BALLAST_HOME": str(home),
+            "SECRET_KEY": app.config["SECRET_KEY"],
+            "DEMO": "auto",
+            "PORT": str(self.port),
+            "RUN_JOBS": "0",
+            "RATE_LIMITS": "0",
+        }
+        self._process: subprocess.Popen | None = None
+        self._accounts = count(1)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers. Does nothing if it is running."""
+        if self._process is not None:
+            return
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "wsgi:app"],
+                cwd=ROOT,
+                env=self.environ,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(self._answers)
+
+    def kill(self) -> None:
+        """Kill its processes."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, self.log.read_text()
+        try:
+            urllib.request.urlopen(f"{self.url}/healthz", timeout=PATIENCE).close()
+        except OSError:
+            return False
+        return True
+
+    def account(self, balance: str = "10.00", **values: object) -> str:
+        """Create an account and return its external id; `values` are its further columns."""
+        external_id = f"acme-{next(self._accounts)}"
+        create_account(
+            make_context(COMMAND_LINE),
+            AccountChoice(external_id, external_id=external_id),
+            OwnerChoice(f"{external_id}@example.com", "Ana Ruiz", PASSWORD),
+            balance=micros(balance) or 0,
+        )
+        self.change(external_id, **values)
+        return external_id
+
+    def change(self, external_id: str, **values: object) -> None:
+        """Set columns of the account."""
+        account = self._account(external_id)
+        for name, value in values.items():
+            setattr(account, name, value)
+        db.session.commit()
+
+    def balance(self, external_id: str) -> str:
+        return decimal_text(self._account(external_id).balance)
+
+    def usage(self, external_id: str) -> dict[str, str]:
+        """Return the debits by reference, in the order of posting."""
+        mine = LedgerEntry.account_id == self._account(external_id).id
+        query = select(LedgerEntry).where(mine, LedgerEntry.kind == "usage")
+        entries = db.session.scalars(query.order_by(LedgerEntry.id))
+        return {str(entry.reference): decimal_text(-entry.amount) for entry in entries}
+
+    def holds(self, external_id: str) -> dict[str, tuple[str, str]]:
+        """Return the state and the held amount of each hold, by reference."""
+        mine = Hold.account_id == self._account(external_id).id
+        found = db.session.scalars(select(Hold).where(mine).order_by(Hold.id))
+        return {hold.reference: (str(hold.state), decimal_text(hold.amount)) for hold in found}
+
+    def _account(self, external_id: str) -> Account:
+        db.session.rollback()  # another process writes
+        query = select(Account).where(Account.external_id == external_id)
+        return db.session.execute(query).scalar_one()
+
+
+@pytest.fixture(scope="module")
+def server(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ballast]:
+    """One Ballast per module, on the host's clock, since it takes seconds to start."""
+    folder = tmp_path_factory.mktemp("ballast")
+    app = create_app(settings_in(copy_home(migrated, folder / "home")))
+    with app.app_context():
+        choice = KeyChoice("Switch", (Scope.USAGE, Scope.HOLDS))
+        key = create_key(make_context(COMMAND_LINE), None, choice, frozenset(Right)).key
+        server = Ballast(app, folder / "home", folder / "log", key)
+        try:
+            yield server
+        finally:
+            server.kill()
+            db.session.remove()
+            db.engine.dispose()
+            if books := app.extensions["ballast"].sandbox:
+                books.close()
+
+
+@pytest.fixture
+def ballast(server: Ballast) -> Ballast:
+    """Running, also after a test that killed it. Each test creates its own accounts."""
+    server.start()
+    return server
