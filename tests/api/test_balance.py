@@ -133,3 +133,21 @@ def test_v3_hides_the_details_of_an_internal_error(machine, api_key, monkeypatch
 
     assert (answer.status_code, answer.mimetype) == (500, JSON_API)
     assert "division" not in answer.text
+
+
+def test_balances_that_have_changed_are_listed_in_pages(world, provider):
+    """V1: a provider follows all balances without asking for each account."""
+    others = [world.account(name=f"Pier {n}", balance="5.00").account_id for n in range(3)]
+    world.clock.advance(hours=1)
+    since = f"{world.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    world.use("12.50")
+    changed = provider.get(f"/balances?changed_since={since}").json
+    assert [(it["account"], it["balance"]) for it in changed["balances"]] == [
+        (world.account_id, "87.50")
+    ]
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = provider.get(f"/balances?limit=2{cursor and f'&cursor={cursor}'}").json
+        seen += [it["account"] for it in page["balances"]]
+        cursor = page["next_cursor"]
+    assert seen == [*reversed(others), world.account_id]

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from functools import partial
 
 import pytest
 import schemathesis
@@ -69,9 +70,7 @@ CONFIG = {
 
 # Usage is neither in the future nor before the year 2000; a format cannot express that.
 PAST = st.datetimes(START.replace(year=2001, tzinfo=None), START.replace(tzinfo=None))
-LINES = st.lists(st.integers(1, 999), min_size=1, max_size=5, unique=True).map(
-    lambda numbers: "amount,reference\n" + "".join(f"0.{n:03d},line-{n}\n" for n in numbers)
-)
+NUMBERS = st.lists(st.integers(1, 999), min_size=1, max_size=5, unique=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,7 +79,12 @@ def custom_formats():
         "date-time", PAST.map(lambda instant: f"{instant:%Y-%m-%dT%H:%M:%SZ}")
     )
     schemathesis.openapi.format("currency", st.just("USD"))
-    schemathesis.openapi.format("csv", LINES)
+
+
+def csv_of(numbers, *, of_provider):
+    head, first = ("external_id,", "cust-0042,") if of_provider else ("", "")
+    lines = (f"{first}0.{number:03d},line-{number}\n" for number in numbers)
+    return f"{head}amount,reference\n{''.join(lines)}"
 
 
 @schemathesis.serializer("text/csv")
@@ -122,6 +126,8 @@ def test_the_application_matches_the_document(address, world, scopes):
     world.session.get_one(Account, world.account_id).external_id = "cust-0042"
     world.session.commit()
     of_provider = scopes is OF_PROVIDER
+    lines = NUMBERS.map(partial(csv_of, of_provider=of_provider))
+    schemathesis.openapi.format("csv", lines)
     key = world.provider_key().key if of_provider else world.created.api_key
     mine = {label(it) for it in OPERATIONS if set(it.scopes) & set(scopes)}
     others = {"include-name": sorted({label(it) for it in OPERATIONS} - mine), "enabled": False}

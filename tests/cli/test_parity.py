@@ -22,6 +22,7 @@ COMMANDS = {
     "post_usage": "usage post",
     "read_balance": "accounts show",
     "read_account_balance": "accounts show",
+    "list_balances": "accounts list",
     "list_holds": "holds list",
     "read_hold": "holds show",
     "open_hold": "holds open",

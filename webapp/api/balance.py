@@ -1,30 +1,22 @@
-"""The balance of an account, for its own keys and for the provider's."""
+"""Balances: of an account for its own keys, and of all accounts for the provider's."""
 
 from pydantic import Field
 
 from webapp.api.http.authentication import ApiClient, ProviderClient
+from webapp.api.http.queries import Absent, Page
 from webapp.api.http.resource import Resource
+from webapp.api.openapi.fields import Instant
 from webapp.api.openapi.operations import Group
 from webapp.domain.accounts.lookup import account_id_of
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.money import decimal_text
-from webapp.domain.usage.funds import Funds
-from webapp.reads.records.record import Currency, Money, Record
+from webapp.reads.records import balances
+from webapp.reads.records.balances import Balance, BalancePage
 
 
-class Balance(Record):
-    """The account's balance."""
-
-    account: int = Field(description="The account's id.")
-    external_id: str | None = Field(description="Your own id of the account, if it has one.")
-    balance: Money = Field(
-        description="The exact balance, with up to six decimals. It can be negative."
-    )
-    currency: Currency
-    held: Money = Field(description="The sum of all open holds.")
-    available: Money = Field(
-        description="The balance minus `held`, plus the account's credit limit."
+class BalanceQuery(Page):
+    changed_since: Instant | Absent = Field(
+        None, description="Only balances that have changed at or after this instant."
     )
 
 
@@ -34,7 +26,7 @@ resource = Resource("balance", Group.BALANCE)
 @resource.get("/balance", "Read the balance", Scope.BALANCE_READ)
 def read_balance(ctx: Context, client: ApiClient) -> Balance:
     """Read the exact balance, the amount held for calls in progress, and the rest."""
-    return _balance(ctx, client.account_id)
+    return balances.read_balance(ctx, client.account_id)
 
 
 @resource.get(
@@ -45,16 +37,10 @@ def read_balance(ctx: Context, client: ApiClient) -> Balance:
 )
 def read_account_balance(ctx: Context, client: ProviderClient, account: str) -> Balance:
     """Read the exact balance of an account, the amount held for calls in progress, and the rest."""
-    return _balance(ctx, account_id_of(ctx.session, account))
+    return balances.read_balance(ctx, account_id_of(ctx.session, account))
 
 
-def _balance(ctx: Context, account_id: int) -> Balance:
-    funds = Funds.of(ctx, account_id)
-    return Balance(
-        account=funds.account_id,
-        external_id=funds.external_id,
-        balance=decimal_text(funds.balance),
-        currency=funds.currency,
-        held=decimal_text(funds.held),
-        available=decimal_text(funds.available),
-    )
+@resource.get("/balances", "List balances", Scope.BALANCES)
+def list_balances(ctx: Context, client: ProviderClient, query: BalanceQuery) -> BalancePage:
+    """List the balances of all accounts, or of those that have changed since an instant."""
+    return balances.read_balance_page(ctx, query.changed_since, query.cursor, query.limit)

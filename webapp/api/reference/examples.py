@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from webapp.api import low_balance
-from webapp.api.balance import Balance
 from webapp.api.holds import HoldList, HoldRecord, OpenHold
 from webapp.api.low_balance import SettingsRecord
 from webapp.api.payments import PaymentAnswer
@@ -22,7 +21,7 @@ from webapp.domain.usage.record import Verdict
 from webapp.domain.webhooks.endpoint import DeliveryState, EventKind
 from webapp.reads.records.accounts import AccountPage, AccountRecord, OwnerRecord
 from webapp.reads.records.activity import ActivityPage, DecisionRecord
-from webapp.reads.records.balances import AccountBalance
+from webapp.reads.records.balances import AccountBalance, Balance, BalancePage
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
 from webapp.reads.records.payments import AttemptRecord, PaymentPage, PaymentRecord
 from webapp.reads.records.record import Record
@@ -48,6 +47,14 @@ _ACCOUNT = AccountRecord(
     created_at=AT,
 )
 _POSTED = Judgement(index=0, account=17, reference=ONE["reference"], status=Verdict.POSTED)
+_BALANCE = Balance(
+    account=17,
+    external_id="cust-0042",
+    balance=Text("87.66"),
+    currency="USD",
+    held=Text("3.20"),
+    available=Text("84.46"),
+)
 _HELD: dict[str, Any] = {
     "reference": "call-983",
     "amount": Text("3.20"),
@@ -154,14 +161,8 @@ EXAMPLES: Mapping[type[Record], Record] = {
                 )
             },
         ),
-        Balance(
-            account=17,
-            external_id="cust-0042",
-            balance=Text("87.66"),
-            currency="USD",
-            held=Text("3.20"),
-            available=Text("84.46"),
-        ),
+        _BALANCE,
+        BalancePage(balances=(_BALANCE,), next_cursor=None),
         HoldRecord(
             **_HELD,
             account=17,
