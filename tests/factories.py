@@ -31,6 +31,7 @@ from webapp.actions.users.sessions import start_session
 from webapp.actions.webhooks.endpoints import add_endpoint
 from webapp.background.scheduler import JOBS
 from webapp.clock import Clock
+from webapp.currencies import AMOUNTS, DECIMALS, Bounds
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.api_keys.api_key import OF_ACCOUNT, OF_PROVIDER, KeyChoice
@@ -152,6 +153,22 @@ def card_form(number: str, expiry: str = "12/34") -> dict[str, str]:
     }
 
 
+EVERY_CURRENCY = {
+    name.upper(): ",".join(
+        f"{currency}={money.decimal_text(getattr(Bounds.default(currency), name))}"
+        for currency in DECIMALS
+    )
+    for name in AMOUNTS
+}
+"""Settings with which every supported currency is offered."""
+
+
+def with_bounds(policy: Policy, currency: str = "USD", **amounts: int) -> Policy:
+    """Return the policy with these bounds of a currency, which it then offers; in micros."""
+    bounds = policy.offered.get(currency) or Bounds.default(currency)
+    return replace(policy, offered={**policy.offered, currency: replace(bounds, **amounts)})
+
+
 def context(session: Session, now: datetime = START, **its: object) -> Context:
     """Return a context for tests that have no `World`."""
     given = {"actor": SYSTEM, "policy": Policy(), "clock": MovableClock(now), "processors": {}}
@@ -188,10 +205,10 @@ class World:
 
     # Factories
 
-    def account(self, balance="100.00", email=None, name="Harbour Voice"):
+    def account(self, balance="100.00", email=None, name="Harbour Voice", currency=""):
         return create_account(
             self.ctx.by(Actor(name="Test")),
-            AccountChoice(name, own_metering=True),
+            AccountChoice(name, currency=currency, own_metering=True),
             OwnerChoice(email or f"owner-{token_hex(4)}@example.com", "Ana Ruiz", PASSWORD),
             balance=micros(balance) or 0,
             scopes=OF_ACCOUNT,

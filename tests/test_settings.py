@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import migrate
+from webapp import currencies
+from webapp.currencies import MICROS as M
+from webapp.currencies import Bounds
 from webapp.env import BadSetting, sqlite_url
 from webapp.settings import ROOT, SECRET_KEYS, SECRETS, VARIABLES, Settings
 
@@ -42,10 +45,44 @@ def test_an_empty_environment_gives_a_local_sandbox():
     assert (given.run_jobs, given.demo) == (True, False)
     assert (given.card_processor, given.paypal_processor) == ("sandbox", "sandbox")
     assert given.automatic_payments == "on"
-    assert (given.payment_min, given.payment_max) == (30_000_000, 10_000_000_000)
+    assert given.bounds == {
+        "USD": Bounds("USD", 30_000_000, 10_000_000_000, 1_000_000_000, 50_000_000)
+    }
     assert (given.mail_server, given.mail_port, given.mail_use_tls) == ("", 25, False)
     assert given.mail_sender == "ballast@localhost"
     assert given.wire_beneficiary == ""
+
+
+def test_bounds_are_per_currency_l1():
+    """L1: lists name the currencies, and CURRENCY comes first."""
+    given = settings(
+        CURRENCY="EUR",
+        PAYMENT_MIN="JPY=3000, EUR=30.00",
+        PAYMENT_MAX="JPY=1000000,EUR=10000",
+        USAGE_MAX="JPY=100000.00,EUR=1000.5",
+        THRESHOLD_ADVICE="JPY=5000,EUR=50",
+    )
+
+    assert list(given.bounds) == ["EUR", "JPY"]
+    assert given.bounds["EUR"] == Bounds("EUR", 30 * M, 10_000 * M, 1_000_500_000, 50 * M)
+    assert given.bounds["JPY"] == Bounds("JPY", 3_000 * M, 1_000_000 * M, 100_000 * M, 5_000 * M)
+    assert given.incomplete_currencies == {}
+
+
+@pytest.mark.parametrize("currency", currencies.DECIMALS)
+def test_every_supported_currency_has_default_bounds_l1(currency):
+    given = settings(CURRENCY=currency)
+
+    assert given.bounds == {currency: Bounds.default(currency)}
+    smallest = 3_000 if currency == "JPY" else 30
+    assert given.bounds[currency].payment_min == smallest * M
+
+
+def test_a_currency_without_one_of_the_amounts_is_not_offered_l1():
+    given = settings(PAYMENT_MIN="USD=30.00,EUR=30.00", USAGE_MAX="USD=1000,EUR=1000")
+
+    assert list(given.bounds) == ["USD"]
+    assert given.incomplete_currencies == {"EUR": ["PAYMENT_MAX", "THRESHOLD_ADVICE"]}
 
 
 @pytest.mark.parametrize(
@@ -86,12 +123,12 @@ def test_an_empty_environment_gives_a_local_sandbox():
         ({"CARD_PROCESSOR": "sandbox"}, "card_processor", "sandbox"),
         ({"AUTOMATIC_PAYMENTS": "off"}, "automatic_payments", "off"),
         ({"AUTOMATIC_PAYMENTS": "dry-run"}, "automatic_payments", "dry-run"),
-        ({"PAYMENT_MIN": "5"}, "payment_min", 5_000_000),
-        ({"PAYMENT_MIN": "0.01"}, "payment_min", 10_000),
-        ({"PAYMENT_MIN": "10000"}, "payment_min", 10_000_000_000),
+        ({"PAYMENT_MIN": "5"}, "payment_min", {"USD": 5_000_000}),
+        ({"PAYMENT_MIN": "0.01"}, "payment_min", {"USD": 10_000}),
+        ({"PAYMENT_MIN": "10000"}, "payment_min", {"USD": 10_000_000_000}),
         ({"API_REQUESTS_PER_MINUTE": "1"}, "api_requests_per_minute", 1),
         ({"API_USAGE_PER_MINUTE": "999999999"}, "api_usage_per_minute", 999_999_999),
-        ({"PAYMENT_MAX": "999999999.99"}, "payment_max", 999_999_999_990_000),
+        ({"PAYMENT_MAX": "999999999.99"}, "payment_max", {"USD": 999_999_999_990_000}),
         (
             {"WIRE_BENEFICIARY": "Pier Ltd", "WIRE_IBAN": "ie29aibk93115212345678"},
             "wire_iban",
@@ -145,7 +182,7 @@ def test_a_good_value_is_accepted(environ, field, value):
 
 PORT = "use a whole number from 1 to 65535"
 PROXIES = "use a whole number from 0 to 9"
-AMOUNT = "use an amount such as 30.00"
+AMOUNT = "use an amount such as 30.00, or a list such as USD=30.00,EUR=30.00"
 SEVERAL = "names several servers; add target_session_attrs=read-write, so that the primary is used"
 DATABASE = "use sqlite:///… or postgresql+psycopg://…"
 HOST = "use a host name or an address, without a port"
@@ -245,10 +282,55 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         ),
         ({"PAYMENT_MAX": "10,000.00"}, f"PAYMENT_MAX: got '10,000.00'; {AMOUNT}"),
         ({"PAYMENT_MAX": "٣٠"}, f"PAYMENT_MAX: got '٣٠'; {AMOUNT}"),
-        ({"PAYMENT_MIN": "0.00"}, "PAYMENT_MIN: got '0'; use an amount above zero"),
+        ({"PAYMENT_MIN": "0.00"}, "PAYMENT_MIN: got '0.00'; use an amount above zero"),
         (
             {"PAYMENT_MIN": "50", "PAYMENT_MAX": "49.99"},
             "PAYMENT_MIN: 50.00 is more than PAYMENT_MAX, 49.99; use at most that",
+        ),
+        ({"PAYMENT_MIN": "USD=30.00,"}, f"PAYMENT_MIN: got 'USD=30.00,'; {AMOUNT}"),
+        ({"PAYMENT_MIN": "USD=30;EUR=30"}, f"PAYMENT_MIN: got 'USD=30;EUR=30'; {AMOUNT}"),
+        (
+            {"PAYMENT_MIN": "USD=30,USD=31"},
+            "PAYMENT_MIN: got 'USD=30,USD=31'; use USD only once",
+        ),
+        (
+            {"USAGE_MAX": "EUR=30.00"},
+            "USAGE_MAX: has no amount of USD, the CURRENCY; add USD=…",
+        ),
+        (
+            {"PAYMENT_MIN": "USD=30.00,JPY=30.50"},
+            "PAYMENT_MIN: got 'USD=30.00,JPY=30.50'; JPY has no decimals",
+        ),
+        (
+            {"CURRENCY": "JPY", "THRESHOLD_ADVICE": "50.50"},
+            "THRESHOLD_ADVICE: got '50.50'; JPY has no decimals",
+        ),
+        (
+            {"PAYMENT_MAX": "USD=10000,HUF=10000"},
+            (
+                "PAYMENT_MAX: got 'USD=10000,HUF=10000'; HUF is not supported: "
+                "it has two decimals, but a processor takes none"
+            ),
+        ),
+        (
+            {"CURRENCY": "KWD"},
+            (
+                "CURRENCY: got 'KWD'; KWD is not supported: "
+                "it has three decimals, which payment processors round"
+            ),
+        ),
+        (
+            {"CURRENCY": "usd"},
+            "CURRENCY: got 'usd'; use one of USD, EUR, GBP, CHF, CAD, AUD, PLN, SEK, JPY",
+        ),
+        (
+            {
+                "PAYMENT_MIN": "USD=30.00,EUR=30.00",
+                "PAYMENT_MAX": "USD=100.00,EUR=29.99",
+                "USAGE_MAX": "USD=1000.00,EUR=1000.00",
+                "THRESHOLD_ADVICE": "USD=50.00,EUR=50.00",
+            },
+            "PAYMENT_MIN: 30.00 is more than PAYMENT_MAX, 29.99; use at most that",
         ),
         (
             {"MAIL_USERNAME": "u"},

@@ -117,11 +117,9 @@ def build_parts(
 ) -> Services:
     """Build the adapters that the settings select."""
     policy = Policy(
-        payment_min=settings.payment_min,
-        payment_max=settings.payment_max,
+        settings.bounds,
         automatic=Automatic(settings.automatic_payments.value),
         provider=build_provider(settings),
-        usage_max=settings.usage_max,
     )
     chosen = choose(settings, lambda name: DatabaseNotebook(name, lambda: db.engine), clock)
     return Services(

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ValidationInfo
 
-MICROS = 1_000_000
-"""Micros per unit of the currency; amounts are integers of micros."""
+from webapp import currencies
+from webapp.currencies import MICROS
 
 LINE_LENGTH = 140
 """Maximum length of a line, which banks accept as well."""
@@ -82,6 +82,37 @@ def is_mailbox(raw: str) -> bool:
     return bool(local and at and domain and raw.isprintable())
 
 
+def _currency(raw: str) -> str:
+    if fault := currencies.fault(raw):
+        raise ValueError(f"got {raw!r}; {fault}")
+    return raw
+
+
+def _amounts(raw: str, settings: ValidationInfo) -> dict[str, int]:
+    """Read one amount of CURRENCY, or a list of amounts with their currencies."""
+    if "=" in raw:
+        pairs = [part.strip().partition("=")[::2] for part in raw.split(",")]
+    else:
+        pairs = [(settings.data.get("currency", ""), raw)]
+    amounts: dict[str, int] = {}
+    for currency, amount in pairs:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", amount):
+            raise ValueError(
+                f"got {raw!r}; use an amount such as 30.00, or a list such as USD=30.00,EUR=30.00"
+            )
+        micros = int(Decimal(amount) * MICROS)
+        if currency and (fault := currencies.fault(currency)):
+            raise ValueError(f"got {raw!r}; {fault}")
+        if currency in amounts:
+            raise ValueError(f"got {raw!r}; use {currency} only once")
+        if micros == 0:
+            raise ValueError(f"got {amount!r}; use an amount above zero")
+        if micros % currencies.minor_unit(currency):
+            raise ValueError(f"got {raw!r}; {currency} has no decimals")
+        amounts[currency] = micros
+    return amounts
+
+
 def _networks(raw: str) -> tuple[str, ...]:
     found = raw.replace(",", " ").split()
     for network in found:
@@ -137,15 +168,11 @@ Line = Annotated[
         check=str.isprintable,
     ),
 ]
-Micros = Annotated[
-    int,
-    matching(
-        r"[0-9]{1,9}(\.[0-9]{1,2})?",
-        "an amount such as 30.00",
-        lambda raw: int(Decimal(raw) * MICROS),
-    ),
-]
-"""An amount, in micros."""
+Currency = Annotated[str, BeforeValidator(_currency)]
+"""A supported currency (L1)."""
+
+Amounts = Annotated[dict[str, int], BeforeValidator(_amounts)]
+"""Micros by currency: one amount of CURRENCY, or a list such as USD=30.00,JPY=3000."""
 
 Percent = Annotated[
     int,

@@ -18,7 +18,8 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from webapp import env, private_files
-from webapp.env import MICROS, BadSetting, decimal, sqlite_file, sqlite_url
+from webapp.currencies import AMOUNTS, Bounds
+from webapp.env import BadSetting, decimal, sqlite_file, sqlite_url
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +119,16 @@ TOGETHER = (
 """A field that is needed with any of the others, and what the others are called."""
 
 
+def _bound(name: str) -> Any:
+    """Return the field of an amount of `Bounds`, by currency, with the default of CURRENCY."""
+
+    def default(given: dict[str, Any]) -> dict[str, int]:
+        currency = given["currency"]
+        return {currency: getattr(Bounds.default(currency), name)}
+
+    return Field(default_factory=default)
+
+
 class Settings(BaseSettings):
     """The settings of one installation. Amounts are in micros.
 
@@ -171,10 +182,13 @@ class Settings(BaseSettings):
     automatic_payments: Annotated[AutomaticPayments, env.word(AutomaticPayments)] = (
         AutomaticPayments.ON
     )
-    payment_min: env.Micros = 30 * MICROS
-    payment_max: env.Micros = 10_000 * MICROS
-    usage_max: env.Micros = 1_000 * MICROS
-    """Largest usage record that is accepted (L14)."""
+    currency: env.Currency = "USD"
+    """Currency of new accounts, unless another is chosen (L1)."""
+    # Only CURRENCY has defaults: another currency is offered if all four name it.
+    payment_min: env.Amounts = _bound("payment_min")
+    payment_max: env.Amounts = _bound("payment_max")
+    usage_max: env.Amounts = _bound("usage_max")
+    threshold_advice: env.Amounts = _bound("threshold_advice")
 
     api_requests_per_minute: env.Quota = 6_000
     """Limit per API key, counted by each process separately."""
@@ -240,14 +254,7 @@ class Settings(BaseSettings):
                 raise BadSetting(f"{needed.upper()}: not set; set it, or leave {named} out too")
         if self.wire_beneficiary and not (self.wire_iban or self.wire_account):
             raise BadSetting("WIRE_IBAN: not set; set it, or WIRE_ACCOUNT and WIRE_ROUTING")
-        for amount in ("payment_min", "usage_max"):
-            if getattr(self, amount) == 0:
-                raise BadSetting(f"{amount.upper()}: got '0'; use an amount above zero")
-        if self.payment_min > self.payment_max:
-            raise BadSetting(
-                f"PAYMENT_MIN: {decimal(self.payment_min)} is more than "
-                f"PAYMENT_MAX, {decimal(self.payment_max)}; use at most that"
-            )
+        self._check_bounds()
         if self.demo and self.is_live:
             raise BadSetting(
                 "DEMO: got '1', which creates an account with a public password; "
@@ -258,6 +265,20 @@ class Settings(BaseSettings):
         if self.paypal_processor is PayPalProcessor.PAYPAL:
             self._check_paypal()
         return self
+
+    def _check_bounds(self) -> None:
+        for name in AMOUNTS:
+            if self.currency not in getattr(self, name):
+                raise BadSetting(
+                    f"{name.upper()}: has no amount of {self.currency}, the CURRENCY; "
+                    f"add {self.currency}=…"
+                )
+        for bounds in self.bounds.values():
+            if bounds.payment_min > bounds.payment_max:
+                raise BadSetting(
+                    f"PAYMENT_MIN: {decimal(bounds.payment_min)} is more than "
+                    f"PAYMENT_MAX, {decimal(bounds.payment_max)}; use at most that"
+                )
 
     def _require(self, chosen: str, *fields: str) -> None:
         for field in fields:
@@ -314,6 +335,26 @@ class Settings(BaseSettings):
         """Whether agreements are charged with real money."""
         is_chosen = self.paypal_processor is PayPalProcessor.PAYPAL
         return is_chosen and self.paypal_api_base == PAYPAL_LIVE
+
+    @property
+    def bounds(self) -> dict[str, Bounds]:
+        """Bounds of the offered currencies, CURRENCY first: of those for which all are set."""
+        offered = sorted(self.payment_min, key=lambda it: it != self.currency)
+        return {
+            currency: Bounds(currency, *(getattr(self, name)[currency] for name in AMOUNTS))
+            for currency in offered
+            if currency not in self.incomplete_currencies
+        }
+
+    @property
+    def incomplete_currencies(self) -> dict[str, list[str]]:
+        """Currencies for which only some amounts are set, with the variables that lack them."""
+        named = {currency for name in AMOUNTS for currency in getattr(self, name)}
+        lacking = {
+            currency: [name.upper() for name in AMOUNTS if currency not in getattr(self, name)]
+            for currency in sorted(named)
+        }
+        return {currency: names for currency, names in lacking.items() if names}
 
     @property
     def key_file(self) -> Path:

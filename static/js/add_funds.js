@@ -1,38 +1,25 @@
 /* Add Funds: tabs, preset amounts, the balance after the payment, and the amount on the button. */
 
+import { formatOf, read, shown } from "./amounts.js";
+
 const dialog = () => document.querySelector("[data-add-funds]");
-
-// Integers only: amounts in cents, the balance in millionths.
-const cents = (text) => {
-  const match = /^(\d{1,9})(?:\.(\d{1,2}))?$/.exec(text.replaceAll(",", "").trim());
-  return match && Number(match[1]) * 100 + Number((match[2] ?? "").padEnd(2, "0"));
-};
-
-const written = (amount, symbol) => {
-  const size = Math.abs(amount);
-  const units = Math.trunc(size / 100).toLocaleString("en");
-  return `${amount < 0 ? "−" : ""}${symbol}${units}.${String(size % 100).padStart(2, "0")}`;
-};
 
 const show = () => {
   const form = dialog();
   if (!form) return;
-  const { balance, symbol } = form.dataset;
-  const amount = cents(form.amount.value);
-  form.querySelector("[data-after]").textContent =
-    amount === null ? "…" : written(Math.floor(balance / 10_000) + amount, symbol);
+  const { balance, open = 0 } = form.dataset;
+  const format = formatOf(form);
+  const unit = 10 ** (6 - format.places); // millionths in a minor unit
+  const amount = read(format, form.amount.value);
+  const after = (micros) => (amount === null ? "…" : shown(format, Math.floor(micros / unit) + amount));
+  form.querySelector("[data-after]").textContent = after(Number(balance));
   for (const quick of form.querySelectorAll(".quick-amount"))
-    quick.ariaPressed = String(cents(quick.value) === amount);
-  if (form.dataset.open) {
-    const more =
-      amount === null
-        ? null
-        : written(Math.floor((Number(balance) + Number(form.dataset.open)) / 10_000) + amount, symbol);
-    form.querySelector("[data-after-open]").textContent = more ?? "…";
-  }
+    quick.ariaPressed = String(read(format, quick.value) === amount);
+  const afterOpen = form.querySelector("[data-after-open]");
+  if (afterOpen) afterOpen.textContent = after(Number(balance) + Number(open));
   const pay = form.querySelector(".dialog-foot button");
   const [named, plain] = form.dataset.open ? ["Pay another", "Pay again"] : ["Pay", "Pay"];
-  pay.textContent = amount ? `${named} ${written(amount, symbol)}` : plain;
+  pay.textContent = amount ? `${named} ${shown(format, amount)}` : plain;
   // If auto-charge cannot charge any method, there is nothing to pay.
   const blocked = Boolean(form.querySelector(".panel:not([hidden]) [data-barred]"));
   form.querySelector(".before-after").hidden = blocked;
@@ -41,12 +28,9 @@ const show = () => {
 
 // Clear the amount's error once the amount is within bounds; the server validates again.
 const clearError = (field) => {
-  const amount = cents(field.value);
-  const [least, most] = field.form
-    .querySelector("[data-bounds]")
-    .textContent.match(/\d[\d,.]*/g)
-    .map(cents);
-  if (amount === null || amount < least || amount > most) return;
+  const amount = read(formatOf(field), field.value);
+  const { least, most } = field.form.querySelector("[data-least]").dataset;
+  if (amount === null || amount < Number(least) || amount > Number(most)) return;
   const container = field.closest(".field");
   container.classList.remove("invalid");
   container.querySelector(".field-error").textContent = "";

@@ -1,9 +1,10 @@
 /* The balance chart: a step line drawn at the available width, so that its text never scales. The pointer and the
    arrow keys move along the line and read out its values. */
 
+import { shown } from "./amounts.js";
 import { aroundSwap } from "./around_swap.js";
 
-const LEFT = 34; // room for "$150"
+const LETTER = 6.2; // width of a character of a grid line's label, at most
 const RIGHT = 10; // room for the last dot
 const TOP = 11;
 const BOTTOM = 22; // room for the days
@@ -19,37 +20,39 @@ const shape = (name, attributes, words = "") => {
 const chartOf = (plot) => {
   const chart = JSON.parse(plot.dataset.chart);
   let [along, high] = [0, 0];
-  chart.points = chart.steps.map(([seconds, cents]) => {
+  chart.points = chart.steps.map(([seconds, amount]) => {
     along += seconds;
-    high += cents;
+    high += amount;
     return [along, high];
   });
   return chart;
 };
 
-/* The scales of the plot: seconds on the x axis, cents on the y axis. */
+/* The scales of the plot: seconds on the x axis, minor units on the y axis, right of its labels. */
 const scale = ({ clientWidth: width, clientHeight: height }, chart) => {
+  const left = 9 + LETTER * Math.max(...chart.grid.map(([, words]) => words.length));
   const whole = chart.points.length ? chart.points.at(-1)[0] : 1;
   return {
     width,
     height,
-    x: (seconds) => LEFT + (seconds / (whole || 1)) * (width - LEFT - RIGHT),
-    y: (cents) => TOP + ((chart.top - cents) / (chart.top - chart.bottom || 1)) * (height - TOP - BOTTOM),
-    seconds: (x) => ((x - LEFT) / (width - LEFT - RIGHT)) * whole,
+    left,
+    x: (seconds) => left + (seconds / (whole || 1)) * (width - left - RIGHT),
+    y: (amount) => TOP + ((chart.top - amount) / (chart.top - chart.bottom || 1)) * (height - TOP - BOTTOM),
+    seconds: (x) => ((x - left) / (width - left - RIGHT)) * whole,
   };
 };
 
 const draw = (plot) => {
   const chart = chartOf(plot);
   if (!plot.clientWidth) return;
-  const { width, height, x, y } = scale(plot, chart);
+  const { width, height, left, x, y } = scale(plot, chart);
   // Crisp lines lie on half pixels.
-  const level = (cents, name) =>
+  const level = (amount, name) =>
     shape("line", {
-      x1: LEFT,
+      x1: left,
       x2: width - RIGHT / 2,
-      y1: Math.round(y(cents)) + 0.5,
-      y2: Math.round(y(cents)) + 0.5,
+      y1: Math.round(y(amount)) + 0.5,
+      y2: Math.round(y(amount)) + 0.5,
       class: name,
     });
   const points = chart.points.length
@@ -63,18 +66,18 @@ const draw = (plot) => {
   const day = (along, anchor, words) =>
     shape("text", { x: x(along), y: height - 4, "text-anchor": anchor }, words);
   const cross = ([along, high]) => {
-    const [left, top] = [x(along), y(high)];
-    return shape("path", { class: "chart-failure", d: `M${left - 3} ${top - 3}l6 6m0 -6l-6 6` });
+    const [across, down] = [x(along), y(high)];
+    return shape("path", { class: "chart-failure", d: `M${across - 3} ${down - 3}l6 6m0 -6l-6 6` });
   };
   // An edited threshold moves its line before it is saved.
   const typed = "threshold" in plot.dataset ? JSON.parse(plot.dataset.threshold) : chart.threshold;
-  const inside = (cents) => cents !== null && cents >= chart.bottom && cents <= chart.top;
+  const inside = (amount) => amount !== null && amount >= chart.bottom && amount <= chart.top;
 
   const drawing = shape("svg", { width, height, "aria-hidden": "true" });
   drawing.append(
-    ...chart.grid.flatMap(([cents, words]) => [
-      level(cents, "chart-grid"),
-      shape("text", { x: 0, y: y(cents) + 4 }, words),
+    ...chart.grid.flatMap(([amount, words]) => [
+      level(amount, "chart-grid"),
+      shape("text", { x: 0, y: y(amount) + 4 }, words),
     ]),
     day(0, "start", first),
     ...(chart.points.length ? [day(now[0] / 2, "middle", middle)] : []),
@@ -112,11 +115,6 @@ const moment = (chart, seconds) => {
   return `${part("weekday")} ${part("day")} ${part("month").slice(0, 3)}, ${part("hour")}:${part("minute")}`;
 };
 
-const amount = (chart, cents) =>
-  new Intl.NumberFormat(chart.locale, { style: "currency", currency: chart.currency })
-    .format(cents / 100)
-    .replace("-", "−");
-
 const card = () => document.getElementById("balance-chart");
 
 const read = (index) => {
@@ -124,7 +122,7 @@ const read = (index) => {
   const chart = chartOf(plot);
   const [along, high] = chart.points[index];
   const { height, x, y } = scale(plot, chart);
-  const words = `${moment(chart, along)} · ${amount(chart, high)}`;
+  const words = `${moment(chart, along)} · ${shown(chart.amounts, high)}`;
   const cursor = card().querySelector(".chart-cursor");
   cursor.value = index;
   cursor.setAttribute("aria-valuetext", words);
@@ -171,7 +169,7 @@ document.addEventListener("input", (event) => isCursor(event) && read(Number(eve
 document.addEventListener("focusin", (event) => isCursor(event) && read(Number(event.target.value)));
 document.addEventListener("focusout", (event) => isCursor(event) && setTimeout(clearReading));
 
-/* The edited threshold in cents, or null for none. */
+/* The edited threshold in minor units, or null for none. */
 document.addEventListener("threshold-typed", ({ detail }) => {
   const plot = document.querySelector(".chart-plot");
   if (!plot) return;

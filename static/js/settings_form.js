@@ -2,7 +2,7 @@
    never overwrites unsaved edits. */
 
 import { aroundSwap } from "./around_swap.js";
-import { centsIn, followLimits } from "./suggested_limits.js";
+import { amountIn, followLimits } from "./suggested_limits.js";
 
 const SECONDS = 6; // how long "Changes applied" is shown before "Last saved …" replaces it
 
@@ -22,10 +22,10 @@ const settle = (words) => {
 
 let sending = false;
 
-/* The edited threshold in cents, or null for none. */
+/* The edited threshold in minor units, or null for none. */
 const typedThreshold = () => {
   const { threshold, refill_on } = form().elements;
-  return refill_on.checked ? centsIn(threshold) : null;
+  return refill_on.checked ? amountIn(threshold) : null;
 };
 
 /* Preview unsaved edits: the chart's line moves at once, the sentence comes from the server. */

@@ -1,34 +1,31 @@
 /* Low Balance Settings: suggested limits follow the amounts that they depend on, and "No daily limit" clears and
-   disables its field. Typed and saved values are never changed. */
+   disables its field. Typed and saved values are never changed. Amounts are in minor units. */
 
-const CENTS = /^\s*(\d+|\d{1,3}(?:,\d{3})+)(?:\.(\d{1,2}))?\s*$/;
+import { fieldText, formatOf, read } from "./amounts.js";
 
-/* A field's amount in cents, or null if it has none. */
-export const centsIn = (field) => {
-  const amount = CENTS.exec(field.value);
-  return amount && Number(amount[1].replaceAll(",", "")) * 100 + Number((amount[2] ?? "").padEnd(2, "0"));
-};
+/* A field's amount, or null if it has none. */
+export const amountIn = (field) => read(formatOf(field), field.value);
 
 const suggested = {}; // suggestions by field name, which a refused form contains again
 
-const suggest = (field, cents) => {
+const suggest = (field, amount) => {
   const isSaved = field.value === field.defaultValue && !("refused" in field.form.dataset);
   const isSuggestion = field.value === "" || (field.value === suggested[field.name] && !isSaved);
   if (!isSuggestion || field.disabled || field === document.activeElement) return;
-  field.value = cents ? (cents / 100).toFixed(2) : "";
+  field.value = amount ? fieldText(formatOf(field), amount) : "";
   suggested[field.name] = field.value;
 };
 
 const suggestLargestCharge = ({ refill_mode, target, largest_charge }) => {
   const { smallest, largest } = largest_charge.dataset;
-  const twice = 2 * centsIn(target);
-  const cents = twice && Math.min(Math.max(twice, Number(smallest)), Number(largest));
-  suggest(largest_charge, refill_mode.value === "target" ? cents : null);
+  const twice = 2 * amountIn(target);
+  const amount = twice && Math.min(Math.max(twice, Number(smallest)), Number(largest));
+  suggest(largest_charge, refill_mode.value === "target" ? amount : null);
 };
 
 const suggestDayLimit = ({ refill_mode, refill_amount, largest_charge, day_limit }) => {
   const { refills, least } = day_limit.dataset;
-  const most = centsIn(refill_mode.value === "target" ? largest_charge : refill_amount);
+  const most = amountIn(refill_mode.value === "target" ? largest_charge : refill_amount);
   suggest(day_limit, most && Math.max(Number(refills) * most, Number(least)));
 };
 
@@ -36,7 +33,7 @@ const countRefills = (form) => {
   const place = form.querySelector("[data-refills-a-day]");
   if (!place) return;
   const { refill_mode, refill_amount, day_limit } = form.elements;
-  const count = Math.floor(centsIn(day_limit) / centsIn(refill_amount));
+  const count = Math.floor(amountIn(day_limit) / amountIn(refill_amount));
   place.hidden = refill_mode.value === "target" || !Number.isFinite(count);
   place.textContent = `${count} ${count === 1 ? "refill" : "refills"} a day at most. `;
 };

@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
 from tests.conftest import on_postgres
-from tests.factories import START, VISA, micros
+from tests.factories import START, VISA, micros, with_bounds
 from webapp.actions.group_commit import GroupCommit, _Request
 from webapp.actions.usage.post_requests import post_requests
 from webapp.domain.accounts.account import Account
@@ -88,7 +88,7 @@ def test_one_reference_from_many_requests_is_posted_once_l12(world):
 def test_a_refused_request_does_not_affect_the_others_l12(world):
     """L12: one account would exceed the balance range, and one does not exist."""
     full, missing = world.account().account_id, 10**6
-    world.policy = replace(world.policy, usage_max=FARTHEST * 4)
+    world.policy = with_bounds(world.policy, usage_max=FARTHEST * 4)
     valid = [(world.account_id, micros("1.00"), f"call-{n}") for n in range(4)]
     results = arrive(
         world, *valid, (full, FARTHEST * 2, "much"), (missing, micros("1.00"), "call-1")
@@ -151,7 +151,7 @@ def test_a_locked_account_does_not_block_others(world):
 def test_a_shared_commit_names_no_other_accounts_key_p1(world):
     """P1: events of a group name nobody, because its requests belong to several accounts."""
     other = world.account().account_id
-    too_large = Usage(world.policy.usage_max + 1, "wrong unit", START)
+    too_large = Usage(world.policy.bounds("USD").usage_max + 1, "wrong unit", START)
     world.session.rollback()
     leader = world.ctx.by(Actor(name="API key of Harbour Voice", address="192.0.2.1"))
     group = GroupCommit(post_requests)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select
 
+from tests.factories import with_bounds
 from webapp.api.usage_batch import LARGEST_BATCH
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.top_ups.top_up import TopUp
@@ -143,7 +144,7 @@ def test_l14_a_batch_of_only_oversized_records_is_refused(meter, world, app):
 def test_l14_usage_posted_earlier_stays_a_duplicate(meter, world, app):
     """L14, L12: a repeat is a duplicate even after USAGE_MAX was lowered."""
     meter(record("500.00"))
-    lower = replace(app.extensions["ballast"].policy, usage_max=100_000_000)
+    lower = with_bounds(app.extensions["ballast"].policy, usage_max=100_000_000)
     app.extensions["ballast"] = replace(app.extensions["ballast"], policy=lower)
     assert meter(record("500.00")).json["status"] == "duplicate"
     assert meter(record("500.01")).status_code == 409

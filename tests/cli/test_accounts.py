@@ -1,12 +1,13 @@
 """`flask accounts`."""
 
 import json
+from dataclasses import replace
 from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import func, select
 
-from tests.factories import VISA
+from tests.factories import VISA, with_bounds
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
 from webapp.domain.users.invitations import Invitation
@@ -34,6 +35,26 @@ def test_an_account_is_created_with_its_owner_and_key(flask, app, session):
         "/api/v1/balance", headers={"Authorization": f"Bearer {record['api_key']}"}
     )
     assert answer.json["balance"] == "100.00"
+
+
+def test_an_account_has_the_chosen_currency_l1(flask, app, session):
+    """L1: an offered one, otherwise CURRENCY; the opening balance is in whole minor units."""
+    services = app.extensions["ballast"]
+    app.extensions["ballast"] = replace(services, policy=with_bounds(services.policy, "JPY"))
+    create = f"{CREATE} --password correct-horse"
+
+    refused = flask(f"{create} --currency HUF")
+    assert refused.exit_code == 1
+    assert "HUF is not supported: it has two decimals, but a processor takes none" in refused.stderr
+    assert "EUR is not offered: use one of USD, JPY" in flask(f"{create} --currency EUR").stderr
+    refused = flask(f"{create} --currency JPY --balance 100.50")
+    assert "JPY has no decimals" in refused.stderr
+    assert session.scalar(select(func.count(Account.id))) == 0
+    session.rollback()
+
+    made = json.loads(flask(f"{create} --currency JPY --balance 100.00 --json").output)
+    account = session.get_one(Account, made["account"])
+    assert (account.currency, account.balance) == ("JPY", 100_000_000)
 
 
 def test_without_json_the_result_is_printed_in_lines(flask):
@@ -205,26 +226,3 @@ def test_all_data_of_an_account_is_exported_to_a_file(flask, world, tmp_path):
     assert not (tmp_path / "none.zip").exists()
     world.session.rollback()
     assert world.session.query(EventRow).filter_by(audit="exported").count() == 1
-
-
-def test_an_account_is_suspended_resumed_closed_and_reopened_v4(flask, world):
-    """V4, T18: `resume` asks before it charges."""
-    account = world.account_id
-    world.card(VISA)
-    world.refill("50.00", "100.00")
-
-    def state(line):
-        return json.loads(flask(f"accounts {line} --reason 'Unpaid' --json").stdout)["state"]
-
-    assert state(f"suspend {account}") == "suspended"
-    world.use("60.00")
-    asked = flask(f"accounts resume {account} --reason Paid")
-    assert (asked.exit_code, "Add --charge" in asked.stderr) == (1, True)
-    resumed = flask(f"accounts resume {account} --reason Paid --charge --json")
-    assert json.loads(resumed.stdout)["state"] == "active"
-    assert world.tries == [("4242", "100.00", "paid")]
-    assert flask(f"accounts close {account} --reason Over").exit_code == 1
-    assert state(f"close {account} --balance payout") == "closed"
-    assert flask(f"accounts resume {account} --reason Paid").exit_code == 1
-    assert state(f"reopen {account}") == "active"
-    assert flask(f"accounts suspend {account}").exit_code == 2

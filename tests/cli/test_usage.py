@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.factories import with_bounds
 from webapp.actions.usage.post_usage import post_usage
 from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.ledger import FARTHEST
@@ -277,7 +278,7 @@ def test_an_account_at_its_balance_limit_does_not_stop_others(load, world):
     """L12. Regression of 26 November 2026: such an account stopped the whole file."""
     full, other = world.account().account_id, world.account_id
     now = world.clock.now()
-    policy = replace(world.policy, usage_max=FARTHEST)
+    policy = with_bounds(world.policy, usage_max=FARTHEST)
     post_usage(replace(world.ctx.at(now), policy=policy), full, [Usage(FARTHEST, "much", now)])
     file = HEADER + line(other, reference="a") + line(full, "200.00") + line(other, reference="b")
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.factories import World
+from tests.factories import World, with_bounds
 from tests.model.bank import CHALLENGED, Banks
 from tests.model.pairs import ROUNDS, WALLETS, Pair
 from tests.model.records import UNIT, Operator, Settings
@@ -324,7 +324,12 @@ class Walk(RuleBasedStateMachine):
     def restart_with_other_settings(self, automatic, least, most, largest_usage):
         self.operator.automatic, self.operator.least, self.operator.most = automatic, least, most
         self.operator.largest_usage = largest_usage
-        policy = Policy(least, most, Automatic(automatic), usage_max=largest_usage)
+        policy = with_bounds(
+            Policy(automatic=Automatic(automatic)),
+            payment_min=least,
+            payment_max=most,
+            usage_max=largest_usage,
+        )
         services = replace(self.app.extensions["ballast"], policy=policy)
         self.app.extensions["ballast"] = services
         for pair in self.pairs:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.factories import MASTERCARD, START, VISA
+from tests.factories import MASTERCARD, START, VISA, with_bounds
 from webapp.domain.shared.policy import Automatic
 from webapp.domain.top_ups.settings import LowBalanceSettings
 
@@ -183,7 +183,7 @@ def test_settings_made_invalid_by_a_new_limit_stop_the_refill(world):
     """T9: settings are checked again at the moment of charging."""
     world.cards(VISA)
     world.refill(amount="30.00")
-    world.policy = replace(world.policy, payment_min=60_000_000)
+    world.policy = with_bounds(world.policy, payment_min=60_000_000)
     world.services = replace(world.services, policy=world.policy)
     world.use("60.00")
     world.work()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros
+from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros, with_bounds
 from webapp.actions.payments.adjust_balance import adjust_balance
 from webapp.domain.notifications.topics import Topic
 from webapp.domain.shared.policy import Automatic
@@ -59,7 +59,7 @@ def barred(world):
 
 
 def out_of_bounds(world):
-    restart_with(world, payment_min=micros("200.00"))
+    restart_with(world, offered=with_bounds(world.policy, payment_min=micros("200.00")).offered)
 
 
 def switched_off(world):

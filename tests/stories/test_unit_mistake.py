@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.factories import VISA, micros
+from tests.factories import VISA, micros, with_bounds
 from webapp.domain.usage.record import Verdict
 
 pytestmark = pytest.mark.story
@@ -28,7 +28,7 @@ def test_a_record_above_usage_max_is_refused_and_charges_nothing(world):
 @pytest.mark.parametrize("no_day_limit", [False, True])
 def test_an_allowed_large_record_causes_three_refills(world, no_day_limit):
     """T9, T10, L14: each of exactly the refill amount, and the fourth is not made."""
-    world.policy = replace(world.policy, usage_max=micros("1000000"))
+    world.policy = with_bounds(world.policy, usage_max=micros("1000000"))
     world.services = replace(world.services, policy=world.policy)
     world.cards(VISA)
     world.refill(no_day_limit=no_day_limit)

@@ -39,13 +39,13 @@ SETTINGS = {
 }  # fmt: skip
 
 BUDGETS = {
-    "switch off": (51, 530, 20),
+    "switch off": (53, 530, 20),
     "switch on": (54, 550, 23),
     "reorder": (55, 660, 28),
     "retry": (84, 975, 65),
-    "add funds": (81, 940, 56),
-    "settings": (61, 810, 23),
-    "refresh": (46, 500, 9),
+    "add funds": (81, 960, 56),
+    "settings": (61, 900, 23),
+    "refresh": (47, 530, 9),
     "poll, changed": (22, 80, 5),
     "poll, unchanged": (16, 52, 2),
 }

@@ -164,7 +164,7 @@ def test_the_same_form_sent_twice_is_one_request(client, world):
         ("10000.01", "USD", {"amount": "At most $10,000.00"}),
         ("", "USD", {"amount": "Enter an amount"}),
         ("-5", "USD", {"amount": "Must be above zero"}),
-        ("1.001", "USD", {"amount": "At most 2 decimals"}),
+        ("1.001", "USD", {"amount": "At most 2 decimals. For 1001, leave out the separator"}),
         ("ten", "USD", {"amount": "Enter an amount such as 50.00"}),
         ("100", "GBP", {"currency": "Choose USD or EUR"}),
     ],

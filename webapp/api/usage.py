@@ -223,7 +223,7 @@ def _answer(
     balances: Mapping[str, object],
 ) -> Response:
     """201 if a record had an effect or all are duplicates, otherwise 409 or 422 (L12)."""
-    judged = list(batch.judged(receipts, ctx.policy.usage_max))
+    judged = list(batch.judged(receipts))
     counts = Counter(it.verdict for it in judged)
     is_own = "balance" in balances
     records = [_shown(index, it, is_own=is_own) for index, it in enumerate(judged)]

@@ -58,7 +58,7 @@ class Batch:
                 found.setdefault(record.account_id, []).append(record.usage)
         return found
 
-    def judged(self, receipts: Mapping[int, UsageReceipt], usage_max: int) -> Iterator[Judged]:
+    def judged(self, receipts: Mapping[int, UsageReceipt]) -> Iterator[Judged]:
         """Yield the result of each record, given the receipts by account."""
         verdicts = {account_id: iter(it.verdicts) for account_id, it in receipts.items()}
         for record in self.records:
@@ -69,6 +69,7 @@ class Batch:
             else:
                 verdict = next(verdicts[record.account_id])
                 is_told = verdict is not Verdict.CONFLICT
+                usage_max = receipts[record.account_id].usage_max
                 errors = usage.refusal(verdict, record.usage, usage_max) if is_told else {}
                 yield Judged(record, verdict, errors)
 

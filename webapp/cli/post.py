@@ -53,5 +53,5 @@ def post(
     return {
         "status": str(verdict),
         "balance": decimal_text(receipt.balance),
-        **usage.refusal(verdict, record, services().policy.usage_max),
+        **usage.refusal(verdict, record, receipt.usage_max),
     }

@@ -134,7 +134,7 @@ class Import:
         if not usage.REFUSED.intersection(receipt.verdicts):
             return
         for (line, record), verdict in zip(lines, receipt.verdicts, strict=True):
-            if refused := usage.refusal(verdict, record, self.services.policy.usage_max):
+            if refused := usage.refusal(verdict, record, receipt.usage_max):
                 self._report_error(line, in_words(Invalid(refused)))
 
     def _report_error(self, line: Line, reason: str) -> None:

@@ -16,7 +16,6 @@ from webapp.domain.wires import wire as wires
 from webapp.domain.wires.bank_details import BankDetails
 from webapp.domain.wires.proofs import ProofKind
 from webapp.domain.wires.wire import (
-    CURRENCIES,
     OPEN_STATES,
     STATE_NAMES,
     WireProof,
@@ -26,7 +25,8 @@ from webapp.domain.wires.wire import (
 
 PAGE = 50
 
-DEFAULT_AMOUNT = "1000.00"
+DEFAULT = 20
+"""Suggested amount, as a multiple of the recommended threshold: 1,000.00 by default."""
 
 TONES = {
     WireState.PROOF_UPLOADED: "warn",
@@ -162,7 +162,7 @@ def read_wires(
     request_key: str,
     *,
     before: int | None = None,
-    amount: str = DEFAULT_AMOUNT,
+    amount: str | None = None,
     currency: str = "",
     errors: dict[str, str] | None = None,
 ) -> WiresScreen:
@@ -209,21 +209,21 @@ def _form(
     account: Account,
     policy: Policy,
     request_key: str,
-    amount: str,
+    amount: str | None,
     currency: str,
     errors: dict[str, str],
 ) -> WireForm:
-    own = account.currency if account.currency in CURRENCIES else CURRENCIES[0]
-    others = " or ".join(unit for unit in CURRENCIES if unit != own)
-    low, high = (
-        money.show(micros, own, account.locale)
-        for micros in (policy.payment_min, policy.payment_max)
-    )
+    bounds = policy.bounds(account.currency)
+    low, high = account.show(bounds.payment_min), account.show(bounds.payment_max)
+    offered = wires.currencies_of(account.currency, policy)
+    own, *others = offered
     return WireForm(
-        amount=amount,
-        currency=currency if currency in CURRENCIES else own,
-        currencies=tuple((unit, unit) for unit in CURRENCIES),
-        bounds=f"{low} to {high}, or the equivalent in {others}",
+        amount=account.amounts.field(DEFAULT * bounds.threshold_advice)
+        if amount is None
+        else amount,
+        currency=currency if currency in offered else own,
+        currencies=tuple((unit, unit) for unit in offered),
+        bounds=f"{low} to {high}, or the equivalent in {' or '.join(others)}",
         request_key=request_key,
         errors=errors,
     )

@@ -1,5 +1,6 @@
 """Wire transfers: the list, requests with bank details, proofs and cancellation (L5)."""
 
+from dataclasses import replace
 from io import BytesIO
 from secrets import token_hex
 
@@ -11,15 +12,15 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from webapp.actions.wires.add_proof import add_proof
 from webapp.actions.wires.cancel_wire import cancel_wire
 from webapp.actions.wires.request_wire import request_wire
-from webapp.domain.shared import money
+from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.shared.field_tables import read_amount
 from webapp.domain.users.user import Right
 from webapp.domain.wires import proofs
 from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PageHead, read_head
 from webapp.reads.wires import (
-    DEFAULT_AMOUNT,
     WireCard,
     WiresScreen,
     read_proof,
@@ -92,7 +93,7 @@ def create() -> ResponseReturnValue:
         wire = request_wire(
             make_context(person.actor),
             person.account_id,
-            amount_in_form(),
+            amount_in_form(person),
             request.form.get("currency", ""),
             key,
             services().bank,
@@ -179,7 +180,7 @@ def read(
     key: str = "",
     *,
     before: int | None = None,
-    amount: str = DEFAULT_AMOUNT,
+    amount: str | None = None,
     currency: str = "",
     errors: dict[str, str] | None = None,
 ) -> WiresScreen:
@@ -199,11 +200,15 @@ def card(person: Person, wire_id: int) -> WireCard:
     return read_wire(make_context(), person.account_id, wire_id, services().bank)
 
 
-def amount_in_form() -> int:
-    try:
-        return money.parse(request.form.get("amount", ""))
-    except money.BadAmount as fault:
-        raise Invalid({"amount": str(fault)}) from fault
+def amount_in_form(person: Person) -> int:
+    """The amount, in the account's number format and the wire's currency."""
+    errors: dict[str, str] = {}
+    amounts = db.session.get_one(Account, person.account_id).amounts
+    of_wire = replace(amounts, currency=request.form.get("currency", ""))
+    amount = read_amount(request.form, "amount", errors, of_wire)
+    if amount is None:
+        raise Invalid(errors or {"amount": "Enter an amount"})
+    return amount
 
 
 def refuse_request(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:

@@ -18,6 +18,7 @@ from webapp.domain.payments.payment import Payment
 from webapp.domain.payments.receipts import Receipt
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.field_tables import read_form
+from webapp.domain.shared.money import AmountFormat
 from webapp.domain.shared.provider import Provider, without_tax
 from webapp.ports import Paid
 from webapp.reads.payments.receipt import read_receipt
@@ -120,7 +121,7 @@ def test_a_rollback_releases_the_receipt_number_l6(world):
 
 def details(world, name="", address="", tax_number=""):
     form = {"name": name, "address": address, "tax_number": tax_number}
-    submitted = BillingDetails(**read_form(FIELDS, form)[0])
+    submitted = BillingDetails(**read_form(FIELDS, form, AmountFormat("USD", "en_US"))[0])
     set_billing_details(world.ctx.at(world.clock.now()), world.account_id, submitted)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.factories import START, VISA, micros
+from tests.factories import START, VISA, micros, with_bounds
 from webapp.actions.usage.post_usage import post_usage, post_usage_of_many
 from webapp.actions.usage.release_hold import release_hold
 from webapp.domain.accounts.account import Account
@@ -91,7 +91,7 @@ def test_usage_of_many_accounts_is_posted_together_or_not_at_all_l12(world, fail
     now = world.clock.now()
     middle, last = world.account().account_id, world.account().account_id
     amount = FARTHEST * 2 if failure == "refused" else micros("1.00")
-    policy = replace(world.policy, usage_max=FARTHEST * 4)
+    policy = with_bounds(world.policy, usage_max=FARTHEST * 4)
     bad = 10**6 if failure == "missing" else middle
     usages = {
         world.account_id: [Usage(micros("1.00"), "call-1", now)],

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from webapp import currencies
 from webapp.domain.shared.money import (
     CENT,
     LARGEST,
@@ -14,15 +15,16 @@ from webapp.domain.shared.money import (
     PAYMENT_PLACES,
     USAGE_PLACES,
     BadAmount,
-    cents_down,
-    cents_up,
     decimal_text,
-    field_text,
+    decimals_fault,
     parse,
+    round_down,
+    round_up,
     show,
 )
 
 ABOVE_ZERO = st.integers(1, LARGEST)
+CURRENCIES = st.sampled_from([*currencies.DECIMALS])
 ANY = st.integers(-LARGEST, LARGEST)
 
 
@@ -30,12 +32,6 @@ ANY = st.integers(-LARGEST, LARGEST)
 def test_formatting_and_parsing_are_inverse_l1(micros):
     """L1: usage has up to six decimals, all of which are kept."""
     assert parse(decimal_text(micros), USAGE_PLACES) == micros
-
-
-@given(st.integers(1, LARGEST // CENT))
-def test_formatting_and_parsing_whole_cents_are_inverse_l1(cents):
-    """L1: payments, thresholds and limits are whole cents."""
-    assert parse(field_text(cents * CENT), PAYMENT_PLACES) == cents * CENT
 
 
 @given(ANY)
@@ -77,14 +73,30 @@ def test_amounts_use_the_locales_format_l1():
     assert show(1_234_560_000, "EUR", "de_DE") == "1.234,56\xa0€"
 
 
-@given(ANY)
-def test_rounding_to_cents_is_exact_l1(micros):
+@given(ANY, CURRENCIES)
+def test_rounding_to_minor_units_is_exact_l1(micros, currency):
     """L1: a charge is rounded up, and the rest of a limit is rounded down."""
-    up, down = cents_up(micros), cents_down(micros)
-    assert up % CENT == down % CENT == 0
+    unit = MICROS if currency == "JPY" else CENT
+    up, down = round_up(micros, currency), round_down(micros, currency)
+    assert up % unit == down % unit == 0
     assert down <= micros <= up
-    assert up - micros < CENT
-    assert micros - down < CENT
+    assert up - micros < unit
+    assert micros - down < unit
+    assert (up == micros) == (down == micros) == (not decimals_fault(micros, currency))
+
+
+@pytest.mark.parametrize(
+    ("micros", "currency", "locale", "shown"),
+    [
+        (-1, "JPY", "en_US", "−¥1"),
+        (3_499_999_999, "JPY", "en_US", "¥3,499"),
+        (3_499_999_999, "JPY", "de_DE", "3.499\xa0¥"),
+        (4_119_999, "SEK", "sv_SE", "4,11\xa0kr"),
+        (4_119_999, "CHF", "en_US", "CHF\xa04.11"),
+    ],
+)
+def test_amounts_are_shown_in_the_currencys_minor_unit_l1(micros, currency, locale, shown):
+    assert show(micros, currency, locale) == shown
 
 
 BAD = [
@@ -113,8 +125,9 @@ def test_values_other_than_text_are_refused_l1(value):
 
 @pytest.mark.parametrize("text", ["0.0075000000", "0.0075", "0.007500" + "0" * 34])
 def test_trailing_zeros_are_not_decimals_l1(text):
-    """L1: for usage, because meters may send their database's full scale."""
+    """L1: because programs may send their database's full scale."""
     assert parse(text, USAGE_PLACES) == 7_500
+    assert parse("1.000") == MICROS
 
 
 @pytest.mark.parametrize(
@@ -122,7 +135,6 @@ def test_trailing_zeros_are_not_decimals_l1(text):
     [
         ("1.234", 2),
         ("0.001", 2),
-        ("1.000", 2),
         ("1.00000010", 6),
         ("1.2345678", 6),
         ("0.0000001", 6),

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webapp.currencies import Bounds
 from webapp.domain.shared.money import MICROS
-from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.burn_rate import BurnRate, Runway, between, lasting, suggestion, warnings
 from webapp.domain.top_ups.settings import Choice, RefillMode
 
@@ -57,13 +57,13 @@ def test_runways_are_formatted():
 @given(weeks)
 def test_suggested_settings_can_be_applied_t1(days):
     """T1, T9: they are within the limits in force, rounded, and sufficient."""
-    policy = Policy()
-    suggested = suggestion(BurnRate(days), policy)
-    assert suggested.faults(policy, str) == {}
+    bounds = Bounds.default("USD")
+    suggested = suggestion(BurnRate(days), bounds)
+    assert suggested.faults(bounds, str) == {}
     assert suggested.threshold >= max(50 * MICROS, 2 * max(days))
     assert suggested.threshold % (10 * MICROS) == 0
     week = sum(days) // 7 * 7
-    assert suggested.refill_amount >= min(week, policy.payment_max)
+    assert suggested.refill_amount >= min(week, bounds.payment_max)
 
 
 def warnings_for(choice, burn_rate=None):

@@ -9,18 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.factories import AMEX, MASTERCARD, START, VISA, micros
+from webapp.currencies import Bounds
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import Attempt, Payment, PaymentKind
 from webapp.domain.shared.i18n import Language, translator
 from webapp.domain.shared.money import CENT, MICROS, show
-from webapp.domain.shared.policy import Automatic, Policy
+from webapp.domain.shared.policy import Automatic
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.domain.top_ups.settings import Choice, PausedBy, RefillMode
 from webapp.domain.top_ups.top_up import BURST, BURST_WINDOW, PlanInput, is_planned, plan
 
+USD = Bounds.default("USD")
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
 
@@ -95,7 +97,8 @@ def plan_inputs(draw, **fixed):
         ),
         "choice": draw(choices()),
         "methods": methods,
-        "policy": Policy(automatic=draw(st.sampled_from([*[Automatic.ON] * 4, *Automatic]))),
+        "bounds": USD,
+        "automatic": draw(st.sampled_from([*[Automatic.ON] * 4, *Automatic])),
         "paused_by": draw(st.sampled_from([None] * 6 + [PausedBy.BURST])),
         "spent_today": draw(st.just(0) | st.integers(0, 20_000 * MICROS)),
         "spent_this_month": draw(st.just(0) | st.integers(0, 20_000 * MICROS)),
@@ -129,7 +132,7 @@ def test_the_amount_is_within_all_limits_t9(at):
         return
     choice = at.choice
     assert answer.amount % CENT == 0
-    assert at.policy.payment_min <= answer.amount <= at.policy.payment_max
+    assert at.bounds.payment_min <= answer.amount <= at.bounds.payment_max
     assert answer.amount <= choice.most_at_once, "never more than the customer confirmed"
     if choice.day_limit is not None:
         assert at.spent_today + answer.amount <= choice.day_limit
@@ -165,14 +168,14 @@ def test_a_target_refill_charges_the_gap_t9(at, more):
         refill_mode=RefillMode.TARGET,
         threshold=threshold,
         target=threshold + more,
-        largest_charge=at.policy.payment_max,
+        largest_charge=at.bounds.payment_max,
     )
     at = replace(at, methods=(method(7),), choice=target)
     answer = plan(at)
     if not answer.charges or answer.limit:
         return
     gap = at.choice.target - at.balance
-    if answer.amount == at.policy.payment_min:
+    if answer.amount == at.bounds.payment_min:
         assert gap <= answer.amount
     else:
         assert gap <= answer.amount < gap + CENT
@@ -248,7 +251,7 @@ def refill_in_progress(**fields):
             "balance": micros("40"),
             "choice": limits,
             "methods": (method(1), method(2)),
-            "policy": Policy(),
+            "bounds": USD,
             "open_attempt": attempts[1],
             "spent_today": micros("150"),
             "spent_this_month": micros("150"),
@@ -295,7 +298,7 @@ def test_open_payments_are_left_out_at_rest_t15():
 @given(plan_inputs())
 def test_off_and_dry_run_charge_nothing_t10(at):
     """T10: a dry run has the same plan as on."""
-    answers = {switch: plan(replace(at, policy=Policy(automatic=switch))) for switch in Automatic}
+    answers = {switch: plan(replace(at, automatic=switch)) for switch in Automatic}
     assert not answers[Automatic.OFF].charges
     assert not answers[Automatic.DRY_RUN].charges
     if answers[Automatic.ON].charges:
@@ -343,7 +346,7 @@ def test_the_limit_and_its_end_are_reported_t10(
             month_limit=micros(month),
         ),
         methods=(method(1),),
-        policy=Policy(),
+        bounds=USD,
         spent_today=int(spent_today) * MICROS,
         spent_this_month=int(spent_this_month) * MICROS,
     )
@@ -461,7 +464,7 @@ def test_the_sentence_does_not_name_a_blocked_method_t13():
         balance=0,
         choice=Choice(refill_on=True, threshold=micros("50"), refill_amount=micros("100")),
         methods=(method(1, **failed, blocked_at=NOW), method(2, **failed)),
-        policy=Policy(),
+        bounds=USD,
     )
     assert "Then we’ll try Visa •••• 1002 again" in plain(what_happens_next(inputs, dollars))
 
@@ -481,7 +484,7 @@ def test_the_sentence_names_an_amount_reduced_by_a_limit_t13():
             day_limit=micros("100"),
         ),
         methods=(method(1),),
-        policy=Policy(),
+        bounds=USD,
         spent_today=micros("60"),
     )
     assert "we’ll charge $40.00 to Visa •••• 1001" in plain(what_happens_next(inputs, dollars))

@@ -118,6 +118,21 @@ def test_a_sandbox_outside_the_demo_is_reported(tmp_path):
         assert of_settings(tmp_path, **environ) == {}
 
 
+def test_a_currency_without_all_amounts_is_reported_l1(tmp_path):
+    environ = {"DEMO": "1", "PAYMENT_MIN": "USD=30.00,EUR=30.00"}
+    finding = of_settings(tmp_path, **environ)["incomplete_currency"]
+    assert finding.severity is Severity.WARN
+    assert finding.sentence == (
+        "EUR is not offered: PAYMENT_MAX and USAGE_MAX and THRESHOLD_ADVICE set no amount of it"
+    )
+
+
+def test_accounts_in_a_currency_without_amounts_stop_the_start_l1(found):
+    """L1: their charges would have no bounds."""
+    assert ("currency_not_offered", Severity.REFUSE) not in found()
+    assert ("currency_not_offered", Severity.REFUSE) in found(CURRENCY="EUR")
+
+
 def test_files_readable_by_others_are_reported(home):
     """Ballast closes its files at start; files of another user may stay open."""
     settings = settings_in(home)

@@ -1,7 +1,7 @@
 """Create an account with its owner, first API key and opening balance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -17,6 +17,7 @@ from webapp.domain.events.accounts import AccountCreated
 from webapp.domain.payments import adjustments
 from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.errors import Conflict, Invalid
+from webapp.domain.shared.money import decimals_fault
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users import passwords
 from webapp.domain.users.owner import OwnerChoice
@@ -45,7 +46,7 @@ def create_account(
     balance: int = 0,
     scopes: Sequence[Scope] = READING,
 ) -> NewAccount:
-    """Create the account and commit. `balance` is in micros.
+    """Create the account and commit. `balance` is in micros, in whole minor units.
 
     `scopes`: those of the account's first API key; without any, it has none. The same request with
     the same external id again returns the account that it created (V4).
@@ -53,6 +54,9 @@ def create_account(
     Raises `Invalid` with an error for each invalid field, or `Conflict` if another request has
     used the external id.
     """
+    choice = _with_currency(ctx, choice)
+    if fault := decimals_fault(balance, choice.currency):
+        raise Invalid({"balance": fault})
     begin_writing(ctx.session)
     if (known := _created_before(ctx, choice, owner)) is not None:
         return known
@@ -86,7 +90,8 @@ def open_account(
     the actor. On errors, rolls the transaction back and raises `Invalid` with one error per
     invalid field; raises `IntegrityError` if the external id is taken.
     """
-    faults = choice.faults() | owner.faults(choice.name)
+    choice = _with_currency(ctx, choice)
+    faults = choice.faults(ctx.policy) | owner.faults(choice.name)
     if signs_up and not owner.name.strip():
         faults["owner_name"] = "Enter your name"
     if owner.password is not None and User.by_email(ctx.session, owner.address) is not None:
@@ -111,6 +116,11 @@ def open_account(
         invite_owner(ctx, account, owner)
     ctx.session.flush()
     return account, user
+
+
+def _with_currency(ctx: Context, choice: AccountChoice) -> AccountChoice:
+    """Return the choice in the installation's currency, unless it names one (L1)."""
+    return replace(choice, currency=choice.currency or ctx.policy.currency)
 
 
 def _add_owner(ctx: Context, choice: AccountChoice, owner: OwnerChoice) -> User:

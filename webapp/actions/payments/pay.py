@@ -38,14 +38,14 @@ def pay_now(
     payment that is not in `seen_open` (see `require_seen`).
     """
     if Payment.by_request_key(ctx.session, account_id, request_key) is None:
-        check_amount(ctx.session.get_one(Account, account_id), amount, ctx.policy)
+        check_amount(ctx, ctx.session.get_one(Account, account_id), amount)
         payment_methods.find(ctx.session, account_id, method_id)
         conclude_challenge_with(ctx, account_id, method_id)
     account = Account.locked(ctx.session, account_id)
     ctx = ctx.later()
     if (known := Payment.by_request_key(ctx.session, account_id, request_key)) is not None:
         return same_payment(ctx, known, PaymentKind.INSTANT, amount, method_id)
-    check_amount(account, amount, ctx.policy)
+    check_amount(ctx, account, amount)
     require_seen(ctx, account, seen_open)
     method = payment_methods.find(ctx.session, account_id, method_id)
     payment = new_payment(ctx, account, PaymentKind.INSTANT, amount, request_key)
@@ -76,7 +76,6 @@ def retry(
     failed = queries.find_attempt(ctx.session, account_id, attempt_id)
     if (known := Payment.by_request_key(ctx.session, account_id, request_key)) is not None:
         return same_payment(ctx, known, PaymentKind.RETRY, failed.amount, failed.method_id)
-    account.require_not_closed()
     if by_link and (ended := why_not_resumable(ctx, failed)):
         raise Conflict(ended, code="link_ended")
     if failed.state != AttemptState.DECLINED or failed.method is None:

@@ -48,7 +48,7 @@ def pay_by_auto_charge(
     ctx = ctx.later()
     if (known := Payment.by_request_key(ctx.session, account_id, request_key)) is not None:
         return same_payment(ctx, known, PaymentKind.AUTO_CHARGE, amount)
-    check_amount(account, amount, ctx.policy)
+    check_amount(ctx, account, amount)
     require_seen(ctx, account, seen_open)
     if not _chain(ctx, account, frozenset()):
         raise Conflict(f"{NO_METHOD}.", code="no_method_with_auto_charge")

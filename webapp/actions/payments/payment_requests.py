@@ -13,8 +13,7 @@ from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid
-from webapp.domain.shared.money import CENT
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.money import decimals_fault
 
 OPEN_UNSEEN = "open_payment_unseen"
 """Error code: the form did not show a payment that is still open (T15)."""
@@ -22,18 +21,15 @@ OPEN_UNSEEN = "open_payment_unseen"
 FORM_USED = "form_used"
 
 
-def check_amount(account: Account, amount: int, policy: Policy) -> None:
-    """Raise `Invalid` if `amount` (micros) has more than 2 decimals or is out of bounds.
-
-    Raises `Denied` if the account is closed.
-    """
-    account.require_not_closed()
-    if amount % CENT:
-        raise Invalid({"amount": "At most 2 decimals"})
-    if amount < policy.payment_min:
-        raise Invalid({"amount": f"At least {account.show(policy.payment_min)}"})
-    if amount > policy.payment_max:
-        raise Invalid({"amount": f"At most {account.show(policy.payment_max)}"})
+def check_amount(ctx: Context, account: Account, amount: int) -> None:
+    """Raise `Invalid` if `amount` (micros) is not in whole minor units or is out of bounds."""
+    bounds = ctx.policy.bounds(account.currency)
+    if fault := decimals_fault(amount, account.currency):
+        raise Invalid({"amount": fault})
+    if amount < bounds.payment_min:
+        raise Invalid({"amount": f"At least {account.show(bounds.payment_min)}"})
+    if amount > bounds.payment_max:
+        raise Invalid({"amount": f"At most {account.show(bounds.payment_max)}"})
 
 
 def new_payment(

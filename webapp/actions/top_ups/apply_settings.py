@@ -36,9 +36,8 @@ def apply_settings(
     since the form was opened, or `ChargeUnconfirmed` like `check_balance`.
     """
     account = Account.locked(ctx.session, account_id)
-    account.require_not_closed()
     settings = LowBalanceSettings.of(ctx.session, account_id)
-    faults = choice.faults(ctx.policy, account.show) | dict(unreadable)
+    faults = choice.faults(ctx.policy.bounds(account.currency), account.show) | dict(unreadable)
     has_consent = settings.refill_on or _has_consent(ctx, account_id)
     faults |= choice.consent_faults(has_consent=has_consent)
     if faults:

@@ -56,7 +56,7 @@ def set_missing_limits(ctx: Context) -> int:
 
 def _completed(ctx: Context, account: Account, choice: Choice) -> Choice:
     if choice.refill_mode is RefillMode.TARGET and choice.largest_charge is None and choice.target:
-        largest = suggested_largest_charge(choice.target, ctx.policy)
+        largest = suggested_largest_charge(choice.target, ctx.policy.bounds(account.currency))
         choice = replace(choice, largest_charge=largest)
     return with_default_limit(ctx, account, choice) if choice.most_at_once else choice
 

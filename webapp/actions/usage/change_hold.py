@@ -91,7 +91,7 @@ def _debit(ctx: Context, hold: Hold, used: int, report_key: str) -> bool:
     (verdict,) = receipt.verdicts
     if verdict is Verdict.TOO_LARGE:
         ctx.session.rollback()
-        raise Invalid({"used": refusal(verdict, usage, ctx.policy.usage_max)["amount"]})
+        raise Invalid({"used": refusal(verdict, usage, receipt.usage_max)["amount"]})
     if verdict is Verdict.INVALID:
         raise Denied("The account is closed.", code="account_closed")
     if verdict is not Verdict.POSTED:

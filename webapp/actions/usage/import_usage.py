@@ -114,7 +114,7 @@ class _Run:
             for (line, record), verdict in zip(self.waiting, receipt.verdicts, strict=True):
                 self.posted += verdict in usage.EFFECTIVE
                 self.duplicate += verdict is Verdict.DUPLICATE
-                refused = usage.refusal(verdict, record, self.ctx.policy.usage_max)
+                refused = usage.refusal(verdict, record, receipt.usage_max)
                 for name, error in refused.items():
                     self._add_fault(line, f"{name}: {error}")
             self.waiting = []

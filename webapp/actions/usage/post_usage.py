@@ -14,7 +14,6 @@ from webapp.domain.events.usage import UsageAfterClosing, UsageTooLarge
 from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Refusal
-from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.usage import holds
 from webapp.domain.usage.holds import HoldState
@@ -39,6 +38,8 @@ class UsageReceipt:
     opened_top_up: bool
     refusal: str = ""
     """Why the account cannot take any of its records; usually empty."""
+    usage_max: int = 0
+    """Micros: the largest record in the account's currency (L14)."""
 
 
 def post_usage(ctx: Context, account_id: int, usages: Sequence[Usage]) -> UsageReceipt:
@@ -96,8 +97,11 @@ def post_within(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int
     accounts = BalanceSnapshot.lock(ctx.session, usages)
     claimed = _claimed(ctx, usages)
     final = _holds_to_end(ctx, usages)
+    most = {it.id: ctx.policy.bounds(it.currency).usage_max for it in accounts.values()}
     judged = {
-        account_id: _judge(accounts[account_id], records, claimed[account_id], final, ctx.policy)
+        account_id: _judge(
+            accounts[account_id], records, claimed[account_id], final, most[account_id]
+        )
         for account_id, records in usages.items()
     }
     additions = (
@@ -111,7 +115,9 @@ def post_within(ctx: Context, usages: Mapping[int, Sequence[Usage]]) -> dict[int
         opened = not quiet and _after_debit(ctx, account_id, entries)
         if not NOTED.isdisjoint(verdicts):
             _note(ctx, account_id, usages[account_id], verdicts)
-        receipts[account_id] = UsageReceipt(balance, tuple(verdicts), opened)
+        receipts[account_id] = UsageReceipt(
+            balance, tuple(verdicts), opened, usage_max=most[account_id]
+        )
     return receipts
 
 
@@ -120,14 +126,14 @@ def _judge(
     usages: Sequence[Usage],
     claimed: dict[str, int],
     final: dict[tuple[int, str], HoldState],
-    policy: Policy,
+    usage_max: int,
 ) -> tuple[list[Verdict], list[Entry]]:
     """Return a verdict per record, and the ledger entries to post.
 
     If a reference occurs more than once, its first record counts.
 
     `claimed`: micros posted by reference; new references are added to it. `final`: the holds that
-    final usage of zero may end; those that it ends are changed in it.
+    final usage of zero may end; those that it ends are changed in it. `usage_max`: micros.
     """
     verdicts, entries = [], []
     for usage in usages:
@@ -137,7 +143,7 @@ def _judge(
             verdicts.append(Verdict.DUPLICATE if known == amount else Verdict.CONFLICT)
         elif not amount:
             verdicts.append(_ended(final, (account.id, reference)))
-        elif usage.amount > policy.usage_max:
+        elif usage.amount > usage_max:
             verdicts.append(Verdict.TOO_LARGE)
         elif account.state == AccountState.CLOSED:
             verdicts.append(Verdict.INVALID)
@@ -197,7 +203,7 @@ def _record_rejected(
         largest = max(rejected, key=lambda it: it.amount)
         facts = (len(rejected), largest.amount, largest.reference)
         event: UsageTooLarge | UsageAfterClosing = (
-            UsageTooLarge(*facts, ctx.policy.usage_max)
+            UsageTooLarge(*facts, ctx.policy.bounds(account.currency).usage_max)
             if verdict is Verdict.TOO_LARGE
             else UsageAfterClosing(*facts)
         )

@@ -34,9 +34,12 @@ def request_wire(
                 code=FORM_USED,
             )
         return known
-    account.require_not_closed()
     faults = wires.request_faults(
-        amount, currency, ctx.policy, lambda micros, unit: money.show(micros, unit, account.locale)
+        amount,
+        currency,
+        account.currency,
+        ctx.policy,
+        lambda micros, unit: money.show(micros, unit, account.locale),
     )
     if faults:
         raise Invalid(faults)

@@ -52,9 +52,8 @@ def text(longest: int, *, filled: bool) -> dict[str, object]:
 
 def _amount(places: int, *, allows_zero: bool = False) -> Schema:
     # Amounts above `money.LARGEST` have more than nine digits.
-    zeros = "0{0,30}" if places == money.USAGE_PLACES else ""
     not_zero = "" if allows_zero else "(?=.*[1-9])"
-    written = rf"^{not_zero}[0-9]{{1,9}}(\.[0-9]{{1,{places}}}{zeros})?$"
+    written = rf"^{not_zero}[0-9]{{1,9}}(\.[0-9]{{1,{places}}}0{{0,30}})?$"
     schema = {"type": "string", "format": "decimal", "pattern": written, "examples": ["100.00"]}
     return Schema(schema)
 
@@ -88,7 +87,9 @@ MicrosOrZero = Annotated[
 ]
 """Like `Micros`, or zero."""
 Cents = Annotated[int, reader(money.parse), CENTS]
-"""A decimal string above zero with up to two decimals, in micros."""
+"""A decimal string above zero with up to two decimals, in micros.
+
+Actions refuse more decimals than the account's currency has."""
 Id = Annotated[int, *whole(1, LARGEST_ID)]
 Instant = Annotated[datetime, reader(_instant), INSTANT]
 Reference = Annotated[str, reader(usage.read_reference), REFERENCE]

@@ -24,8 +24,9 @@ from webapp.database.transactions import begin_writing
 from webapp.domain.notifications import topics
 from webapp.domain.notifications.topics import Recipient, Topic
 from webapp.domain.shared import datetimes, i18n, money
-from webapp.domain.shared.errors import Denied, NotFound
+from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.i18n import Language, Translator
+from webapp.domain.shared.money import AmountFormat
 from webapp.domain.shared.texts import NAME_LENGTH
 from webapp.domain.top_ups.settings import LowBalanceSettings, falls_below
 
@@ -39,7 +40,7 @@ class AccountState(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
-    """No holds and no automatic charges. Usage is posted, and people can add funds."""
+    """No holds and no automatic payments. Usage is posted, and people can add funds."""
     CLOSED = "closed"
     """Nothing is posted, held, charged or added. The records stay readable."""
 
@@ -117,15 +118,6 @@ class Account(Base):
         """Whether the balance is below a threshold that is switched on."""
         return self.alert_threshold is not None and falls_below(self.balance, self.alert_threshold)
 
-    @property
-    def is_closed(self) -> bool:
-        return self.state == AccountState.CLOSED
-
-    def require_not_closed(self) -> None:
-        """Raise `Denied` if the account is closed (V4)."""
-        if self.is_closed:
-            raise Denied("This account is closed.", code="account_closed")
-
     @classmethod
     def locked(cls, session: Session, account_id: int) -> "Account":
         """Start a write transaction and lock the account: the first line of an action.
@@ -166,6 +158,11 @@ class Account(Base):
     def addresses_for(self, topic: Topic) -> list[str]:
         return [it.address for it in self.recipients if topic in it.topics]
 
+    @property
+    def amounts(self) -> AmountFormat:
+        """Format in which the account's amounts are shown and entered."""
+        return AmountFormat(self.currency, self.locale)
+
     def show(self, micros: int) -> str:
         """Format an amount in the account's currency and number format."""
         return money.show(micros, self.currency, self.locale)
@@ -198,6 +195,7 @@ class BalanceSnapshot(NamedTuple):
 
     id: int
     state: AccountState
+    currency: str
     balance: int
     alert_threshold: int | None
     open_holds: int
@@ -253,6 +251,7 @@ _SNAPSHOTS = (
     select(
         Account.id,
         Account.state,
+        Account.currency,
         Account.balance,
         Account.alert_threshold,
         Account.open_holds,

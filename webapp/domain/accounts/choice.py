@@ -12,6 +12,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.lookup import fault_of_external_id
 from webapp.domain.shared import money, texts
 from webapp.domain.shared.i18n import Language
+from webapp.domain.shared.policy import Policy
 from webapp.domain.shared.texts import NAME_LENGTH
 
 MOST_DETAILS = 50
@@ -25,7 +26,8 @@ class AccountChoice:
     """The facts of an account that the provider sets. `credit_limit` is in micros."""
 
     name: str
-    currency: str = "USD"
+    currency: str = ""
+    """Empty: the default of the installation (L1)."""
     time_zone: str = "UTC"
     language: Language = Language.ENGLISH
     external_id: str | None = None
@@ -40,13 +42,13 @@ class AccountChoice:
     def of(cls, account: Account) -> "AccountChoice":
         return cls(**{name: getattr(account, name) for name in cls.__dataclass_fields__})
 
-    def faults(self) -> dict[str, str]:
+    def faults(self, policy: Policy) -> dict[str, str]:
         """Return an error for each invalid field."""
         faults = {
             "name": "Enter a name"
             if not self.name.strip()
             else texts.fault(self.name.strip(), NAME_LENGTH),
-            "currency": "" if self.currency == "USD" else "Must be USD",
+            "currency": policy.currency_fault(self.currency),
             "time_zone": ""
             if is_time_zone(self.time_zone)
             else "Must be a time zone such as Europe/Dublin",

@@ -8,7 +8,6 @@ from zoneinfo import available_timezones
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.topics import MOST_ADDRESSES, Recipient, Topic, unreached
-from webapp.domain.shared import money
 from webapp.domain.shared.email_address import is_address
 from webapp.domain.shared.field_tables import (
     Errors,
@@ -21,6 +20,7 @@ from webapp.domain.shared.field_tables import (
     table_of,
 )
 from webapp.domain.shared.i18n import NAMES as LANGUAGES
+from webapp.domain.shared.money import AmountFormat
 from webapp.domain.top_ups.settings import LowBalanceSettings
 
 MOST_STEPS = 3
@@ -28,9 +28,12 @@ MOST_STEPS = 3
 LOCALES: Mapping[str, str] = {
     "en_US": "$1,234.50",
     "en_IE": "US$1,234.50",
+    "en_CA": "US$1,234.50",
     "de_DE": "1.234,50 $",
+    "de_CH": "$ 1’234.50",
     "fr_FR": "1 234,50 $US",
     "es_ES": "1234,50 US$",
+    "pl_PL": "1 234,50 USD",
     "sv_SE": "1 234,50 US$",
 }
 """The number formats on offer, each with an example."""
@@ -53,7 +56,10 @@ NOBODY = {
 class Recipients(Field):
     """Rows of an address and its topics, "address-0" and "topics-0"; an empty address is no row."""
 
-    def read(self, form: Form, errors: Errors) -> tuple[Recipient, ...]:
+    def read(self, form: Form, errors: Errors, amounts: AmountFormat) -> tuple[Recipient, ...]:
+        return self.rows(form)
+
+    def rows(self, form: Form) -> tuple[Recipient, ...]:
         rows = []
         for number in range(MOST_ADDRESSES + 1):
             address = form.get(f"address-{number}", "").strip().lower()
@@ -63,9 +69,9 @@ class Recipients(Field):
         return tuple(rows)
 
     def typed(self, form: Form, saved: object) -> tuple[Recipient, ...]:
-        return self.read(form, {})
+        return self.rows(form)
 
-    def text(self, value: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
+    def text(self, value: tuple[Recipient, ...], amounts: AmountFormat) -> tuple[Recipient, ...]:
         return value
 
     def stored(self, value: tuple[Recipient, ...]) -> dict[str, list[str]]:
@@ -79,15 +85,16 @@ class Recipients(Field):
 class Steps(Field):
     """Amounts, "step-0" to "step-2"; empty ones do not count."""
 
-    def read(self, form: Form, errors: Errors) -> tuple[int, ...]:
-        steps = [read_amount(form, f"step-{number}", errors) for number in range(MOST_STEPS)]
+    def read(self, form: Form, errors: Errors, amounts: AmountFormat) -> tuple[int, ...]:
+        names = [f"step-{number}" for number in range(MOST_STEPS)]
+        steps = [read_amount(form, name, errors, amounts) for name in names]
         return tuple(sorted((step for step in steps if step is not None), reverse=True))
 
     def typed(self, form: Form, saved: object) -> tuple[str, ...]:
         return tuple(form.get(f"step-{number}", "") for number in range(MOST_STEPS))
 
-    def text(self, value: tuple[int, ...]) -> tuple[str, ...]:
-        steps = [money.field_text(step) for step in value]
+    def text(self, value: tuple[int, ...], amounts: AmountFormat) -> tuple[str, ...]:
+        steps = [amounts.field(step) for step in value]
         return (*steps, *[""] * (MOST_STEPS - len(steps)))
 
     def change(self, before: object, after: Iterable[int], show: Show) -> str:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from webapp.domain.shared import money, texts
+from webapp.domain.shared.money import AmountFormat
 
 Show = Callable[[int], str]
 """Formats micros in the account's currency and number format."""
@@ -37,7 +38,7 @@ class Field:
         made = cls(**facts)
         return field(default=made.default, metadata={"field": made})
 
-    def read(self, form: Form, errors: Errors) -> Any:
+    def read(self, form: Form, errors: Errors, amounts: AmountFormat) -> Any:
         """Parse the field of a submitted form; an error is added if it cannot be parsed."""
         raise NotImplementedError
 
@@ -45,7 +46,7 @@ class Field:
         """Return what the form contains, to show it again; `saved` if it lacks the field."""
         return form.get(self.name, saved)
 
-    def text(self, value: Any) -> Any:
+    def text(self, value: Any, amounts: AmountFormat) -> Any:
         """Return a value as the form shows it."""
         return str(value)
 
@@ -101,13 +102,16 @@ class Switch(Setting):
     """Name of the field that is empty while this is on."""
     default: bool = False
 
-    def read(self, form: Form, errors: Errors) -> bool:
+    def read(self, form: Form, errors: Errors, amounts: AmountFormat) -> bool:
+        return self.is_on(form)
+
+    def is_on(self, form: Form) -> bool:
         return bool(form.get(self.name) == "1")
 
     def typed(self, form: Form, saved: str) -> str:
-        return self.text(self.read(form, {}))
+        return "1" if self.is_on(form) else ""
 
-    def text(self, value: bool) -> str:
+    def text(self, value: bool, amounts: AmountFormat) -> str:
         return "1" if value else ""
 
     def show(self, value: bool, show: Show) -> str:
@@ -124,11 +128,11 @@ class Amount(Setting):
     example: str
     default: None = None
 
-    def read(self, form: Form, errors: Errors) -> int | None:
-        return read_amount(form, self.name, errors)
+    def read(self, form: Form, errors: Errors, amounts: AmountFormat) -> int | None:
+        return read_amount(form, self.name, errors, amounts)
 
-    def text(self, value: int | None) -> str:
-        return money.field_text(value)
+    def text(self, value: int | None, amounts: AmountFormat) -> str:
+        return amounts.field(value)
 
     def exact(self, value: int | None) -> money.DecimalText | None:
         return None if value is None else money.decimal_text(value)
@@ -162,12 +166,15 @@ class Option(Setting):
     """Labels by value."""
     default: StrEnum
 
-    def read(self, form: Form, errors: Errors) -> StrEnum:
+    def read(self, form: Form, errors: Errors, amounts: AmountFormat) -> StrEnum:
+        return self.chosen(form)
+
+    def chosen(self, form: Form) -> StrEnum:
         sent = form.get(self.name)
         return next((option for option in self.options if option == sent), self.default)
 
     def typed(self, form: Form, saved: str) -> str:
-        return str(self.read(form, {}))
+        return str(self.chosen(form))
 
     def exact(self, value: StrEnum) -> str:
         return str(value)
@@ -191,7 +198,7 @@ class Text(Field):
     lines: int = 1
     default: str = ""
 
-    def read(self, form: Form, errors: Errors) -> str:
+    def read(self, form: Form, errors: Errors, amounts: AmountFormat) -> str:
         text = str(form.get(self.name, ""))
         lines = text.splitlines() if self.lines > 1 else [text]
         return "\n".join(" ".join(line.split()) for line in lines if line.strip())
@@ -215,7 +222,7 @@ class Listed(Field):
     refusal: str
     """ "Choose a time zone from the list"."""
 
-    def read(self, form: Form, errors: Errors) -> str:
+    def read(self, form: Form, errors: Errors, amounts: AmountFormat) -> str:
         return str(form.get(self.name, ""))
 
     def stored(self, value: str) -> str:
@@ -251,21 +258,25 @@ def changes(table: Table, before: object, after: object) -> dict[str, list[objec
     }
 
 
-def read_amount(form: Form, name: str, errors: Errors) -> int | None:
+def read_amount(form: Form, name: str, errors: Errors, amounts: AmountFormat) -> int | None:
     """Return an amount in micros; None if it is empty, or invalid, which adds an error."""
     try:
-        return money.read_field(form.get(name, ""))
+        return amounts.read(form.get(name, ""))
     except money.BadAmount as fault:
         errors[name] = str(fault)
         return None
 
 
-def read_form(table: Table, form: Form) -> tuple[dict[str, Any], Errors]:
-    """Return the values of a submitted form, and an error for each that cannot be parsed."""
+def read_form(table: Table, form: Form, amounts: AmountFormat) -> tuple[dict[str, Any], Errors]:
+    """Return the values of a submitted form, and an error for each that cannot be parsed.
+
+    `amounts` is the account's format.
+    """
     errors = Errors()
     cleared = _cleared_fields(table, form)
     values = {
-        name: None if name in cleared else field.read(form, errors) for name, field in table.items()
+        name: None if name in cleared else field.read(form, errors, amounts)
+        for name, field in table.items()
     }
     return values, errors
 
@@ -291,4 +302,4 @@ def controls(table: Table) -> dict[str, tuple[str, ...]]:
 def _cleared_fields(table: Table, form: Form) -> set[str]:
     """Return the names of fields that a checked box of the form empties, even without a script."""
     boxes = (field for field in table.values() if isinstance(field, Switch) and field.clears)
-    return {box.clears for box in boxes if box.read(form, {})}
+    return {box.clears for box in boxes if box.is_on(form)}

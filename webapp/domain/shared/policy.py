@@ -1,9 +1,12 @@
 """Installation-wide bounds and switches, set by the operator in the environment."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from webapp.domain.shared.money import MICROS
+from webapp import currencies
+from webapp.currencies import Bounds
+from webapp.domain.shared.errors import Conflict
 from webapp.domain.shared.provider import NOBODY, Provider
 
 
@@ -17,11 +20,37 @@ class Automatic(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """Bounds of payments and usage records in micros, and the switch of automatic refills."""
+    """The offered currencies with their bounds, and the switch of automatic refills."""
 
-    payment_min: int = 30 * MICROS
-    payment_max: int = 10_000 * MICROS
+    offered: Mapping[str, Bounds] = field(default_factory=lambda: {"USD": Bounds.default("USD")})
+    """By currency; the first one is the default of new accounts (L1)."""
     automatic: Automatic = Automatic.ON
     provider: Provider = NOBODY
-    usage_max: int = 1_000 * MICROS
-    """Largest usage record that is accepted (L14)."""
+
+    @property
+    def currency(self) -> str:
+        """The currency of new accounts, unless another is chosen."""
+        return next(iter(self.offered))
+
+    def bounds(self, currency: str) -> Bounds:
+        """Return the bounds of amounts in an account's currency.
+
+        Raises `Conflict` if it is not offered any more; the server does not start in that case.
+        """
+        if currency not in self.offered:
+            raise Conflict(
+                f"{currency} is not offered: the operator has set no amounts of it.",
+                code="currency_not_offered",
+            )
+        return self.offered[currency]
+
+    def currency_fault(self, currency: str) -> str:
+        """Return why a new account cannot have this currency; empty if it can (L1)."""
+        if currency in self.offered:
+            return ""
+        offered = ", ".join(self.offered)
+        if currency in currencies.DECIMALS:
+            return f"{currency} is not offered: use one of {offered}"
+        if currency in currencies.REFUSED:
+            return currencies.fault(currency)
+        return f"Use one of {offered}"

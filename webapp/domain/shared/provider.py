@@ -31,10 +31,10 @@ def rate_text(rate: int) -> str:
     return f"{rate / 1000:.3f}".rstrip("0").rstrip(".")
 
 
-def without_tax(amount: int, rate: int, cent: int) -> int:
-    """Return the net of an amount that includes tax, rounded half up to the cent."""
-    cents, whole = amount // cent, 100_000 + rate
-    return (2 * cents * 100_000 + whole) // (2 * whole) * cent
+def without_tax(amount: int, rate: int, minor_unit: int) -> int:
+    """Return the net of an amount that includes tax, rounded half up to the minor unit."""
+    units, whole = amount // minor_unit, 100_000 + rate
+    return (2 * units * 100_000 + whole) // (2 * whole) * minor_unit
 
 
 NOBODY = Provider()

@@ -4,19 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from webapp.currencies import Bounds
 from webapp.domain.shared.field_tables import Show
-from webapp.domain.shared.money import MICROS
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.money import round_up
 from webapp.domain.top_ups.settings import Choice, RefillMode
 
 DAYS = 7
 FARTHEST = 60
 """Longest forecast in days; one week of usage does not predict more."""
 
-RECOMMENDED = 50 * MICROS
-"""Lowest suggested threshold (T12)."""
-
-ROUND = 10 * MICROS
+ROUNDED_TO = 5
+"""Suggestions are multiples of this part of the recommended threshold: of 10.00 for 50.00."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +66,20 @@ class BurnRate:
         return days
 
 
-def suggestion(pace: BurnRate, policy: Policy) -> Choice:
-    """Suggest a threshold of two days at peak usage, and a refill of one average week."""
-    threshold = max(RECOMMENDED, _rounded_up(2 * pace.busiest))
-    refill = _rounded_up(DAYS * pace.daily)
-    refill = min(max(refill, policy.payment_min), policy.payment_max)
+def suggestion(pace: BurnRate, bounds: Bounds) -> Choice:
+    """Suggest a threshold of two days at peak usage, and a refill of one average week.
+
+    The threshold is at least the recommended one (T12).
+    """
+    step = round_up(bounds.threshold_advice // ROUNDED_TO, bounds.currency)
+    threshold = max(bounds.threshold_advice, _rounded_up(2 * pace.busiest, step))
+    refill = _rounded_up(DAYS * pace.daily, step)
+    refill = min(max(refill, bounds.payment_min), bounds.payment_max)
     return Choice(refill_on=True, threshold=threshold, refill_amount=refill)
 
 
-def _rounded_up(micros: int) -> int:
-    return -(-micros // ROUND) * ROUND
+def _rounded_up(micros: int, step: int) -> int:
+    return -(-micros // step) * step
 
 
 def lasting(days: float) -> str:

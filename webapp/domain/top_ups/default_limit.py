@@ -20,7 +20,7 @@ def with_default_limit(ctx: Context, account: Account, choice: Choice) -> Choice
     """Return the choice with the default daily limit, if it lacks one."""
     if not choice.lacks_day_limit:
         return choice
-    return choice.with_day_limit(busiest_day(ctx, account))
+    return choice.with_day_limit(busiest_day(ctx, account), account.currency)
 
 
 def busiest_day(ctx: Context, account: Account) -> int:

@@ -9,6 +9,7 @@ from typing import Any, overload
 from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, String, false
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
+from webapp.currencies import Bounds
 from webapp.database.base import Base, partial_index
 from webapp.domain.shared.field_tables import (
     Amount,
@@ -21,8 +22,7 @@ from webapp.domain.shared.field_tables import (
     read_form,
     table_of,
 )
-from webapp.domain.shared.money import cents_up
-from webapp.domain.shared.policy import Policy
+from webapp.domain.shared.money import AmountFormat, decimals_fault, round_up
 
 MAIL_INTERVAL = timedelta(hours=1)
 """N5: at most one email an hour."""
@@ -343,14 +343,14 @@ class Choice:
         """Whether refill is on, has no daily limit and "No daily limit" is not chosen (T10)."""
         return self.refill_on and self.day_limit is None and not self.no_day_limit
 
-    def with_day_limit(self, busiest_day: int) -> "Choice":
+    def with_day_limit(self, busiest_day: int, currency: str) -> "Choice":
         """Return the choice with the default daily limit, if it lacks one (T10).
 
         `busiest_day`: micros used on the busiest of the last 30 days.
         """
         if not self.lacks_day_limit:
             return self
-        by_use = cents_up(2 * busiest_day)
+        by_use = round_up(2 * busiest_day, currency)
         return replace(self, day_limit=max(REFILLS_A_DAY * self.most_at_once, by_use))
 
     def raises(self, before: "Choice") -> bool:
@@ -360,42 +360,48 @@ class Choice:
             for name, field in FIELDS.items()
         )
 
-    def faults(self, policy: Policy, show: Show) -> dict[str, str]:
+    def faults(self, bounds: Bounds, show: Show) -> dict[str, str]:
         """Return an error for each invalid field; empty if the settings can be applied.
 
-        Fields of a switch that is off are optional.
+        Fields of a switch that is off are optional. `bounds` are those of the account's currency.
         """
-        faults: dict[str, str] = {}
-        if self.refill_on:
-            if self.threshold is None:
-                faults["threshold"] = "Enter an amount"
-            if self.refill_mode is RefillMode.ADD:
-                faults |= _bounds("refill_amount", self.refill_amount, policy, show)
-            elif self.target is None:
-                faults["target"] = "Enter an amount"
-            elif self.threshold is not None and self.target < self.threshold:
-                faults["target"] = f"At least the threshold, {show(self.threshold)}"
-            else:
-                faults |= self._largest_charge_faults(policy, show)
-            for field, limit in self.limits():
-                if limit < policy.payment_min:
-                    faults[field.name] = f"At least {show(policy.payment_min)}, {field.way_out}"
+        faults = self._faults_of_refill(bounds, show) if self.refill_on else {}
         if self.no_day_limit and self.day_limit is not None:
             faults["day_limit"] = "Leave this empty to have no daily limit"
         if self.notification_on and self.notification_threshold is None:
             faults["notification_threshold"] = "Enter an amount"
+        for name in AMOUNTS:
+            if fault := decimals_fault(getattr(self, name) or 0, bounds.currency):
+                faults[name] = fault
+        return faults
+
+    def _faults_of_refill(self, bounds: Bounds, show: Show) -> dict[str, str]:
+        faults: dict[str, str] = {}
+        if self.threshold is None:
+            faults["threshold"] = "Enter an amount"
+        if self.refill_mode is RefillMode.ADD:
+            faults |= _out_of_bounds("refill_amount", self.refill_amount, bounds, show)
+        elif self.target is None:
+            faults["target"] = "Enter an amount"
+        elif self.threshold is not None and self.target < self.threshold:
+            faults["target"] = f"At least the threshold, {show(self.threshold)}"
+        else:
+            faults |= self._largest_charge_faults(bounds, show)
+        for field, limit in self.limits():
+            if limit < bounds.payment_min:
+                faults[field.name] = f"At least {show(bounds.payment_min)}, {field.way_out}"
         return faults
 
     def consent_faults(self, *, has_consent: bool) -> dict[str, str]:
         """Return an error if refill is on and no method has auto-charge on (T2)."""
         return {"refill_on": NEEDS_METHOD} if self.refill_on and not has_consent else {}
 
-    def _largest_charge_faults(self, policy: Policy, show: Show) -> dict[str, str]:
+    def _largest_charge_faults(self, bounds: Bounds, show: Show) -> dict[str, str]:
         """Check that one charge covers the gap to the target, up to PAYMENT_MAX (T9)."""
-        bounds = _bounds("largest_charge", self.largest_charge, policy, show)
-        if bounds or self.largest_charge is None:
-            return bounds
-        gap = min((self.target or 0) - (self.threshold or 0), policy.payment_max)
+        faults = _out_of_bounds("largest_charge", self.largest_charge, bounds, show)
+        if faults or self.largest_charge is None:
+            return faults
+        gap = min((self.target or 0) - (self.threshold or 0), bounds.payment_max)
         if self.largest_charge < gap:
             return {"largest_charge": f"At least {show(gap)}"}
         return {}
@@ -403,27 +409,28 @@ class Choice:
 
 FIELDS: Mapping[str, Setting] = table_of(Choice)
 OPTIONS = tuple(field for field in FIELDS.values() if isinstance(field, Option))
+AMOUNTS = tuple(name for name, field in FIELDS.items() if isinstance(field, Amount))
 LIMITS = tuple(field for field in FIELDS.values() if isinstance(field, Limit))
 ALERT = {"notification_on", "notification_threshold"}
 """Fields of the low balance alert; all others are about refills."""
 
 
-def read_choice(form: Form) -> tuple[Choice, dict[str, str]]:
+def read_choice(form: Form, amounts: AmountFormat) -> tuple[Choice, dict[str, str]]:
     """Return the settings of a submitted form, and an error for each invalid amount."""
-    values, errors = read_form(FIELDS, form)
+    values, errors = read_form(FIELDS, form, amounts)
     return Choice(**values), errors
 
 
-def suggested_largest_charge(target: int, policy: Policy) -> int:
+def suggested_largest_charge(target: int, bounds: Bounds) -> int:
     """Return twice the target, within PAYMENT_MIN and PAYMENT_MAX (T9)."""
-    return min(max(2 * target, policy.payment_min), policy.payment_max)
+    return min(max(2 * target, bounds.payment_min), bounds.payment_max)
 
 
-def _bounds(field: str, amount: int | None, policy: Policy, show: Show) -> dict[str, str]:
+def _out_of_bounds(field: str, amount: int | None, bounds: Bounds, show: Show) -> dict[str, str]:
     if amount is None:
         return {field: "Enter an amount"}
-    if amount < policy.payment_min:
-        return {field: f"At least {show(policy.payment_min)}"}
-    if amount > policy.payment_max:
-        return {field: f"At most {show(policy.payment_max)}"}
+    if amount < bounds.payment_min:
+        return {field: f"At least {show(bounds.payment_min)}"}
+    if amount > bounds.payment_max:
+        return {field: f"At most {show(bounds.payment_max)}"}
     return {}

@@ -11,8 +11,9 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from webapp.currencies import Bounds
 from webapp.database.base import Base, partial_index
-from webapp.domain.accounts.account import Account, AccountState
+from webapp.domain.accounts.account import Account
 from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
@@ -28,8 +29,8 @@ from webapp.domain.payments.payment import (
 )
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.money import cents_down, cents_up
-from webapp.domain.shared.policy import Automatic, Policy
+from webapp.domain.shared.money import round_down, round_up
+from webapp.domain.shared.policy import Automatic
 from webapp.domain.top_ups.settings import (
     Choice,
     LowBalanceSettings,
@@ -162,8 +163,10 @@ class PlanInput:
     choice: Choice
     methods: tuple[PaymentMethod, ...]
     """The listed methods, in the customer's order."""
-    policy: Policy
-    account_state: AccountState = AccountState.ACTIVE
+    bounds: Bounds
+    """Of the account's currency."""
+    automatic: Automatic = Automatic.ON
+    """Whether the installation makes automatic refills."""
     paused_by: PausedBy | None = None
     """None unless automatic refills are paused."""
     low_by_reversal: bool = False
@@ -208,7 +211,7 @@ class Plan:
 
     code: Code
     amount: int = 0
-    """Micros, in whole cents."""
+    """Micros, in whole minor units."""
     methods: tuple[PaymentMethod, ...] = ()
     """Methods to charge, in order; the next one only after a conclusive decline (T7)."""
     until: datetime | None = None
@@ -239,8 +242,8 @@ def gather(ctx: Context, account: Account, *, tried: frozenset[int] = frozenset(
         balance=account.balance,
         choice=settings.chosen(),
         methods=tuple(payment_methods.listed(ctx.session, account.id)),
-        policy=ctx.policy,
-        account_state=AccountState(account.state),
+        bounds=ctx.policy.bounds(account.currency),
+        automatic=ctx.policy.automatic,
         paused_by=settings.paused_by,
         low_by_reversal=settings.low_by_reversal,
         refill_held=settings.refill_held,
@@ -284,15 +287,11 @@ def plan(inputs: PlanInput) -> Plan:
     """Return the methods and amount to charge, or the reason for no charge. A pure function."""
     if inputs.open_attempt is not None or inputs.manual_open:
         return Plan(Code.WAITING)  # checked first: this money may still arrive
-    if inputs.account_state is AccountState.CLOSED:
-        return Plan(Code.ACCOUNT_CLOSED)
     if not inputs.choice.refill_on:
         return Plan(Code.REFILL_OFF)
     if not inputs.is_below:
         return Plan(Code.ABOVE_THRESHOLD)
-    if inputs.account_state is AccountState.SUSPENDED:
-        return Plan(Code.ACCOUNT_SUSPENDED)
-    if inputs.policy.automatic is Automatic.OFF:
+    if inputs.automatic is Automatic.OFF:
         return Plan(Code.SWITCHED_OFF)
     if inputs.paused_by is not None:
         return Plan(Code.PAUSED)
@@ -300,7 +299,7 @@ def plan(inputs: PlanInput) -> Plan:
         return Plan(Code.AFTER_REVERSAL)
     if inputs.refill_held:
         return Plan(Code.REFILL_HELD)
-    if inputs.choice.faults(inputs.policy, str):
+    if inputs.choice.faults(inputs.bounds, str):
         return Plan(Code.SETTINGS_OUT_OF_BOUNDS)
 
     consented = [method for method in inputs.methods if method.auto_charge]
@@ -314,11 +313,11 @@ def plan(inputs: PlanInput) -> Plan:
         return Plan(code, until=next_suspension_end(inputs))
 
     amount, limit, until = amount_to_charge(inputs)
-    if amount < inputs.policy.payment_min:
+    if amount < inputs.bounds.payment_min:
         return Plan(Code.CAP_REACHED, until=until, limit=limit)
     if inputs.is_bursting:
         return Plan(Code.PAUSED)
-    dry = inputs.policy.automatic is Automatic.DRY_RUN
+    dry = inputs.automatic is Automatic.DRY_RUN
     return Plan(Code.DRY_RUN if dry else Code.CHARGING, amount, methods, limit=limit)
 
 
@@ -351,14 +350,14 @@ def amount_to_charge(inputs: PlanInput) -> tuple[int, str, datetime | None]:
     limit, until = "", None
     if amount > inputs.choice.most_at_once:
         amount, limit = inputs.choice.most_at_once, "largest_charge"
-    left_today = _remaining(inputs.choice.day_limit, inputs.spent_today)
+    left_today = _remaining(inputs, inputs.choice.day_limit, inputs.spent_today)
     if left_today is not None and amount > left_today:
         amount, limit = left_today, "day"
         until = datetimes.start_of_next_day(inputs.now, inputs.time_zone)
-    left_this_month = _remaining(inputs.choice.month_limit, inputs.spent_this_month)
+    left_this_month = _remaining(inputs, inputs.choice.month_limit, inputs.spent_this_month)
     # If both limits are used up, report the monthly one: it still applies tomorrow.
     if left_this_month is not None and (
-        amount > left_this_month or left_this_month < inputs.policy.payment_min
+        amount > left_this_month or left_this_month < inputs.bounds.payment_min
     ):
         amount, limit = min(amount, left_this_month), "month"
         until = datetimes.start_of_next_month(inputs.now, inputs.time_zone)
@@ -369,9 +368,11 @@ def amount_before_limits(inputs: PlanInput) -> int:
     """Return the amount that the settings ask for, before any limit."""
     choice = inputs.choice
     if choice.refill_mode is RefillMode.TARGET:
-        return max(cents_up((choice.target or 0) - inputs.balance), inputs.policy.payment_min)
+        gap = round_up((choice.target or 0) - inputs.balance, inputs.bounds.currency)
+        return max(gap, inputs.bounds.payment_min)
     return choice.refill_amount or 0
 
 
-def _remaining(limit: int | None, spent: int) -> int | None:
-    return None if limit is None else cents_down(max(0, limit - spent))
+def _remaining(inputs: PlanInput, limit: int | None, spent: int) -> int | None:
+    currency = inputs.bounds.currency
+    return None if limit is None else round_down(max(0, limit - spent), currency)

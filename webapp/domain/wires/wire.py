@@ -5,7 +5,7 @@ completes the request; only this credits the account. Unique indexes allow one p
 and one request per payment.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -15,15 +15,16 @@ from secrets import choice
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relationship
 
+from webapp.currencies import Bounds, minor_unit
 from webapp.database.base import Base, partial_index
 from webapp.domain.payments.payment import Payment
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, NotFound
-from webapp.domain.shared.money import CENT, BadAmount
+from webapp.domain.shared.money import BadAmount, decimals_fault
 from webapp.domain.shared.policy import Policy
 
-CURRENCIES = ("USD", "EUR")
-"""Currencies of wires, independent of the account's currency."""
+COMMON_CURRENCIES = ("USD", "EUR")
+"""Currencies in which every account can request a wire, whatever currencies accounts have."""
 
 OPEN_AT_ONCE = 10
 """Maximum number of open requests per account."""
@@ -95,7 +96,7 @@ class WireRequest(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     reference: Mapped[str] = mapped_column(String(20))
     amount: Mapped[int] = mapped_column(BigInteger)
-    """Requested amount: micros of `currency`, whole cents."""
+    """Requested amount: whole minor units of `currency`, in micros."""
     currency: Mapped[str] = mapped_column(String(3))
     state: Mapped[WireState] = mapped_column(String(20), default=WireState.NEW)
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
@@ -273,14 +274,6 @@ def by_request_key(session: Session, account_id: int, key: str) -> WireRequest |
     )
 
 
-def first_open(session: Session, account_id: int) -> WireRequest | None:
-    """Return the account's oldest open request."""
-    query = select(WireRequest).where(
-        WireRequest.account_id == account_id, WireRequest.state.in_(OPEN_STATES)
-    )
-    return session.scalar(query.order_by(WireRequest.id).limit(1))
-
-
 def open_count(session: Session, account_id: int) -> int:
     count = session.scalar(
         select(func.count()).where(
@@ -290,16 +283,33 @@ def open_count(session: Session, account_id: int) -> int:
     return count or 0
 
 
-def request_faults(amount: int, currency: str, policy: Policy, show: Show) -> dict[str, str]:
+def currencies_of(account_currency: str, policy: Policy) -> tuple[str, ...]:
+    """Return the currencies in which an account can request a wire, its own one first."""
+    return tuple(dict.fromkeys((account_currency, *COMMON_CURRENCIES, *policy.offered)))
+
+
+def bounds_of(currency: str, account_currency: str, policy: Policy) -> Bounds:
+    """Return the bounds of a wire in this currency.
+
+    For a currency that accounts cannot have they are as many minor units as the account's.
+    """
+    return policy.offered.get(currency) or policy.bounds(account_currency).of(currency)
+
+
+def request_faults(
+    amount: int, currency: str, account_currency: str, policy: Policy, show: Show
+) -> dict[str, str]:
     """Return an error for each invalid field of a request."""
-    if currency not in CURRENCIES:
-        return {"currency": f"Choose {' or '.join(CURRENCIES)}"}
-    if amount % CENT:
-        return {"amount": "At most 2 decimals"}
-    if amount < policy.payment_min:
-        return {"amount": f"At least {show(policy.payment_min, currency)}"}
-    if amount > policy.payment_max:
-        return {"amount": f"At most {show(policy.payment_max, currency)}"}
+    offered = currencies_of(account_currency, policy)
+    if currency not in offered:
+        return {"currency": f"Choose {' or '.join(offered)}"}
+    bounds = bounds_of(currency, account_currency, policy)
+    if fault := decimals_fault(amount, currency):
+        return {"amount": fault}
+    if amount < bounds.payment_min:
+        return {"amount": f"At least {show(bounds.payment_min, currency)}"}
+    if amount > bounds.payment_max:
+        return {"amount": f"At most {show(bounds.payment_max, currency)}"}
     return {}
 
 
@@ -320,14 +330,15 @@ def completion_faults(
             return {"rate": f"{currency} is the account's currency: leave the rate empty"}
         if received not in (None, amount):
             return {"received": f"Must be the booked amount, {show(amount, currency)}"}
-        return _uneven(amount=amount)
+        return _uneven({"amount": (amount, currency)})
     if received is None:
         return {"received": f"Enter the amount received in {currency}"}
     if rate is None:
         return {"rate": f"Enter how much {account_currency} was booked for 1 {currency}"}
-    if faults := _uneven(amount=amount, received=received):
+    amounts = {"amount": (amount, account_currency), "received": (received, currency)}
+    if faults := _uneven(amounts):
         return faults
-    if abs(Decimal(amount) - received * rate) > CENT:
+    if abs(Decimal(amount) - received * rate) > minor_unit(account_currency):
         due = show(int((received * rate).to_integral_value()), account_currency)
         return {
             "amount": f"{show(received, currency)} at {rate_text(rate)} is {due}, "
@@ -336,12 +347,12 @@ def completion_faults(
     return {}
 
 
-def _uneven(**amounts: int) -> dict[str, str]:
-    return {
-        name: "Must be above zero" if amount <= 0 else "At most 2 decimals"
-        for name, amount in amounts.items()
-        if amount <= 0 or amount % CENT
+def _uneven(amounts: Mapping[str, tuple[int, str]]) -> dict[str, str]:
+    faults = {
+        name: "Must be above zero" if amount <= 0 else decimals_fault(amount, currency)
+        for name, (amount, currency) in amounts.items()
     }
+    return {name: fault for name, fault in faults.items() if fault}
 
 
 def parse_rate(typed: str) -> Decimal:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from webapp.clock import Clock
+from webapp.currencies import minor_unit
 from webapp.domain.payment_methods.declines import declined
-from webapp.domain.shared import money
 from webapp.ports import (
     Answer,
     Cancelled,
@@ -265,8 +265,8 @@ def _objection(request: ChargeRequest) -> RequestRejected | None:
     """The error in the request itself, if any."""
     if not request.key:
         return RequestRejected("The idempotency key is missing")
-    if request.amount <= 0 or request.amount % money.CENT:
-        return RequestRejected("The amount must be whole cents above zero")
+    if request.amount <= 0 or request.amount % minor_unit(request.currency):
+        return RequestRejected("The amount must be whole minor units above zero")
     if not (
         request.currency.isascii() and request.currency.isalpha() and len(request.currency) == 3
     ):

@@ -12,10 +12,12 @@ from math import ceil, floor
 
 from sqlalchemy import select
 
+from webapp.currencies import minor_unit
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments.payment import Attempt, AttemptState
-from webapp.domain.shared import datetimes, money
+from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
+from webapp.domain.shared.money import MICROS, AmountFormat
 from webapp.domain.top_ups.settings import Choice
 from webapp.reads.ledger.balance_history import BalanceHistory, read_history
 from webapp.reads.top_ups.runway import burn_rate_instants, read_burn_rate, runway_words
@@ -99,7 +101,7 @@ def _samples(days: int, midnight: datetime, end: datetime) -> list[datetime]:
 
 
 ChartPoint = tuple[int, int]
-"""Seconds since the start, and the balance in cents, rounded down."""
+"""Seconds since the start, and the balance in minor units, rounded down."""
 
 
 @dataclass(frozen=True)
@@ -123,20 +125,19 @@ class BalanceChart:
     failures: tuple[ChartPoint, ...]
     """Failed payments, drawn as crosses."""
     threshold: int | None
-    """Refill threshold in cents; `notification` is the notification threshold in cents."""
+    """Refill threshold in minor units; `notification` is the notification threshold."""
     notification: int | None
     top: int
-    """Highest grid line in cents; the lowest is 0 unless the balance was negative."""
+    """Highest grid line in minor units; the lowest is 0 unless the balance was negative."""
     bottom: int
     grid: tuple[tuple[int, str], ...]
-    """Grid lines: cents and the label, "$150"."""
+    """Grid lines: minor units and the label, "$150"."""
     labels: tuple[str, str, str]
     """Below the axis: "24 Oct", "8 Nov", "Today"."""
     start: int
     """Start as a Unix timestamp; the script shows local times in `zone`."""
     zone: str
-    currency: str
-    locale: str
+    amounts: AmountFormat
     legend_refills: str
     """ "3 refills, $300.00"; empty if none."""
     legend_failures: str
@@ -156,13 +157,16 @@ class BalanceChart:
         """
         names = (
             "refills", "failures", "threshold", "notification", "top", "bottom", "grid", "labels",
-            "start", "zone", "currency", "locale",
+            "start", "zone",
         )  # fmt: skip
         steps = [
-            (seconds - seconds_before, cents - cents_before)
-            for (seconds_before, cents_before), (seconds, cents) in pairwise(((0, 0), *self.points))
+            (seconds - seconds_before, amount - amount_before)
+            for (seconds_before, amount_before), (seconds, amount) in pairwise(
+                ((0, 0), *self.points)
+            )
         ]
-        return {"steps": steps, **{name: getattr(self, name) for name in names}}
+        facts = {name: getattr(self, name) for name in names}
+        return {"steps": steps, "amounts": self.amounts.for_script, **facts}
 
 
 def read_chart(
@@ -201,6 +205,7 @@ def draw_chart(
     refills, balances = history.refills, history.extremes
     threshold = choice.threshold if choice.refill_on else None
     notification = choice.notification_threshold if choice.notification_on else None
+    unit = minor_unit(account.currency)
     bottom, top, step = _scale([*balances, account.balance, threshold or 0, notification or 0])
     total = account.show(sum(refill.credit for refill in refills))
     count = _count(len(refills), "refill")
@@ -209,20 +214,23 @@ def draw_chart(
     just_before = [at - TICK for at in failed]
 
     def point(at: datetime, balance: int) -> ChartPoint:
-        return int((at - start).total_seconds()), balance // money.CENT
+        return int((at - start).total_seconds()), balance // unit
 
     return BalanceChart(
         days=span.days,
-        points=_steps(span, history, account.balance) if balances else (),
+        points=_steps(span, history, account) if balances else (),
         refills=tuple(point(refill.at, refill.balance) for refill in refills),
         failures=tuple(
             point(at, balance) for at, balance in zip(failed, history.at(just_before), strict=True)
         ),
-        threshold=_cents(threshold),
-        notification=_cents(notification),
-        top=top,
-        bottom=bottom,
-        grid=_grid(account, bottom, top, step),
+        threshold=None if threshold is None else threshold // unit,
+        notification=None if notification is None else notification // unit,
+        top=top * MICROS // unit,
+        bottom=bottom * MICROS // unit,
+        grid=tuple(
+            (units * MICROS // unit, account.amounts.whole(units))
+            for units in range(bottom, top + 1, step)
+        ),
         labels=(
             datetimes.day(start, zone, now),
             datetimes.day(start + (now - start) / 2, zone, now),
@@ -230,8 +238,7 @@ def draw_chart(
         ),
         start=int(start.timestamp()),
         zone=zone,
-        currency=account.currency,
-        locale=account.locale.replace("_", "-"),
+        amounts=account.amounts,
         legend_refills=f"{count}, {total}" if refills else "",
         legend_failures=_count(len(failed), "failed payment") if failed else "",
         legend_threshold=f"Threshold {account.show(threshold)}" if threshold is not None else "",
@@ -246,26 +253,22 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' if number != 1 else ''}"
 
 
-def _cents(micros: int | None) -> int | None:
-    return None if micros is None else micros // money.CENT
-
-
-def _steps(span: Span, history: BalanceHistory, balance: int) -> tuple[ChartPoint, ...]:
+def _steps(span: Span, history: BalanceHistory, account: Account) -> tuple[ChartPoint, ...]:
     """Return the step line: one point per half pixel, except that credits keep both corners."""
-    start = span.start
+    start, unit = span.start, minor_unit(account.currency)
     whole = (span.now - start).total_seconds() or 1
     a_second = span.days * SAMPLES[span.days] / whole
-    points: list[ChartPoint] = [(0, (history.opening or 0) // money.CENT)]
+    points: list[ChartPoint] = [(0, (history.opening or 0) // unit)]
     last, fixed = 0, True
     for movement in history.movements:
         seconds = (movement.at - start).total_seconds()
-        point, bucket = (int(seconds), movement.balance // money.CENT), int(seconds * a_second)
+        point, bucket = (int(seconds), movement.balance // unit), int(seconds * a_second)
         if bucket == last and not fixed and not movement.credit:
             points[-1] = point
         else:
             points.append(point)
         last, fixed = bucket, movement.credit > 0
-    return (*points, (int(whole), balance // money.CENT))
+    return (*points, (int(whole), account.balance // unit))
 
 
 def _table(
@@ -304,22 +307,16 @@ def _table(
 
 
 def _scale(balances: Sequence[int]) -> tuple[int, int, int]:
-    """Return bottom, top and step of the grid in cents; steps are 1, 2 or 5 times a power of 10."""
-    high = max([*balances, 100 * money.MICROS]) / money.MICROS
-    low = min([*balances, 0]) / money.MICROS
+    """Return bottom, top and step of the grid in units; steps are 1, 2 or 5 times a power of 10."""
+    high = max([*balances, 100 * MICROS]) / MICROS
+    low = min([*balances, 0]) / MICROS
     step = 1.0
     while (high - low) / step > MOST_STEPS:
         # 1, 2, 5, 10, 20, 50 …
         step *= 2.5 if str(step)[0] == "2" else 2
     steps = step * floor(low / step), step * ceil(high / step), step
-    bottom, top, step = (int(units * 100) for units in steps)
-    return bottom, top, int(step)
-
-
-def _grid(account: Account, bottom: int, top: int, step: int) -> tuple[tuple[int, str], ...]:
-    symbol = money.symbol(account.currency, account.locale)
-    values = range(bottom, top + 1, step)
-    return tuple((v, f"{'−' if v < 0 else ''}{symbol}{abs(v) // 100:,}") for v in values)
+    bottom, top, step = (int(units) for units in steps)
+    return bottom, top, step
 
 
 def _summary(

@@ -11,6 +11,7 @@ from typing import Protocol
 from sqlalchemy import and_, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
+from webapp.currencies import minor_unit
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
@@ -18,7 +19,7 @@ from webapp.domain.payments.payment import Attempt, AttemptState, Payment, Payme
 from webapp.domain.payments.reversals import EXCESS, SAME_MONEY, Reversal
 from webapp.domain.payments.reversals import KINDS as REVERSAL_KINDS
 from webapp.domain.payments.unmatched_events import UnmatchedEvent
-from webapp.domain.shared.money import CENT, decimal_text
+from webapp.domain.shared.money import decimal_text
 from webapp.domain.wires.wire import WireRequest, WireState
 from webapp.ports import ReversalState
 
@@ -373,7 +374,7 @@ def _wire_fault(payment: Payment, wire: WireRequest) -> str:
     if wire.state != WireState.COMPLETED or payment.state != PaymentState.PAID:
         return f"are {wire.state} and {payment.state}"
     due = Decimal(wire.received or 0) * Decimal(wire.rate or 1)
-    if abs(due - payment.amount) > (CENT if wire.rate else 0):
+    if abs(due - payment.amount) > (minor_unit(payment.currency) if wire.rate else 0):
         return f"have {decimal_text(int(due))} and {decimal_text(payment.amount)}"
     return ""
 

@@ -46,7 +46,7 @@ class StatementLine:
     """Exact, with its sign: "−0.0423", "+100.00"."""
     is_credit: bool
     balance: str
-    """Balance after the entry, rounded down to the cent."""
+    """Balance after the entry, rounded down to the minor unit."""
     payment: Named | None
     """The payment behind the entry (E2)."""
 
@@ -231,7 +231,7 @@ def _line(account: Account, entry: LedgerEntry, named: Mapping[int, Named]) -> S
         kind=KINDS[EntryKind(entry.kind)],
         description=entry.description,
         reference=entry.reference or "",
-        amount=f"{sign}{money.decimal_text(abs(entry.amount))}",
+        amount=f"{sign}{account.amounts.exact(abs(entry.amount))}",
         is_credit=entry.amount > 0,
         balance=account.show(entry.balance_after),
         payment=named.get(entry.attempt_id or 0),

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
-from webapp.domain.shared import datetimes, money
+from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.provider import Provider
 from webapp.reads.ledger.months import Month
@@ -69,7 +69,7 @@ def read_statement_paper(
         closing=("Closing balance" if over else "Balance so far", account.show(totals.closing)),
         lines=tuple(_lines(ctx, account, month)),
         note=(
-            f"Amounts are exact, in {account.currency}. Balances are rounded down to the cent. "
+            f"Amounts are exact, in {account.currency}. Balances are rounded down. "
             f"Dates are in {account.time_zone}. Individual usage records are in the CSV file."
         ),
     )
@@ -102,7 +102,7 @@ def _lines(ctx: Context, account: Account, month: Month) -> Iterator[PaperLine]:
 
 def _entry(account: Account, day: str, entry: LedgerEntry) -> PaperLine:
     sign = "+" if entry.amount > 0 else "−"
-    amount = f"{sign}{money.decimal_text(abs(entry.amount))}"
+    amount = f"{sign}{account.amounts.exact(abs(entry.amount))}"
     balance = account.show(entry.balance_after)
     return PaperLine(day, entry.description, amount, balance, is_payment=True)
 
@@ -130,5 +130,5 @@ def _used(
         .limit(1)
     )
     words = f"Usage, {count:,} {'entry' if count == 1 else 'entries'}"
-    amount = f"−{money.decimal_text(-int(total))}"
+    amount = f"−{account.amounts.exact(-int(total))}"
     return PaperLine(name, words, amount, account.show(last or 0), is_payment=False)

@@ -116,14 +116,16 @@ def read_notifications(
     account = ctx.session.get_one(Account, account_id)
     settings = LowBalanceSettings.of(ctx.session, account_id)
     saved = NotificationSettings.of(account, settings)
-    in_force = Typed({name: it.text(getattr(saved, name)) for name, it in FIELDS.items()})
+    in_force = Typed(
+        {name: it.text(getattr(saved, name), account.amounts) for name, it in FIELDS.items()}
+    )
     shown = typed or in_force
     others = _others(shown.values, in_force.values) if typed and not typed.seal else {}
     return NotificationsScreen(
         rows=_rows(shown),
         first_step=_first_step(account, settings),
         steps=tuple(_step(number, shown, others) for number in range(MOST_STEPS)),
-        symbol=money.symbol(account.currency, account.locale),
+        symbol=account.amounts.symbol,
         values=shown.values,
         entries={name: _entries(it, account) for name, it in ACCOUNT_FIELDS.items()},
         mails=tuple(MailGroup(TOPIC_NAMES[topic], _samples(topic)) for topic in Topic),

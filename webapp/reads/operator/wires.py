@@ -1,6 +1,6 @@
 """Open wire transfers, and one wire transfer, for operators."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
@@ -62,7 +62,7 @@ def read_wire(ctx: Context, wire_id: int) -> WirePage:
         currency=wire.currency,
         account_currency=account.currency,
         is_foreign=wire.currency != account.currency,
-        expected=money.field_text(wire.amount),
+        expected=replace(account.amounts, currency=wire.currency).field(wire.amount),
         is_open=wire.is_open,
         files=tuple((proof.id, proof.name) for proof in wire.proofs),
         ended=ended,

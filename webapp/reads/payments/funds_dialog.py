@@ -10,10 +10,13 @@ from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Attempt, AttemptState
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.context import Context
+from webapp.domain.shared.money import AmountFormat
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import out_of_use, plain
 
-PRESETS = (50, 100, 250, 500)
+PRESETS = (1, 2, 5, 10)
+"""Amounts on offer, as multiples of the recommended threshold: 50.00 to 500.00 by default."""
+DEFAULT = 2
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,12 @@ class FundsDialog:
     """The open tab: "instant" or "auto_charge"."""
     amount: str
     """Field text."""
-    symbol: str
-    currency: str
+    amounts: AmountFormat
     bounds: str
     """ "$30.00 to $10,000.00"."""
+    least: int
+    """Lower bound in minor units, like `most`; for the script."""
+    most: int
     presets: tuple[tuple[str, str], ...]
     """Field text and label: ("50.00", "$50")."""
     methods: tuple[FundsMethod, ...]
@@ -81,29 +86,35 @@ def read_funds(
     *,
     kind: str = "instant",
     method_id: int | None = None,
-    amount: str = "100.00",
+    amount: str | None = None,
     errors: dict[str, str] | None = None,
 ) -> FundsDialog:
     account = ctx.session.get_one(Account, account_id)
     inputs = top_ups.gather(ctx, account)
+    bounds = inputs.bounds
     ids = [method.id for method in inputs.methods]
     chosen = method_id if method_id in ids else next(iter(ids), None)
     consented = bool(inputs.methods) and inputs.methods[0].auto_charge
     chain = top_ups.chargeable(inputs) if consented else ()
-    symbol = money.symbol(account.currency, account.locale)
+    amounts, advice = account.amounts, inputs.bounds.threshold_advice
+    amount = amounts.field(DEFAULT * advice) if amount is None else amount
     open_attempts = queries.open_attempts(ctx.session, account_id)
     open_sum = sum(attempt.amount for attempt in open_attempts)
     try:
-        paid: int | None = money.parse(amount)
+        paid = amounts.read(amount)
     except money.BadAmount:
         paid = None
     return FundsDialog(
         kind=kind,
         amount=amount,
-        symbol=symbol,
-        currency=account.currency,
-        bounds=f"{account.show(ctx.policy.payment_min)} to {account.show(ctx.policy.payment_max)}",
-        presets=tuple((f"{units}.00", f"{symbol}{units}") for units in PRESETS),
+        amounts=amounts,
+        bounds=f"{account.show(bounds.payment_min)} to {account.show(bounds.payment_max)}",
+        least=bounds.payment_min // bounds.minor_unit,
+        most=bounds.payment_max // bounds.minor_unit,
+        presets=tuple(
+            (amounts.field(times * advice), amounts.whole(times * advice // money.MICROS))
+            for times in PRESETS
+        ),
         methods=tuple(_funds_method(m, inputs, chosen) for m in inputs.methods),
         chain=_chain(inputs) if chain else (),
         chain_hint=_not_used(inputs),

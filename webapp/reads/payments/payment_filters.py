@@ -151,7 +151,7 @@ def _mentions(ctx: Context, account: Account, text: str) -> ColumnElement[bool]:
     meanings: list[ColumnElement[bool]] = []
     if methods := _methods_named(ctx, account, text):
         meanings.append(Attempt.method_id.in_(methods))
-    if (amount := _amount(text)) is not None:
+    if (amount := _amount(account, text)) is not None:
         meanings.append(Attempt.amount.in_((amount, -amount)))
     meanings += _reasons(text)
     noted = select(Payment.id).where(
@@ -171,9 +171,9 @@ def _methods_named(ctx: Context, account: Account, text: str) -> list[int]:
     return [method.id for method in methods if text.casefold() in method.label.casefold()]
 
 
-def _amount(text: str) -> int | None:
+def _amount(account: Account, text: str) -> int | None:
     try:
-        return money.parse(text.lstrip("-−$€£ ").replace(",", ""))
+        return account.amounts.read(text.lstrip("-− "))
     except money.BadAmount:
         return None
 

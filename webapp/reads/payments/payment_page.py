@@ -26,7 +26,7 @@ from webapp.domain.payments.payment import (
 )
 from webapp.domain.payments.queries import covered_later, covering
 from webapp.domain.payments.reversals import Reversal
-from webapp.domain.shared import datetimes, money
+from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.explanations import Words
 from webapp.domain.users.user import User
@@ -243,7 +243,7 @@ def _entries(ctx: Context, account: Account, attempt_ids: Sequence[int]) -> tupl
             id=entry.id,
             month=Month.of(entry.posted_at, account.time_zone).key,
             description=entry.description,
-            amount=f"{'+' if entry.amount > 0 else '−'}{money.decimal_text(abs(entry.amount))}",
+            amount=f"{'+' if entry.amount > 0 else '−'}{account.amounts.exact(abs(entry.amount))}",
             balance=account.show(entry.balance_after),
             posted=datetimes.since(entry.posted_at, account.time_zone, ctx.now),
         )

@@ -6,11 +6,12 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from webapp.currencies import minor_unit
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import KIND_NAMES, Attempt, AttemptState, PaymentKind
 from webapp.domain.payments.receipts import Receipt
-from webapp.domain.shared import datetimes, money
+from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.provider import Provider, without_tax
@@ -107,7 +108,7 @@ def named_lines(name: str, lines: Sequence[str], tax: str, number: str) -> tuple
 def _taxed(account: Account, amount: int, provider: Provider) -> tuple[tuple[str, str], ...]:
     if not provider.tax_rate:
         return ()
-    net = without_tax(amount, provider.tax_rate, money.CENT)
+    net = without_tax(amount, provider.tax_rate, minor_unit(account.currency))
     return (
         ("Net", account.show(net)),
         (provider.tax_label, account.show(amount - net)),

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, exists, func, select
 
+from webapp.currencies import AMOUNTS
 from webapp.database.statements import sql_literal
 from webapp.database.vault import WrongKey
 from webapp.domain.accounts.account import Account
@@ -65,15 +66,18 @@ def findings_of_settings(settings: Settings, sightings: Sightings) -> tuple[Find
     return (
         *_of_secret_key(settings),
         *_of_sandbox(settings),
+        *_of_currencies(settings),
         *_of_addresses(settings, sightings),
         *_of_files(settings),
     )
 
 
 def findings_of_database(ctx: Context, settings: Settings) -> tuple[Finding, ...]:
-    """Return secrets encrypted with another key and, with live keys, leftover demo data."""
+    """Return secrets encrypted with another key, accounts in currencies without bounds and, with
+    live keys, leftover demo data.
+    """
     left_behind = _of_trial(ctx) if settings.is_live else ()
-    return (*_of_sealed(ctx), *left_behind)
+    return (*_of_sealed(ctx), *_of_accounts(ctx, settings), *left_behind)
 
 
 def _of_secret_key(settings: Settings) -> Iterator[Finding]:
@@ -96,6 +100,28 @@ def _of_sandbox(settings: Settings) -> Iterator[Finding]:
             "The sandbox is on: no real money moves, and its page posts usage and moves the clock. "
             "Choose real processors with CARD_PROCESSOR and PAYPAL_PROCESSOR, or set DEMO=1",
         )
+
+
+def _of_currencies(settings: Settings) -> Iterator[Finding]:
+    for currency, variables in settings.incomplete_currencies.items():
+        yield Finding(
+            "incomplete_currency",
+            Severity.WARN,
+            f"{currency} is not offered: {' and '.join(variables)} set no amount of it",
+        )
+
+
+def _of_accounts(ctx: Context, settings: Settings) -> Iterator[Finding]:
+    """Find accounts in a currency that is not offered any more: nothing may be charged there."""
+    in_use = select(Account.currency).distinct().order_by(Account.currency)
+    for currency in ctx.session.scalars(in_use):
+        if currency not in settings.bounds:
+            names = ", ".join(name.upper() for name in AMOUNTS)
+            yield Finding(
+                "currency_not_offered",
+                Severity.REFUSE,
+                f"Accounts have the currency {currency}: set an amount of it in {names}",
+            )
 
 
 def _of_addresses(settings: Settings, sightings: Sightings) -> Iterator[Finding]:

@@ -48,7 +48,9 @@ def read_conflict(
         if field != use and (mine != shown or field in unreadable):
             others[field] = _other(account, saved, field)
         else:
-            fields |= {part: FIELDS[part].text(getattr(saved, part)) for part in parts}
+            fields |= {
+                part: FIELDS[part].text(getattr(saved, part), account.amounts) for part in parts
+            }
             is_filled_in = is_filled_in or field != use
     conflict = Conflict(
         since=since,
@@ -92,7 +94,7 @@ def _other(account: Account, saved: Choice, name: str) -> OtherValue:
     boxes = [part for part in controls(FIELDS)[name] if part != name]
     return OtherValue(
         text=_words(account, saved, FIELDS[name]),
-        value=FIELDS[name].text(getattr(saved, name)),
+        value=FIELDS[name].text(getattr(saved, name), account.amounts),
         is_unlimited=any(getattr(saved, box) for box in boxes),
     )
 

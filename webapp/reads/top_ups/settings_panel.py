@@ -9,6 +9,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared import datetimes, field_tables, money
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.field_tables import Table
+from webapp.domain.shared.money import AmountFormat
 from webapp.domain.top_ups.burn_rate import BurnRate, suggestion
 from webapp.domain.top_ups.default_limit import busiest_day
 from webapp.domain.top_ups.settings import (
@@ -26,7 +27,7 @@ from webapp.reads.payments.outcome import Outcome
 @dataclass(frozen=True)
 class Suggested:
     words: str
-    """ "You use about $7.20 a day, at most $12.10."."""
+    """What the last seven days used, and what is suggested."""
     threshold: str
     """Field text, like `refill_amount`. "Use these amounts" fills both in without applying."""
     refill_amount: str
@@ -62,8 +63,8 @@ class SettingsPanel:
     fields: ClassVar[Table] = FIELDS
     values: Mapping[str, str] = field(hash=False)
     """By field name, as the form sends them: "50.00"; "1" for a switch that is on."""
-    symbol: str
-    """ "$", shown before each amount field."""
+    amounts: AmountFormat
+    """Format of the amount fields."""
     version: int
     """Sent back on Apply as `seen`, to detect a stale form."""
     saved: str
@@ -104,7 +105,7 @@ class SettingsPanel:
 
 @dataclass(frozen=True)
 class SuggestedLimit:
-    """Input of the script that suggests limits, in cents (T9, T10)."""
+    """Input of the script that suggests limits, in minor units (T9, T10)."""
 
     refills: int
     """Suggested daily limit as a multiple of the largest automatic charge…"""
@@ -120,8 +121,10 @@ def read_settings(
 ) -> SettingsPanel:
     settings = LowBalanceSettings.of(ctx.session, account.id)
     return SettingsPanel(
-        values={name: it.text(getattr(settings, name)) for name, it in FIELDS.items()},
-        symbol=money.symbol(account.currency, account.locale),
+        values={
+            name: it.text(getattr(settings, name), account.amounts) for name, it in FIELDS.items()
+        },
+        amounts=account.amounts,
         version=settings.version,
         saved=_saved(account, settings, inputs.now),
         options=_options(account, settings),
@@ -130,7 +133,7 @@ def read_settings(
         used_this_month=_used(account, settings.month_limit, inputs.spent_this_month, "this month")
         or "Optional",
         suggested_limit=_suggested_limit(ctx, account, settings, inputs),
-        hint=_hint(account, settings, holds.held(ctx.at(inputs.now), account)),
+        hint=_hint(account, settings, inputs, holds.held(ctx.at(inputs.now), account)),
         notification_hint=_notification_hint(settings),
         suggested=_suggested(account, inputs, pace),
     )
@@ -144,14 +147,16 @@ def as_typed(panel: SettingsPanel, form: Mapping[str, str]) -> SettingsPanel:
 def _suggested(account: Account, inputs: PlanInput, pace: BurnRate | None) -> Suggested | None:
     if pace is None or not pace.daily:
         return None
-    amounts = suggestion(pace, inputs.policy)
+    amounts = suggestion(pace, inputs.bounds)
     return Suggested(
         words=(
             f"You use about {account.show(pace.daily)} a day, {account.show(pace.busiest)} on the "
-            "busiest of the last 7."
+            "busiest of the last 7. Suggested: threshold "
+            f"{account.show(amounts.threshold or 0)}, refill "
+            f"{account.show(amounts.refill_amount or 0)}."
         ),
-        threshold=money.field_text(amounts.threshold),
-        refill_amount=money.field_text(amounts.refill_amount),
+        threshold=account.amounts.field(amounts.threshold),
+        refill_amount=account.amounts.field(amounts.refill_amount),
     )
 
 
@@ -189,17 +194,18 @@ def _suggested_limit(
 ) -> SuggestedLimit:
     """Return the script's input; the busiest day is read only if there is no daily limit."""
     busiest = busiest_day(ctx.at(inputs.now), account) if settings.day_limit is None else 0
+    unit = inputs.bounds.minor_unit
     return SuggestedLimit(
         refills=REFILLS_A_DAY,
-        least=money.cents_up(2 * busiest) // money.CENT,
-        smallest_charge=inputs.policy.payment_min // money.CENT,
-        largest_charge=inputs.policy.payment_max // money.CENT,
+        least=money.round_up(2 * busiest, account.currency) // unit,
+        smallest_charge=inputs.bounds.payment_min // unit,
+        largest_charge=inputs.bounds.payment_max // unit,
     )
 
 
-def _hint(account: Account, settings: LowBalanceSettings, held: Held) -> str:
+def _hint(account: Account, settings: LowBalanceSettings, inputs: PlanInput, held: Held) -> str:
     """Return the hint about holds and the recommended threshold (T12)."""
-    recommended = 50 * money.MICROS
+    recommended = inputs.bounds.threshold_advice
     advice = f"We recommend a threshold of at least {account.show(recommended)}."
     if held.count:
         calls = "1 active call is" if held.count == 1 else f"{held.count:,} active calls are"

@@ -38,7 +38,7 @@ def read_preview(
     """Preview a choice; `unreadable`: errors of fields that are no amounts, by field name."""
     account = ctx.session.get_one(Account, account_id)
     current = top_ups.gather(ctx, account)
-    faults = choice.faults(ctx.policy, account.show) | dict(unreadable)
+    faults = choice.faults(current.bounds, account.show) | dict(unreadable)
     has_consent = current.choice.refill_on or any(method.auto_charge for method in current.methods)
     faults |= choice.consent_faults(has_consent=has_consent)
     if faults:

@@ -29,7 +29,8 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/billing/details")
 def save() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    values, _ = read_form(FIELDS, request.form)
+    account = db.session.get_one(Account, person.account_id)
+    values, _ = read_form(FIELDS, request.form, account.amounts)
     try:
         set_billing_details(make_context(person.actor), person.account_id, BillingDetails(**values))
     except Refusal as refusal:

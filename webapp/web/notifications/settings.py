@@ -47,7 +47,8 @@ def index() -> ResponseReturnValue:
 @blueprint.post("")
 def apply() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    values, errors = field_tables.read_form(FIELDS, request.form)
+    amounts = db.session.get_one(Account, person.account_id).amounts
+    values, errors = field_tables.read_form(FIELDS, request.form, amounts)
     seen, ctx = request.form.get("seen", ""), make_context(person.actor)
     try:
         apply_notification_settings(

@@ -16,6 +16,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared import email_address, texts
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.shared.field_tables import read_amount
+from webapp.domain.shared.money import AmountFormat
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.extensions import db, make_context, services
 from webapp.reads.operator.accounts import read_account, read_accounts
@@ -60,10 +61,11 @@ def adjust(account_id: int) -> ResponseReturnValue:
     require_reauthentication(person)
     key = forms.request_key()
     ctx, session = make_context(person.actor), db.session()
+    amounts = (session.get(Account, account_id) or abort(404)).amounts
     try:
-        if faults := adjustment_faults(request.form):
+        if faults := adjustment_faults(amounts, request.form):
             raise Invalid(faults)
-        amount, reason = amount_in_form(), texts.reason(request.form["reason"])
+        amount, reason = amount_in_form(amounts), texts.reason(request.form["reason"])
         adjust_balance(
             ctx,
             account_id,
@@ -89,14 +91,14 @@ def adjustment(account_id: int) -> ResponseReturnValue:
     """Preview of the adjustment form (T18). Nothing is saved."""
     person = permit_operator()
     account = db.session().get(Account, account_id) or abort(404)
-    faults = adjustment_faults(request.args)
+    faults = adjustment_faults(account.amounts, request.args)
     preview = replace(adjustment_typed(account, request.args), faults=faults)
     return show(person, "operator/_adjustment.html", "operator_accounts", adjustment=preview)
 
 
-def adjustment_faults(form: Mapping[str, str]) -> dict[str, str]:
+def adjustment_faults(amounts: AmountFormat, form: Mapping[str, str]) -> dict[str, str]:
     faults: dict[str, str] = {}
-    amount = read_amount(MultiDict(form), "amount", faults)
+    amount = read_amount(MultiDict(form), "amount", faults, amounts)
     if amount is None and not faults:
         faults["amount"] = "Enter an amount"
     try:
@@ -108,7 +110,7 @@ def adjustment_faults(form: Mapping[str, str]) -> dict[str, str]:
 
 def adjustment_typed(account: Account, typed: Mapping[str, str]) -> Adjustment:
     debit = is_debit(typed)
-    amount = read_amount(MultiDict(typed), "amount", {})
+    amount = read_amount(MultiDict(typed), "amount", {}, account.amounts)
     signed = None if amount is None else -amount if debit else amount
     ctx, hold = make_context(), holds_refill(typed)
     return read_adjustment(ctx, account, signed, is_debit=debit, hold=hold)

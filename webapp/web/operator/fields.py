@@ -4,6 +4,7 @@ from flask import request
 
 from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.shared.field_tables import read_amount
+from webapp.domain.shared.money import AmountFormat
 from webapp.reads.message import Message
 from webapp.reads.payments.outcome import Outcome
 from webapp.web.payment_methods.responses import fields_of
@@ -21,16 +22,16 @@ def message_with(words: str, outcome: Outcome | None) -> Message:
     return Message(f"{words} {sentence}", outcome.tone)
 
 
-def amount_in_form() -> int:
-    amount = optional_amount("amount")
+def amount_in_form(amounts: AmountFormat) -> int:
+    amount = optional_amount("amount", amounts)
     if amount is None:
         raise Invalid({"amount": "Enter an amount"})
     return amount
 
 
-def optional_amount(name: str) -> int | None:
+def optional_amount(name: str, amounts: AmountFormat) -> int | None:
     errors: dict[str, str] = {}
-    amount = read_amount(request.form, name, errors)
+    amount = read_amount(request.form, name, errors, amounts)
     if errors:
         raise Invalid(errors)
     return amount

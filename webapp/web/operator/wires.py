@@ -1,5 +1,6 @@
 """Operator pages: open wire transfers, and completing or rejecting them."""
 
+from dataclasses import replace
 from decimal import Decimal
 from io import BytesIO
 
@@ -8,8 +9,10 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.wires.complete_wire import complete_wire
 from webapp.actions.wires.reject_wire import reject_wire
+from webapp.domain.accounts.account import Account
 from webapp.domain.shared import money, texts
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.shared.money import AmountFormat
 from webapp.domain.wires import wire as wires
 from webapp.domain.wires.wire import WireRequest
 from webapp.extensions import db, make_context, services
@@ -66,12 +69,13 @@ def complete(wire_id: int) -> ResponseReturnValue:
     require_reauthentication(person)
     try:
         reason = texts.reason(request.form.get("reason", ""))
+        account, wire = formats_of(wire_id)
         credited = complete_wire(
             make_context(person.actor),
             wire_id,
-            amount_in_form(),
-            received=optional_amount("received"),
-            rate=rate_in_form(),
+            amount_in_form(account),
+            received=optional_amount("received", wire),
+            rate=rate_in_form(account),
             reason=reason,
         )
     except Refusal as refusal:
@@ -113,11 +117,20 @@ def wire_refused(person: Person, wire_id: int, form: str, refusal: Refusal) -> R
     return wire_page(person, wire_id, form, refusal), status_of(refusal)
 
 
-def rate_in_form() -> Decimal | None:
+def formats_of(wire_id: int) -> tuple[AmountFormat, AmountFormat]:
+    """Formats of amounts in the account's currency and in the wire's. Raises `NotFound`."""
+    wire = db.session.get(WireRequest, wire_id)
+    if wire is None:
+        raise NotFound("That wire transfer")
+    amounts = db.session.get_one(Account, wire.account_id).amounts
+    return amounts, replace(amounts, currency=wire.currency)
+
+
+def rate_in_form(amounts: AmountFormat) -> Decimal | None:
     typed = request.form.get("rate", "")
     if not typed.strip():
         return None
     try:
-        return wires.parse_rate(typed)
+        return wires.parse_rate(typed.replace(amounts.decimal_mark, "."))
     except money.BadAmount as fault:
         raise Invalid({"rate": str(fault)}) from fault

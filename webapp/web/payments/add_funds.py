@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.payments.pay import pay_now
 from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
 from webapp.actions.payments.payment_requests import FORM_USED
+from webapp.domain.accounts.account import Account
 from webapp.domain.payments.payment import Payment, PaymentKind
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.shared.field_tables import read_amount
@@ -29,7 +30,7 @@ def new() -> ResponseReturnValue:
     person = permit(Right.BILLING, confirmed=True)
     kind = PaymentKind.AUTO_CHARGE if request.args.get("kind") == "auto_charge" else "instant"
     method_id = request.args.get("method", type=forms.record_id)
-    return dialog(person, token_hex(16), kind, method_id, line("amount", 20) or "100.00")
+    return dialog(person, token_hex(16), kind, method_id, line("amount", 20) or None)
 
 
 @blueprint.post("/billing/funds")
@@ -48,7 +49,8 @@ def create() -> ResponseReturnValue:
 def pay(person: Person, key: str) -> Payment:
     """Raises `Refusal` with an error beside each bad field."""
     errors: dict[str, str] = {}
-    amount = read_amount(request.form, "amount", errors)
+    amounts = db.session.get_one(Account, person.account_id).amounts
+    amount = read_amount(request.form, "amount", errors, amounts)
     by_chain = request.form.get("kind") == PaymentKind.AUTO_CHARGE
     method_id = request.form.get("method", type=forms.record_id)
     if amount is None:
@@ -90,7 +92,7 @@ def dialog(
     key: str,
     kind: str,
     method_id: int | None,
-    amount: str,
+    amount: str | None,
     errors: dict[str, str] | None = None,
 ) -> str:
     read = read_funds(

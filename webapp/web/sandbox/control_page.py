@@ -16,6 +16,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared import money
 from webapp.domain.shared.email_address import is_address
 from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.money import AmountFormat
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.domain.users.user import Right
@@ -69,14 +70,14 @@ def post_usage() -> ResponseReturnValue:
     ctx = make_context(person.actor)
     account = db.session.get_one(Account, person.account_id)
     try:
-        record = usage.parse(_usage_fields(), account.currency, ctx.now)
+        record = usage.parse(_usage_fields(account.amounts), account.currency, ctx.now)
     except Invalid as invalid:
         return page(person, invalid.fields), 422
     receipt = usage_action.post_usage(ctx, person.account_id, [record])
     services().wake()
     [verdict] = receipt.verdicts
     if verdict in usage.REFUSED:
-        return page(person, usage.refusal(verdict, record, services().policy.usage_max)), 422
+        return page(person, usage.refusal(verdict, record, receipt.usage_max)), 422
     return go_to("sandbox.index", _said(account, record, verdict, receipt.balance))
 
 
@@ -163,11 +164,16 @@ def books() -> SandboxBooks:
     return services().sandbox or abort(404)
 
 
-def _usage_fields() -> dict[str, str]:
+def _usage_fields(amounts: AmountFormat) -> dict[str, str]:
+    """Raises `Invalid` if the amount is none."""
     form = request.form
+    try:
+        amount = amounts.decimal(form.get("amount", ""), money.USAGE_PLACES)
+    except money.BadAmount as fault:
+        raise Invalid({"amount": str(fault)}) from fault
     reference = form.get("reference", "").strip()
     return {
-        "amount": form.get("amount", ""),
+        "amount": amount,
         "reference": reference or f"sandbox-{form.get('key') or token_hex(8)}",
         "description": "Posted on the sandbox page",
     }
@@ -176,7 +182,7 @@ def _usage_fields() -> dict[str, str]:
 def _said(account: Account, record: Usage, verdict: Verdict, balance: int) -> Message:
     if verdict is Verdict.DUPLICATE:
         return Message(f"{record.reference} was posted before; nothing was debited again.")
-    amount = f"{money.decimal_text(record.amount)} {account.currency}"
+    amount = f"{account.amounts.exact(record.amount)} {account.currency}"
     return Message(f"{amount} posted. The balance is {account.show(balance)}.")
 
 

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from webapp.actions.payments.receive_event import Receipt, receive_event
+from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.field_tables import read_amount
@@ -38,7 +39,8 @@ def take_back() -> ResponseReturnValue:
         abort(404)
     errors: dict[str, str] = {}
     left, now = books.reversals.left_of(key), services().clock.now()
-    amount = read_amount(request.form, "amount", errors) or left
+    amounts = db.session.get_one(Account, person.account_id).amounts
+    amount = read_amount(request.form, "amount", errors, amounts) or left
     if errors or not 0 < amount <= left:
         return _not_left()
     try:

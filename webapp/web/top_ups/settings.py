@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.top_ups.apply_settings import apply_settings
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Refusal, Stale
+from webapp.domain.shared.money import AmountFormat
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.domain.top_ups.default_limit import with_default_limit
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, read_choice
@@ -42,7 +43,7 @@ def apply() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     if "use" in request.form:
         return use(person)
-    choice, errors = read_choice(request.form)
+    choice, errors = read_choice(request.form, amounts_of(person))
     if not errors and allows_larger_charges(person, choice):
         require_reauthentication(person)
     seen = forms.whole_number("seen")
@@ -65,19 +66,25 @@ def apply() -> ResponseReturnValue:
     return page(person, screen, message, charged=outcome is not None)
 
 
+def amounts_of(person: Person) -> AmountFormat:
+    return db.session.get_one(Account, person.account_id).amounts
+
+
 def allows_larger_charges(person: Person, choice: Choice) -> bool:
     """Whether the settings are valid and allow larger automatic charges than before."""
     account, session = db.session.get_one(Account, person.account_id), db.session()
-    choice = with_default_limit(make_context(), account, choice)
+    ctx = make_context()
+    choice = with_default_limit(ctx, account, choice)
     current = LowBalanceSettings.of(session, account.id).chosen()
-    return choice.raises(current) and not choice.faults(services().policy, account.show)
+    bounds = ctx.policy.bounds(account.currency)
+    return choice.raises(current) and not choice.faults(bounds, account.show)
 
 
 @blueprint.get("/billing/low-balance-settings/preview")
 def preview() -> ResponseReturnValue:
     """Preview of unsaved settings. Nothing is saved."""
     person = permit(Right.BILLING)
-    choice, errors = read_choice(request.args)
+    choice, errors = read_choice(request.args, amounts_of(person))
     seen = read_preview(make_context(), person.account_id, choice, unreadable=errors)
     return show(person, "top_ups/_settings_preview.html", "payment_methods", preview=seen)
 
@@ -108,7 +115,7 @@ def with_submitted(person: Person, settings: SettingsPanel, *, use: str = "") ->
     if since == settings.version:
         return as_typed(settings, request.form)
     ctx = make_context()
-    typed, unreadable = read_choice(request.form)
+    typed, unreadable = read_choice(request.form, amounts_of(person))
     form = request.form.to_dict()
     return read_conflict(
         ctx,
