@@ -236,3 +236,34 @@ def test_members_cannot_withdraw_the_owners_invitation_v4(world, provider, pier)
     with pytest.raises(Refusal):
         revoke_invitation(world.ctx, pier["id"], invited)
     assert world.session.get_one(Invitation, invited).state == InvitationState.OPEN
+
+
+def test_a_program_suspends_resumes_and_closes_v4(world, provider, pier):
+    """V4: together with other changes, or not at all."""
+    path = f"/accounts/{pier['id']}"
+    suspended = {"state": "suspended", "reason": "Unpaid", "credit_limit": "1.00"}
+    refused = provider("PATCH", path, suspended | {"reason": ""})
+    assert (refused.status_code, list(refused.json["errors"])) == (422, ["reason"])
+    assert provider.get(path).json == pier
+    changed = provider("PATCH", path, suspended).json
+    assert (changed["state"], changed["credit_limit"]) == ("suspended", "1.00")
+    assert provider("PATCH", path, {"state": "suspended"}).json == changed
+    assert provider("PATCH", path, {"state": "active", "reason": "Paid"}).json["state"] == "active"
+    assert provider("PATCH", path, {"state": "closed", "reason": "Over"}).json["state"] == "closed"
+    again = provider("PATCH", path, {"state": "active", "reason": "Sorry"})
+    assert (again.status_code, again.json["code"]) == (403, "account_closed")
+    assert provider("PATCH", path, {"metadata": {}}).status_code == 200
+    assert [it["id"] for it in provider.get("/accounts?state=closed").json["accounts"]] == [
+        pier["id"]
+    ]
+
+
+def test_a_program_says_what_happens_to_the_balance_v4(world, provider):
+    """V4"""
+    path = f"/accounts/{world.account_id}"
+    closed = {"state": "closed", "reason": "Over"}
+    for more in ({}, {"closing_balance": "keep"}):
+        refused = provider("PATCH", path, closed | more)
+        assert (refused.status_code, list(refused.json["errors"])) == (422, ["closing_balance"])
+    made = provider("PATCH", path, closed | {"closing_balance": "payout"})
+    assert (made.status_code, world.balance) == (200, "0.00")

@@ -226,3 +226,26 @@ def test_all_data_of_an_account_is_exported_to_a_file(flask, world, tmp_path):
     assert not (tmp_path / "none.zip").exists()
     world.session.rollback()
     assert world.session.query(EventRow).filter_by(audit="exported").count() == 1
+
+
+def test_an_account_is_suspended_resumed_closed_and_reopened_v4(flask, world):
+    """V4, T18: `resume` asks before it charges."""
+    account = world.account_id
+    world.card(VISA)
+    world.refill("50.00", "100.00")
+
+    def state(line):
+        return json.loads(flask(f"accounts {line} --reason 'Unpaid' --json").stdout)["state"]
+
+    assert state(f"suspend {account}") == "suspended"
+    world.use("60.00")
+    asked = flask(f"accounts resume {account} --reason Paid")
+    assert (asked.exit_code, "Add --charge" in asked.stderr) == (1, True)
+    resumed = flask(f"accounts resume {account} --reason Paid --charge --json")
+    assert json.loads(resumed.stdout)["state"] == "active"
+    assert world.tries == [("4242", "100.00", "paid")]
+    assert flask(f"accounts close {account} --reason Over").exit_code == 1
+    assert state(f"close {account} --balance payout") == "closed"
+    assert flask(f"accounts resume {account} --reason Paid").exit_code == 1
+    assert state(f"reopen {account}") == "active"
+    assert flask(f"accounts suspend {account}").exit_code == 2

@@ -92,6 +92,13 @@ FACTS = {
         "account_name": ACCOUNT,
         "sentence": "A fourth refill within 10 minutes was due.",
     },
+    NoticeKind.ACCOUNT_STATE: {
+        "account_name": ACCOUNT,
+        "what": "Your account is suspended",
+        "follows": "Nothing is charged automatically. Payments you make yourself still work.",
+        "reason": "Invoice 2026-17 is unpaid",
+        "at": "Sun 22 Nov, 14:05",
+    },
     NoticeKind.LIMITS_SET: {
         "account_name": ACCOUNT,
         "day_limit": "$1,500.00",
@@ -227,6 +234,7 @@ SUBJECTS = {
     NoticeKind.REFILL_BLOCKED: (
         "Your balance is $12.30 and your automatic refill can’t be charged"
     ),
+    NoticeKind.ACCOUNT_STATE: "Your account is suspended",
     NoticeKind.LIMITS_SET: "Your automatic refills have a new limit",
     NoticeKind.TAKEN_BACK: "$40.00 deducted: Refund of P-000012, Visa •••• 4242",
     NoticeKind.STILL_UNKNOWN: "Your payment of $100.00 is still pending",

@@ -15,12 +15,14 @@ from tests import wires
 from tests.conftest import on_sqlite
 from tests.delivery.test_mailer import Page
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, PASSWORD, VISA, context
+from webapp.actions.accounts.change_state import change_state
 from webapp.actions.users.change_email import ask_for_email, confirm_email
 from webapp.actions.users.invitations import accept_as_new
 from webapp.actions.users.members import hand_over
 from webapp.actions.users.passwords import change_password, forget_password
 from webapp.actions.webhooks import endpoints as webhook_endpoints
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.account import Account, AccountState
+from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.notifications.outbox import Notice, NoticeKind
 from webapp.domain.shared import i18n
 from webapp.domain.shared.i18n import N_, Language, Translator
@@ -119,6 +121,13 @@ def stops(world):
     world.clock.advance(seconds=PATIENCE.total_seconds())
     webhook_endpoints.send_test(world.ctx, world.account_id, made.endpoint_id)
     world.run("deliver webhooks")
+    for change in (
+        StateChange(AccountState.SUSPENDED, "2026-17"),
+        StateChange(AccountState.ACTIVE, "2026-17"),
+        StateChange(AccountState.CLOSED, "2026-17", ClosingBalance.WRITE_OFF),
+    ):
+        change_state(world.ctx, world.account_id, change)
+        world.work()
 
 
 def people(world):
@@ -143,7 +152,8 @@ STORIES = {
         "wire_proof", "wire_rejected", "wire_cancelled", "wire_completed",
     },
     failures: {"authentication_required", "all_failed", "still_unknown", "card_expiring"},
-    stops: {"limits_set", "limit_reached", "paused", "webhook_ended", "refill_blocked"},
+    stops: {"limits_set", "limit_reached", "paused", "webhook_ended", "refill_blocked",
+            "account_state"},
     people: {
         "reset_password", "password_changed", "confirm_email", "email_changed", "invitation",
         "ownership", "security_changed",

@@ -28,6 +28,7 @@ from webapp.domain.accounts.choice import (
 from webapp.domain.accounts.lookup import (
     account_id_of,
 )
+from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared import email_address, texts
 from webapp.domain.shared.context import Context
@@ -40,6 +41,7 @@ from webapp.reads.records import accounts
 from webapp.reads.records.accounts import AccountPage, AccountRecord
 
 ONE = "/accounts/<account>"
+NO_FACTS = {"owner", "state", "reason", "closing_balance"}
 LINKS = {
     name: Link(name, "account", "/id")
     for name in ("read_account", "change_account", "read_account_balance")
@@ -82,6 +84,7 @@ Email = Annotated[
     str,
     Schema({"type": "string", "format": "email", "maxLength": email_address.LENGTH}),
 ]
+Reason = Annotated[str, Schema(text(texts.REASON_LENGTH, filled=False))]
 Holds = Annotated[int, *whole(0, MOST_HOLDS)]
 
 
@@ -139,6 +142,23 @@ class AccountChange(Facts):
         None,
         description="The person to invite instead, or again, while the account has no owner.",
     )
+    state: AccountState | Absent = Field(
+        None,
+        description="`suspended`, `active` again, or `closed`, which only an operator can undo.",
+    )
+    reason: Reason = Field(
+        "", description="Why the state changes: required, and shown to the customer."
+    )
+    closing_balance: ClosingBalance | Absent = Field(
+        None,
+        description="Required to close an account whose balance is not zero: whether you pay it "
+        "out (`payout`, outside Ballast) or give it up (`write_off`).",
+    )
+
+    def state_change(self) -> StateChange | None:
+        if self.state is None:
+            return None
+        return StateChange(self.state, self.reason, self.closing_balance)
 
 
 class AccountQuery(Page):
@@ -202,17 +222,30 @@ def read_account(ctx: Context, client: ProviderClient, account: str) -> AccountR
     ONE,
     "Change an account",
     Scope.ACCOUNTS,
-    examples={"limit": {"credit_limit": "50.00"}},
-    problems=("external_id_taken", "owner_has_joined"),
+    examples={
+        "limit": {"credit_limit": "50.00"},
+        "suspended": {"state": "suspended", "reason": "Invoice 2026-17 is unpaid"},
+        "closed": {"state": "closed", "reason": "Contract ended", "closing_balance": "payout"},
+    },
+    problems=(
+        *("external_id_taken", "owner_has_joined"),
+        *("account_closed", "payment_open", "wire_open"),
+    ),
 )
 def change_account(
     ctx: Context, client: ProviderClient, account: str, body: AccountChange
 ) -> AccountRecord:
-    """Change the fields that the request contains."""
+    """Change the fields that the request contains.
+
+    A suspended account is granted no holds and charged nothing automatically; usage is posted, and
+    people can add funds. To close an account releases its holds, ends its refills, API keys and
+    invitations, and revokes its payment methods. Its people can still read. It is refused while
+    a payment or wire transfer is open.
+    """
     account_id = account_id_of(ctx.session, account)
-    owner = body.owner.chosen() if body.owner is not None else None
+    owner, state = body.owner.chosen() if body.owner is not None else None, body.state_change()
     with _faults_of_owner():
-        change(ctx, account_id, _facts(body, body.model_fields_set), owner=owner)
+        change(ctx, account_id, _facts(body, body.model_fields_set), owner=owner, state=state)
     services().wake()
     return accounts.read_account(ctx, account_id)
 
@@ -220,7 +253,7 @@ def change_account(
 def _facts(body: NewAccount | AccountChange, sent: set[str]) -> dict[str, Any]:
     """Return the account's facts in the body, by their names in `AccountChoice`."""
     names = {"metadata": "details"}
-    return {names.get(it, it): getattr(body, it) for it in sent - {"owner"}}
+    return {names.get(it, it): getattr(body, it) for it in sent - NO_FACTS}
 
 
 @contextmanager

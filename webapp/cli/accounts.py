@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from webapp.actions.accounts.change_account import change_account
+from webapp.actions.accounts.change_state import change_state
 from webapp.actions.accounts.create_account import create_account
 from webapp.actions.accounts.record_export import record_export
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
@@ -16,6 +17,7 @@ from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, page, prints
 from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.accounts.choice import AccountChoice
+from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.api_keys.api_key import READING, Scope
 from webapp.domain.shared import money
 from webapp.domain.shared.context import COMMAND_LINE
@@ -170,6 +172,65 @@ def update(
         changes["details"] = {name: it for name, it in (known | pairs).items() if it}
     invited = OwnerChoice(invite, owner) if invite else None
     change_account(make_context(COMMAND_LINE), account, changes, owner=invited)
+    return read_account(make_context(), account)
+
+
+REASON = click.option("--reason", required=True, help="Why. Shown to the customer.")
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@REASON
+@prints()
+def suspend(account: int, reason: str) -> AccountCard:
+    """Suspend ACCOUNT: no holds and no automatic charges. People can still add funds."""
+    return _changed(account, StateChange(AccountState.SUSPENDED, reason))
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@REASON
+@CHARGE
+@prints()
+def resume(account: int, reason: str, charge: bool) -> AccountCard:
+    """End the suspension of ACCOUNT. If that starts a refill, --charge is required."""
+    change = StateChange(AccountState.ACTIVE, reason, confirmed=confirmed(charge))
+    return _changed(account, change)
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@REASON
+@click.option(
+    "--balance",
+    type=click.Choice([it.value for it in ClosingBalance]),
+    help="Whether you pay the balance out, outside Ballast, or write it off.",
+)
+@prints()
+def close(account: int, reason: str, balance: str | None) -> AccountCard:
+    """Close ACCOUNT: nothing is posted, held, charged or added any more.
+
+    Its holds, refills, API keys and invitations end, and its payment methods are revoked. Its
+    people can still read. Refused while a payment or wire transfer is open.
+    """
+    settled = ClosingBalance(balance) if balance else None
+    return _changed(account, StateChange(AccountState.CLOSED, reason, settled))
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@REASON
+@prints()
+def reopen(account: int, reason: str) -> AccountCard:
+    """Make the closed ACCOUNT active again, with the methods, keys and refills gone."""
+    return _changed(account, StateChange(AccountState.ACTIVE, reason, reopens=True))
+
+
+def _changed(account: int, change: StateChange) -> AccountCard:
+    since = services().clock.now()
+    change_state(make_context(COMMAND_LINE), account, change)
+    services().wake()
+    print_outcome(account, since)
     return read_account(make_context(), account)
 
 

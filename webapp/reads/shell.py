@@ -33,6 +33,8 @@ class Shell:
     """A real processor is used with test keys."""
     operator: bool = False
     """The page is one of the operator pages."""
+    is_closed: bool = False
+    """The account is closed: nothing can be changed (V4)."""
     seen: str = ""
     """The account that an operator is viewing as its customer."""
 
@@ -71,6 +73,7 @@ def read_shell(
         is_confirmed=user.is_confirmed,
         sandbox=sandbox,
         test_mode=test_mode,
+        is_closed=account.is_closed,
     )
 
 

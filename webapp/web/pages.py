@@ -12,6 +12,7 @@ from webapp.web.http import (
     errors,
     passkey_challenges,
     refusal_log,
+    restrictions,
     security_headers,
 )
 from webapp.web.ledger import balance, statement
@@ -38,6 +39,7 @@ from webapp.web.users import (
 
 HOOKS = (
     access,
+    restrictions,
     url_cache,
     icons,
     errors,

@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
+from webapp.actions.accounts.change_state import apply_state
 from webapp.actions.users.invitations import invite_owner
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.choice import AccountChoice
+from webapp.domain.accounts.state_change import StateChange
 from webapp.domain.events import recording as events
 from webapp.domain.events.accounts import AccountUpdated
 from webapp.domain.shared.context import Context
@@ -23,11 +25,13 @@ def change_account(
     changes: Mapping[str, Any],
     *,
     owner: OwnerChoice | None = None,
+    state: StateChange | None = None,
 ) -> Account:
     """Change the fields of `AccountChoice` in `changes`; the currency stays for good.
 
     `owner`: the person to invite while the account has no owner; the invitation before this one
-    ends. Raises `NotFound`, `Invalid`, `Refusal`, or `Conflict` if the external id is taken.
+    ends. Raises `NotFound`, `Invalid`, `Conflict` if the external id is taken or an owner has
+    joined, or like `change_state`.
     """
     account = Account.locked(ctx.session, account_id)
     before = AccountChoice.of(account)
@@ -51,7 +55,10 @@ def change_account(
     if changed:
         events.record(ctx, account_id, AccountUpdated.about(account, changed=changed))
         payloads.balance(ctx, account)
+    if state is not None:
+        apply_state(ctx, account, state)
     if owner is not None:
+        account.require_not_closed()
         invite_owner(ctx, account, owner)
     ctx.session.commit()
     return account

@@ -7,7 +7,7 @@ If the bank or PayPal has to ask the customer first, only a `MethodSetup` is sto
 import logging
 from dataclasses import dataclass
 
-from webapp.actions.payment_methods.save_method import save_method
+from webapp.actions.payment_methods.save_method import refuse_if_closed, save_method
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import recording as events
 from webapp.domain.events.payment_methods import MethodRefused
@@ -65,11 +65,14 @@ def add_card(
     consent: bool | None = None,
     confirmed: int | None = None,
 ) -> PaymentMethod | Asked:
-    """Save the card behind a capture form's token. Raises `Refusal` with the bank's reason.
+    """Save the card behind a capture form's token.
+
+    Raises `Refusal` with the bank's reason, or `Denied` if the account is closed.
 
     For `consent` and `confirmed` see `save_method`.
     """
     promise = Promise(consent, confirmed)
+    ctx.session.get_one(Account, account_id).require_not_closed()
     ctx.session.rollback()  # no transaction is open during the call
     answer = processor.save_card(account_id, token, return_to)
     if isinstance(answer, NeedsCustomer):
@@ -82,6 +85,7 @@ def add_card(
         ctx.session.commit()
     saved = saved_or_refuse(answer)
     account = Account.locked(ctx.session, account_id)
+    refuse_if_closed(ctx, account, saved, processor.name)
     method = save_method(ctx, account, saved, processor.name, consent, confirmed=confirmed)
     ctx.session.commit()
     return method
@@ -97,7 +101,9 @@ def link_paypal(
     confirmed: int | None = None,
 ) -> Asked:
     """Start a PayPal agreement. Raises `Refusal` if the operator has not allowed PayPal (M11)."""
-    if not ctx.session.get_one(Account, account_id).paypal_allowed:
+    account = ctx.session.get_one(Account, account_id)
+    account.require_not_closed()
+    if not account.paypal_allowed:
         raise Refusal(NOT_OFFERED, code="paypal_not_offered")
     ctx.session.rollback()  # no transaction is open during the call
     answer = processor.link(account_id, return_to)

@@ -2,7 +2,7 @@
 
 from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.actions.payment_methods.add_method import record_wrong_account, saved_or_refuse
-from webapp.actions.payment_methods.save_method import save_method
+from webapp.actions.payment_methods.save_method import refuse_if_closed, save_method
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import method_setups
 from webapp.domain.payment_methods import payment_method as payment_methods
@@ -95,6 +95,9 @@ def _end(ctx: Context, account_id: int, setup_id: int, answer: SavingAnswer) -> 
         setup.end(SetupState.FAILED, ctx.now)
         ctx.session.commit()
     saved = saved_or_refuse(answer)
+    if account.is_closed:
+        setup.end(SetupState.ABANDONED, ctx.now)
+    refuse_if_closed(ctx, account, saved, setup.processor)
     method = save_method(
         ctx, account, saved, setup.processor, setup.consent, confirmed=setup.confirmed
     )

@@ -32,13 +32,18 @@ def remove_method(
             code="payment_open",
         )
     confirmed = confirmed_or_due(ctx, account, confirmed)
-    method.remove(ctx.now)
-    revocations.ask(ctx, account_id, method.processor, method.processor_reference)
+    take_off(ctx, method)
     ctx.session.flush()
     rest = payment_methods.listed(ctx.session, account_id)
     payment_methods.place(ctx.session, {m.id: m for m in rest}, [m.id for m in rest])
-    events.record(ctx, account_id, MethodRemoved.about(method))
     record_withdrawal(ctx, account, f"{method.label} was removed")
     check_balance(ctx, account, "method removed", confirmed=confirmed)
     ctx.session.commit()
     return method
+
+
+def take_off(ctx: Context, method: PaymentMethod) -> None:
+    """Take a locked account's method off the list, in the caller's transaction."""
+    method.remove(ctx.now)
+    revocations.ask(ctx, method.account_id, method.processor, method.processor_reference)
+    events.record(ctx, method.account_id, MethodRemoved.about(method))

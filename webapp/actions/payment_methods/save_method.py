@@ -58,6 +58,17 @@ def save_method(
     return method
 
 
+def refuse_if_closed(ctx: Context, account: Account, saved: Saved, processor: str) -> None:
+    """Revoke what the processor has saved for an account that is closed, and commit (V4).
+
+    Raises `Denied` for a closed account.
+    """
+    if account.is_closed:
+        revocations.ask(ctx, account.id, processor, saved.reference)
+        ctx.session.commit()
+    account.require_not_closed()
+
+
 def _add(ctx: Context, account_id: int, saved: Saved, processor: str) -> PaymentMethod:
     """Append a method to the list. An account's first one starts with auto-charge on (M4)."""
     last = payment_methods.last_position(ctx.session, account_id)

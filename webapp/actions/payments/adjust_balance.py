@@ -28,7 +28,8 @@ def adjust_balance(
 
     `request_key` identifies the form: a form submitted twice moves money once. `hold` (T18): if
     the debit would start a refill, automatic refills pause instead until an operator resumes them.
-    Raises `NotFound`, `Invalid`, or `ChargeUnconfirmed` like `check_balance`.
+    Raises `NotFound`, `Invalid`, `Denied` if the account is closed, or `ChargeUnconfirmed` like
+    `check_balance`.
     """
     reason = " ".join(reason.split())
     if not reason:
@@ -41,6 +42,7 @@ def adjust_balance(
     if known := adjustments.by_request_key(ctx.session, account_id, request_key):
         ctx.session.rollback()
         return known
+    account.require_not_closed()
     confirmed = confirmed_or_due(ctx, account, confirmed)
     payment = adjustments.post(ctx, account, amount, reason, request_key)
     event = (

@@ -76,6 +76,7 @@ def retry(
     failed = queries.find_attempt(ctx.session, account_id, attempt_id)
     if (known := Payment.by_request_key(ctx.session, account_id, request_key)) is not None:
         return same_payment(ctx, known, PaymentKind.RETRY, failed.amount, failed.method_id)
+    account.require_not_closed()
     if by_link and (ended := why_not_resumable(ctx, failed)):
         raise Conflict(ended, code="link_ended")
     if failed.state != AttemptState.DECLINED or failed.method is None:

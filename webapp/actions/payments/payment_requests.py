@@ -22,7 +22,11 @@ FORM_USED = "form_used"
 
 
 def check_amount(ctx: Context, account: Account, amount: int) -> None:
-    """Raise `Invalid` if `amount` (micros) is not in whole minor units or is out of bounds."""
+    """Raise `Invalid` if `amount` (micros) is not in whole minor units or is out of bounds.
+
+    Raises `Denied` if the account is closed.
+    """
+    account.require_not_closed()
     bounds = ctx.policy.bounds(account.currency)
     if fault := decimals_fault(amount, account.currency):
         raise Invalid({"amount": fault})

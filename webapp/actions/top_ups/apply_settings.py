@@ -36,6 +36,7 @@ def apply_settings(
     since the form was opened, or `ChargeUnconfirmed` like `check_balance`.
     """
     account = Account.locked(ctx.session, account_id)
+    account.require_not_closed()
     settings = LowBalanceSettings.of(ctx.session, account_id)
     faults = choice.faults(ctx.policy.bounds(account.currency), account.show) | dict(unreadable)
     has_consent = settings.refill_on or _has_consent(ctx, account_id)

@@ -22,6 +22,7 @@ BLOCKED = frozenset(
         Code.ALL_SUSPENDED,
         Code.SETTINGS_OUT_OF_BOUNDS,
         Code.SWITCHED_OFF,
+        Code.ACCOUNT_SUSPENDED,
         Code.PAUSED,
         Code.CAP_REACHED,
     }

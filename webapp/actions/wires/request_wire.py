@@ -34,6 +34,7 @@ def request_wire(
                 code=FORM_USED,
             )
         return known
+    account.require_not_closed()
     faults = wires.request_faults(
         amount,
         currency,

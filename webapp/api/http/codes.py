@@ -39,6 +39,7 @@ CODES: Mapping[str, Code] = {
     # Accounts.
     "external_id_taken": Code(409, "Another request has used the external id. Nothing was done."),
     "owner_has_joined": Code(409, "The account has an owner, who can transfer it."),
+    "wire_open": Code(409, "A wire transfer is open. Complete or reject it first."),
     # Money.
     "balance_out_of_range": Code(409, "The resulting balance exceeds the largest allowed value."),
     "too_large": Code(

@@ -24,7 +24,7 @@ from webapp.database.transactions import begin_writing
 from webapp.domain.notifications import topics
 from webapp.domain.notifications.topics import Recipient, Topic
 from webapp.domain.shared import datetimes, i18n, money
-from webapp.domain.shared.errors import NotFound
+from webapp.domain.shared.errors import Denied, NotFound
 from webapp.domain.shared.i18n import Language, Translator
 from webapp.domain.shared.money import AmountFormat
 from webapp.domain.shared.texts import NAME_LENGTH
@@ -40,7 +40,7 @@ class AccountState(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
-    """No holds and no automatic payments. Usage is posted, and people can add funds."""
+    """No holds and no automatic charges. Usage is posted, and people can add funds."""
     CLOSED = "closed"
     """Nothing is posted, held, charged or added. The records stay readable."""
 
@@ -117,6 +117,15 @@ class Account(Base):
     def is_low(self) -> bool:
         """Whether the balance is below a threshold that is switched on."""
         return self.alert_threshold is not None and falls_below(self.balance, self.alert_threshold)
+
+    @property
+    def is_closed(self) -> bool:
+        return self.state == AccountState.CLOSED
+
+    def require_not_closed(self) -> None:
+        """Raise `Denied` if the account is closed (V4)."""
+        if self.is_closed:
+            raise Denied("This account is closed.", code="account_closed")
 
     @classmethod
     def locked(cls, session: Session, account_id: int) -> "Account":

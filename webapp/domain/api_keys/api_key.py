@@ -276,6 +276,12 @@ def find(session: Session, account_id: int | None, key_id: int) -> ApiKey:
     return key
 
 
+def of_account(ctx: Context, account_id: int) -> Sequence[ApiKey]:
+    """Return the account's working keys."""
+    query = select(ApiKey).where(ApiKey.account_id == account_id, working(ctx.now))
+    return ctx.session.scalars(query.order_by(ApiKey.id)).all()
+
+
 def working(now: datetime) -> ColumnElement[bool]:
     return and_(
         ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)

@@ -1,11 +1,15 @@
 """Events about an account: its creation, balance, billing details and views by staff."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from datetime import datetime
+from typing import Any, ClassVar, Self
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.billing_details import FIELDS
 from webapp.domain.events.event import Audit, Event, Group, Micros
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared.context import Context
+from webapp.domain.shared.i18n import N_
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.webhooks.endpoint import EventKind
 
@@ -59,30 +63,61 @@ class AccountUpdated(AccountEvent):
         return {**super().payload(), "changed": names}
 
 
-class AccountSuspended(AccountEvent):
+class StateEvent(AccountEvent):
+    """The provider changed the state of the account. Its people are emailed (V4)."""
+
+    once = "{key}"
+    what: ClassVar[str]
+    """Subject of the email, which the template translates, as it does `follows`."""
+    follows: ClassVar[str]
+    reason: str = ""
+    key: str = ""
+
+    @classmethod
+    def at(cls, ctx: Context, account: Account, reason: str, **facts: Any) -> Self:
+        return cls.about(account, reason=reason, key=ctx.now.isoformat(), **facts)
+
+    def mailed(self, ctx: Context, reader: Account) -> dict[str, object]:
+        return {**super().mailed(ctx, reader), "what": self.what, "follows": self.follows}
+
+    @classmethod
+    def sample(cls, account: Account, now: datetime) -> Self:
+        return cls("", 0, None, account.currency, reason="2026-17")
+
+
+class AccountSuspended(StateEvent):
     audit = Audit(
-        Group.OPERATOR, "Account suspended", "No holds and no automatic payments.{because}"
+        Group.OPERATOR, "Account suspended", "No holds and no automatic charges.{because}"
     )
     webhook = EventKind.ACCOUNT_SUSPENDED
-    reason: str = ""
+    email_kind = NoticeKind.ACCOUNT_STATE
+    what = N_("Your account is suspended")
+    follows = N_("Nothing is charged automatically. Payments you make yourself still work.")
 
 
-class AccountClosed(AccountEvent):
+class AccountClosed(StateEvent):
     audit = Audit(
         Group.OPERATOR, "Account closed", "Nothing is charged, held or added any more.{because}"
     )
     webhook = EventKind.ACCOUNT_CLOSED
-    reason: str = ""
+    email_kind = NoticeKind.ACCOUNT_STATE
+    what = N_("Your account is closed")
+    follows = N_(
+        "Nothing is charged any more, and your payment methods are removed. "
+        "You can still sign in and read statements and receipts."
+    )
 
 
-class AccountReactivated(AccountEvent):
+class AccountReactivated(StateEvent):
     """A suspended or closed account is active again."""
 
     audit = Audit(Group.OPERATOR, "Account active again", "It was {before}.{because}")
     webhook = EventKind.ACCOUNT_UPDATED
-    before: str
+    email_kind = NoticeKind.ACCOUNT_STATE
+    what = N_("Your account is active again")
+    follows = N_("Automatic refills follow your settings again, if they are on.")
+    before: str = ""
     """Its state before."""
-    reason: str = ""
 
     def payload(self) -> Mapping[str, object]:
         return {**super().payload(), "changed": ["state"]}

@@ -41,6 +41,8 @@ class Code(StrEnum):
     REFILL_HELD = "refill_held", "Refill on hold", About.NOTHING, "warn"
     SETTINGS_OUT_OF_BOUNDS = "settings_out_of_bounds", "Settings outside the limits", About.NOTHING
     SWITCHED_OFF = "automatic_payments_off", "Switched off", About.NOTHING
+    ACCOUNT_SUSPENDED = "account_suspended", "Account suspended", About.NOTHING, "warn"
+    ACCOUNT_CLOSED = "account_closed", "Account closed", About.NOTHING, "warn"
     DRY_RUN = "dry_run", "Dry run", About.CHARGES
     CHARGING = "charging", "Charging", About.CHARGES, "accent"
     # Outcomes of payments.

@@ -79,6 +79,7 @@ class NoticeKind(StrEnum):
     TAKEN_BACK = "taken_back"
     WEBHOOK_ENDED = "webhook_ended"
     LIMITS_SET = "limits_set"
+    ACCOUNT_STATE = "account_state"
 
 
 TOPICS = {
@@ -95,6 +96,7 @@ TOPICS = {
     NoticeKind.CARD_EXPIRING: Topic.CARDS,
     NoticeKind.WEBHOOK_ENDED: Topic.FAILURES,
     NoticeKind.LIMITS_SET: Topic.FAILURES,
+    NoticeKind.ACCOUNT_STATE: Topic.FAILURES,
     NoticeKind.WIRE_REQUESTED: Topic.WIRES,
     NoticeKind.WIRE_PROOF: Topic.WIRES,
     NoticeKind.WIRE_COMPLETED: Topic.WIRES,
@@ -115,6 +117,7 @@ NOTICE_NAMES = {
     NoticeKind.PAUSED: "Automatic refills are paused",
     NoticeKind.REFILL_BLOCKED: "A refill cannot be charged",
     NoticeKind.LIMITS_SET: "Limits were set for automatic refills",
+    NoticeKind.ACCOUNT_STATE: "The account was suspended or closed",
     NoticeKind.STILL_UNKNOWN: "An outcome is still unknown",
     NoticeKind.CARD_EXPIRING: "A card expires",
     NoticeKind.WEBHOOK_ENDED: "A webhook was switched off",

@@ -117,6 +117,15 @@ def in_words(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator = ENG
                 ),
                 threshold=strong(show(inputs.choice.threshold or 0)),
             )
+        case Code.ACCOUNT_SUSPENDED:
+            return sentence(
+                _(
+                    "Your provider has suspended this account. Nothing will be charged "
+                    "automatically."
+                )
+            )
+        case Code.ACCOUNT_CLOSED:
+            return sentence(_("This account is closed. Nothing is charged."))
         case Code.SWITCHED_OFF:
             return sentence(
                 _("Automatic refills are switched off by your provider. Nothing will be charged.")
@@ -161,6 +170,8 @@ def what_to_do(inputs: PlanInput, plan: Plan, tongue: Translator = ENGLISH) -> s
             )
         case Code.SETTINGS_OUT_OF_BOUNDS:
             return _("Correct the refill settings, or add funds.")
+        case Code.ACCOUNT_SUSPENDED:
+            return _("You can add funds yourself. Ask your provider why the account is suspended.")
         case Code.SWITCHED_OFF:
             return _("Add funds, and ask your provider when automatic refills will be on again.")
         case Code.PAUSED if inputs.paused_by == PausedBy.OPERATOR:

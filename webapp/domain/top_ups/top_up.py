@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.currencies import Bounds
 from webapp.database.base import Base, partial_index
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
@@ -167,6 +167,7 @@ class PlanInput:
     """Of the account's currency."""
     automatic: Automatic = Automatic.ON
     """Whether the installation makes automatic refills."""
+    account_state: AccountState = AccountState.ACTIVE
     paused_by: PausedBy | None = None
     """None unless automatic refills are paused."""
     low_by_reversal: bool = False
@@ -244,6 +245,7 @@ def gather(ctx: Context, account: Account, *, tried: frozenset[int] = frozenset(
         methods=tuple(payment_methods.listed(ctx.session, account.id)),
         bounds=ctx.policy.bounds(account.currency),
         automatic=ctx.policy.automatic,
+        account_state=AccountState(account.state),
         paused_by=settings.paused_by,
         low_by_reversal=settings.low_by_reversal,
         refill_held=settings.refill_held,
@@ -287,10 +289,14 @@ def plan(inputs: PlanInput) -> Plan:
     """Return the methods and amount to charge, or the reason for no charge. A pure function."""
     if inputs.open_attempt is not None or inputs.manual_open:
         return Plan(Code.WAITING)  # checked first: this money may still arrive
+    if inputs.account_state is AccountState.CLOSED:
+        return Plan(Code.ACCOUNT_CLOSED)
     if not inputs.choice.refill_on:
         return Plan(Code.REFILL_OFF)
     if not inputs.is_below:
         return Plan(Code.ABOVE_THRESHOLD)
+    if inputs.account_state is AccountState.SUSPENDED:
+        return Plan(Code.ACCOUNT_SUSPENDED)
     if inputs.automatic is Automatic.OFF:
         return Plan(Code.SWITCHED_OFF)
     if inputs.paused_by is not None:

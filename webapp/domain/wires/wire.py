@@ -274,6 +274,14 @@ def by_request_key(session: Session, account_id: int, key: str) -> WireRequest |
     )
 
 
+def first_open(session: Session, account_id: int) -> WireRequest | None:
+    """Return the account's oldest open request."""
+    query = select(WireRequest).where(
+        WireRequest.account_id == account_id, WireRequest.state.in_(OPEN_STATES)
+    )
+    return session.scalar(query.order_by(WireRequest.id).limit(1))
+
+
 def open_count(session: Session, account_id: int) -> int:
     count = session.scalar(
         select(func.count()).where(

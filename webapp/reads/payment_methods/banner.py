@@ -6,7 +6,7 @@ due but impossible.
 
 from dataclasses import dataclass, replace
 
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.shared import datetimes
@@ -39,6 +39,7 @@ class Banner:
 
 
 PAUSED = "Automatic refills are paused"
+SUSPENDED = "Your provider has suspended this account"
 SWITCHED_OFF = "Nothing is charged automatically"
 
 WANTED = (
@@ -56,6 +57,10 @@ def read_banner(account: Account, inputs: PlanInput, plan: Plan) -> Banner | Non
 
     `plan` is the planner's decision for `inputs.just_below()`.
     """
+    if inputs.account_state is AccountState.CLOSED:
+        return None  # the page says so above
+    if inputs.account_state is AccountState.SUSPENDED:
+        return _suspended(account, inputs)
     if plan.code is Code.WAITING:
         plan = top_ups.plan(inputs.at_rest().just_below())
         if plan.code in WANTED:
@@ -71,6 +76,15 @@ def read_banner(account: Account, inputs: PlanInput, plan: Plan) -> Banner | Non
     if plan.code in (Code.PRIMARY_OFF, Code.NO_METHOD):
         return _switched_off(account, inputs, plan)
     return None
+
+
+def _suspended(account: Account, inputs: PlanInput) -> Banner:
+    balance = account.show(inputs.balance)
+    text = (
+        "Nothing is charged automatically until your provider ends this. "
+        f"You can add funds yourself. Your balance is {balance}."
+    )
+    return Banner(SUSPENDED, text, balance)
 
 
 def _paused(account: Account, inputs: PlanInput) -> Banner:

@@ -25,9 +25,8 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.routing import IntegerConverter
 
-from webapp.actions.accounts.view_account import record_view
 from webapp.actions.users.sessions import record_session_use, start_session
-from webapp.domain.shared.errors import Denied, Refusal
+from webapp.domain.shared.errors import Refusal
 from webapp.domain.users import operators
 from webapp.domain.users.sessions import UserSession
 from webapp.domain.users.user import Right, User
@@ -46,25 +45,6 @@ FLASHED = "_flashes"
 """Session key, Flask's own: messages for the next page. They are about the current account."""
 
 NO_EMAIL = "This installation sends no email."
-
-VIEW_ONLY = "You are viewing this account as its customer. Controls are off."
-"""Why an operator who views an account as its customer cannot change anything."""
-
-READING = ("GET", "HEAD", "OPTIONS")
-
-CHANGING = frozenset(
-    (
-        # These GET requests conclude what the customer started.
-        "payment_methods.card_captured",
-        "payment_methods.new_card",
-        "challenges.setup_returned",
-        "challenges.payment_returned",
-    )
-)
-
-OWN = frozenset(("operator", "session", "probes"))
-"""Blueprints that work normally during a view. Probes do because they must answer even when the
-database, and with it the person, cannot be read."""
 
 
 class NoRight(Exception):
@@ -113,21 +93,6 @@ def init_app(app: Flask) -> None:
     app.url_map.converters["int"] = RecordId
     login_manager.user_loader(load_person)
     login_manager.unauthorized_handler(ask_to_sign_in)
-    app.before_request(enforce_view_only)
-
-
-def enforce_view_only() -> None:
-    """Refuse changes and log each page while an operator views an account."""
-    # Static files and unknown routes have no blueprint.
-    if TOKEN not in session or not request.blueprints or OWN & set(request.blueprints):
-        return
-    person = current_user
-    if not person.is_authenticated or not person.is_view_only:
-        return
-    if request.method not in READING or request.endpoint in CHANGING:
-        raise Denied(VIEW_ONLY)
-    if request.endpoint != "balance.show":  # open pages poll it every few seconds
-        record_view(make_context(person.actor), person.account_id, str(request.url_rule))
 
 
 def load_person(token: str) -> Person | None:
@@ -168,6 +133,7 @@ def person_of(current: UserSession, account_id: int | None) -> Person | None:
         is_confirmed=user.is_confirmed,
         has_second_factor=user.has_second_factor,
         must_set_up_second_factor=is_required and not user.has_second_factor,
+        is_closed=any(m.account_id == account_id and m.account.is_closed for m in user.memberships),
     )
 
 

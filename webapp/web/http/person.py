@@ -32,6 +32,8 @@ class Person(UserMixin):
     must_set_up_second_factor: bool
     """The account requires two-step sign-in, and the person has not set it up."""
 
+    is_closed: bool = False
+    """The account is closed (V4)."""
     is_operator: bool = False
     """One of the provider's staff."""
 

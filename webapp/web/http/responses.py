@@ -12,11 +12,12 @@ from webapp.domain.users.user import Right
 from webapp.extensions import make_context, services
 from webapp.reads.ledger.balance_pill import read_balance
 from webapp.reads.message import Message
-from webapp.reads.shell import read_operators_shell, read_shell
-from webapp.web.http.access import VIEW_ONLY, may_open_outbox
+from webapp.reads.shell import Shell, read_operators_shell, read_shell
+from webapp.web.http.access import may_open_outbox
 from webapp.web.http.controls import turn_off
 from webapp.web.http.menu import menu_of
 from webapp.web.http.person import Person
+from webapp.web.http.restrictions import why_off
 from webapp.web.http.security_headers import open_for_processors
 
 OPENS_DIALOG = {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
@@ -51,10 +52,13 @@ def show(person: Person, template: str, page: str, **context: object) -> str:
     if not is_partial(template):
         context = _with_shell(person, **context)
     html = render_template(template, page=page, **context)
-    if not person.is_view_only:
+    if not (why := why_off(person)):
         return html
-    own = (url_for("operator.views.end"), url_for("session.sign_out"))
-    return turn_off(html, VIEW_ONLY, but=own)
+    own = [url_for("operator.views.end"), url_for("session.sign_out")]
+    if not is_partial(template):
+        shell = cast(Shell, context["shell"])
+        own += [url_for("accounts.visit", account_id=it.id) for it in shell.accounts]
+    return turn_off(html, why, but=own)
 
 
 def show_dialog(person: Person, part: str, page: str, title: str, **context: object) -> str:

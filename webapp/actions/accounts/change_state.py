@@ -1,0 +1,43 @@
+"""Suspend, resume, close and reopen an account (V4)."""
+
+from webapp.actions.accounts.close_account import close
+from webapp.actions.payment_methods.withdrawals import record_withdrawal
+from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
+from webapp.domain.accounts.account import Account, AccountState
+from webapp.domain.accounts.state_change import StateChange
+from webapp.domain.events import recording as events
+from webapp.domain.events.accounts import AccountReactivated, AccountSuspended
+from webapp.domain.shared.context import Context
+
+
+def change_state(ctx: Context, account_id: int, change: StateChange) -> Account:
+    """Change the state and commit; the same state again changes nothing.
+
+    Raises `NotFound`, `Invalid` without a reason or for the balance, `Denied` if the account is
+    closed, `Conflict` while money is on its way, or `ChargeUnconfirmed` like `check_balance`.
+    """
+    account = Account.locked(ctx.session, account_id)
+    apply_state(ctx, account, change)
+    ctx.session.commit()
+    return account
+
+
+def apply_state(ctx: Context, account: Account, change: StateChange) -> None:
+    """Change the state of a locked account in the caller's transaction."""
+    if change.state == account.state:
+        return
+    if not change.reopens:
+        account.require_not_closed()
+    reason = change.checked_reason()
+    if change.state is AccountState.CLOSED:
+        close(ctx, account, change, reason)
+        return
+    before, account.state = account.state, change.state
+    if change.state is AccountState.SUSPENDED:
+        events.record(ctx, account.id, AccountSuspended.at(ctx, account, reason))
+        record_withdrawal(ctx, account, "The account was suspended")
+        return
+    confirmed = confirmed_or_due(ctx, account, change.confirmed)
+    event = AccountReactivated.at(ctx, account, reason, before=before)
+    events.record(ctx, account.id, event)
+    check_balance(ctx, account, "suspension ended", confirmed=confirmed)
