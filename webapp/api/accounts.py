@@ -147,7 +147,7 @@ class AccountChange(Facts):
         description="`suspended`, `active` again, or `closed`, which only an operator can undo.",
     )
     reason: Reason = Field(
-        "", description="Why the state changes: required, and shown to the customer."
+        "Set by your provider", description="Why the state changes. It is shown to the customer."
     )
     closing_balance: ClosingBalance | Absent = Field(
         None,
