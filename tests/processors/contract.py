@@ -44,6 +44,7 @@ from webapp.ports import (
 )
 
 HUNDRED = 100 * MICROS
+YEN = 3_000 * MICROS
 BACK = "/billing/payment-methods/back"
 
 ACCOUNT, OTHER = 1, 4711
@@ -173,6 +174,36 @@ class ProcessorContract:
         assert (answer.amount, answer.currency) == (123_450_000, "USD")
         assert answer.reference
         assert list(harness.taken()) == [(request.key, 123_450_000, "USD")]
+
+    def test_yen_are_charged_refunded_and_disputed_in_whole_units_l1(self, harness):
+        """L1, L7: a currency without a minor unit has the same amount in every message."""
+        reference = harness.paying()
+        request = charge_request(reference, amount=YEN, currency="JPY")
+        answer = harness.processor.charge(request)
+        assert isinstance(answer, Paid)
+        assert (answer.amount, answer.currency) == (YEN, "JPY")
+        assert list(harness.taken()) == [(request.key, YEN, "JPY")]
+        assert harness.processor.ask(request.key) == answer
+
+        harness.refund(request.key, 1_000 * MICROS)
+        other = charge_request(reference, amount=YEN, currency="JPY")
+        harness.processor.charge(other)
+        harness.dispute(other.key)
+
+        back = [one for one in new_happenings(harness) if isinstance(one, Reversed)]
+        assert {(one.key, one.amount, one.currency) for one in back} == {
+            (request.key, 1_000 * MICROS, "JPY"),
+            (other.key, YEN, "JPY"),
+        }
+
+    @pytest.mark.parametrize(
+        ("amount", "currency"), [(3_000_500_000, "JPY"), (30_005_000, "USD"), (0, "JPY")]
+    )
+    def test_parts_of_a_minor_unit_are_rejected_l1(self, harness, amount, currency):
+        request = charge_request(harness.paying(), amount=amount, currency=currency)
+
+        assert isinstance(harness.processor.charge(request), RequestRejected)
+        assert list(harness.taken()) == []
 
     def test_the_same_key_takes_money_once_and_returns_the_same_answer(self, harness):
         """L3"""

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 from uuid import uuid4
 
+from webapp.currencies import minor_unit
 from webapp.domain.payment_methods.declines import class_of
 from webapp.ports import (
     Cancelled,
@@ -125,6 +126,8 @@ class Smallest:
         return Paid(uuid4().hex, request.amount, request.currency, self.now())
 
     def _decide(self, request):
+        if request.amount <= 0 or request.amount % minor_unit(request.currency):
+            return RequestRejected("The amount must be whole minor units above zero")
         payer = getattr(self.agreements.get(request.method_reference), "payer_email", "")
         if payer.startswith("declined"):
             return Declined("generic_decline", class_of("generic_decline"), self.now())

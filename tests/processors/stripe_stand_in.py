@@ -578,7 +578,7 @@ class StandIn:
         return body.encode(), {"Stripe-Signature": header}
 
     def taken(self) -> list[tuple[str, int, str]]:
-        """Return the metadata's first value, cents and currency of each charge that took money."""
+        """Return the metadata's first value, amount and currency of each charge that took money."""
         with self.lock:
             return [
                 (next(iter(o["metadata"].values()), ""), o["amount"], o["currency"].upper())

@@ -132,7 +132,8 @@ class Harness:
 
     def _take_back(self, key, kind, amount):
         reference, state = uuid4().hex, ReversalState.TAKEN
-        told = Reversed(reference, key, kind, state, amount, "USD", self.time)
+        currency = self.processor.charges[key][0].currency
+        told = Reversed(reference, key, kind, state, amount, currency, self.time)
         self.processor.taken_back[reference] = told
         self._tell(f"charge {key}")
         return reference

@@ -29,7 +29,7 @@ from tests.processors.stripe_stand_in import (
     StandIn,
 )
 from webapp.clock import Clock
-from webapp.domain.shared.money import CENT
+from webapp.domain.shared.money import CENT, MICROS
 from webapp.ports import (
     DeclineClass,
     Forged,
@@ -113,7 +113,8 @@ class Stripe:
         self.stand_in.failures.append("429")
 
     def refund(self, key, amount):
-        self.stand_in.refund(key, amount // CENT)
+        currency = self.stand_in.intent_of(key)["currency"]
+        self.stand_in.refund(key, amount // unit_of(currency))
 
     def dispute(self, key):
         return self.stand_in.dispute(key)
@@ -136,7 +137,15 @@ class Stripe:
         return self.stand_in.deliveries()[0]
 
     def taken(self):
-        return [(key, cents * CENT, currency) for key, cents, currency in self.stand_in.taken()]
+        return [
+            (key, amount * unit_of(currency), currency)
+            for key, amount, currency in self.stand_in.taken()
+        ]
+
+
+def unit_of(currency: str) -> int:
+    """Micros per unit of Stripe's amounts, as Stripe documents them."""
+    return MICROS if currency.upper() == "JPY" else CENT
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import requests
 from tests.processors.contract import ACCOUNT, BACK
 from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, StandIn
 from webapp.clock import Clock
-from webapp.domain.shared.money import decimal_text
+from webapp.domain.shared.money import MICROS, decimal_text
 from webapp.processors.paypal import amounts
 from webapp.processors.paypal.processor import PayPal
 
@@ -108,7 +108,14 @@ class Harness:
         self.stand_in.fail_next(429, "/capture")
 
     def refund(self, key, amount):
-        self.stand_in.refund(self._capture(key), decimal_text(amount))
+        capture = self._capture(key)
+        (currency,) = {
+            one["amount"]["currency_code"]
+            for one in self.stand_in.captures()
+            if one["id"] == capture
+        }
+        value = str(amount // MICROS) if currency == "JPY" else decimal_text(amount)
+        self.stand_in.refund(capture, value)
 
     def dispute(self, key):
         return self.stand_in.dispute(self._capture(key))

@@ -203,6 +203,8 @@ class StandIn(Controls, Pages):
         (unit,) = body["purchase_units"]
         if body["intent"] != "CAPTURE" or "payment_source" in body:
             raise Refused(422, "UNSUPPORTED_INTENT")
+        if unit["amount"]["currency_code"] == "JPY" and "." in unit["amount"]["value"]:
+            raise Refused(422, "DECIMALS_NOT_SUPPORTED")
         order = self._stamped(
             {
                 "id": self._id(),

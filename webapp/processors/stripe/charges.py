@@ -51,7 +51,7 @@ class Charges:
         customer, method = mapping.parts_of(request.method_reference)
         unit = mapping.smallest_unit(request.currency)
         if not request.key or request.amount <= 0 or request.amount % unit:
-            return RequestRejected("The amount must be whole cents above zero, under a key")
+            return RequestRejected("The amount must be whole minor units above zero, under a key")
         if not customer:
             return MethodGone(request.method_reference, self._clock.now())
         params: PaymentIntentCreateParams = {

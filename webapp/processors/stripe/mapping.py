@@ -20,13 +20,15 @@ PRESENT = "ballast_customer"
 FAILED_AT = "ballast_failed_at"
 """Metadata: when a failure was first seen, if Stripe stores no time for it."""
 
-# Stripe, "Zero-decimal currencies".
+# Stripe, "Zero-decimal currencies" and "Three-decimal currencies". ISK and UGX have no decimals,
+# but amounts with two.
 WITHOUT_CENTS = frozenset(
     (
         *("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA"),
-        *("PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"),
+        *("PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"),
     )
 )
+THREE_DECIMALS = frozenset(("BHD", "JOD", "KWD", "OMR", "TND"))
 
 AUTHENTICATION = "authentication_required"
 NOT_AUTHENTICATED = ("payment_intent_authentication_failure", "setup_intent_authentication_failure")
@@ -57,8 +59,10 @@ def instant(seconds: float) -> datetime:
 
 
 def smallest_unit(currency: str) -> int:
-    """Micros per unit of Stripe's amounts: cents, or whole units for zero-decimal currencies."""
-    return MICROS if currency.upper() in WITHOUT_CENTS else CENT
+    """Micros per unit of Stripe's amounts, also for payments that others have made there (L9)."""
+    if currency.upper() in WITHOUT_CENTS:
+        return MICROS
+    return MICROS // 1000 if currency.upper() in THREE_DECIMALS else CENT
 
 
 def micros(amount: int, currency: str) -> int:
