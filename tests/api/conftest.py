@@ -1,6 +1,7 @@
 """Fixtures of the API tests: API clients with a key."""
 
 import threading
+from uuid import uuid4
 
 import pytest
 from werkzeug.serving import make_server
@@ -21,6 +22,10 @@ class Program:
 
     def get(self, path, **headers):
         return self("GET", path, **headers)
+
+    def pay(self, path, body=None, **headers):
+        """POST with a new `Idempotency-Key`, which payments require."""
+        return self("POST", path, body, **{"Idempotency_Key": uuid4().hex, **headers})
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ def test_an_expired_hold_can_be_extended_while_its_usage_is_not_posted_v6(world,
     world.use("0.50", "call-1")
     world.clock.advance(seconds=121)
     late = report(used="1.00")
-    assert (late.status_code, late.json["code"]) == (409, "hold_over")
+    assert (late.status_code, late.json["code"]) == (409, "hold_closed")
     assert world.balance == "97.50"
 
 

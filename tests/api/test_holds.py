@@ -109,7 +109,7 @@ def test_usage_with_the_same_reference_ends_the_hold(world, open_, balance):
     world.use("2.75", "call-1")
     assert balance() == ("97.25", "1.00", "96.25")
     late = open_("3.20")
-    assert (late.status_code, late.json["code"]) == (409, "hold_over")
+    assert (late.status_code, late.json["code"]) == (409, "hold_closed")
     assert counted(world) == (1, 1)
 
 
@@ -117,7 +117,7 @@ def test_a_hold_after_its_usage_is_refused(world, open_, balance):
     """T12: a meter's requests may arrive out of order."""
     world.use("2.75", "call-1")
     late = open_("3.20")
-    assert (late.status_code, late.json["code"]) == (409, "hold_over")
+    assert (late.status_code, late.json["code"]) == (409, "hold_closed")
     assert balance()[1] == "0.00"
 
 
@@ -141,7 +141,7 @@ def test_a_holds_amount_and_expiry_can_be_changed(world, ask, open_, balance):
     assert balance()[1] == "5.00"
     world.use("1.00", "call-1")
     over = ask("PATCH", "/call-1", amount="6.00")
-    assert (over.status_code, over.json["code"]) == (409, "hold_over")
+    assert (over.status_code, over.json["code"]) == (409, "hold_closed")
     assert balance()[1] == "0.00"
 
 

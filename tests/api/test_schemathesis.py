@@ -30,7 +30,7 @@ CONFIG = {
     "generation": {"deterministic": True, "max-examples": 5, "database": "none"},
     "checks": {
         "negative_data_rejection": {"expected-statuses": REJECTED},
-        "missing_required_header": {"expected-statuses": ["401", "428"]},
+        "missing_required_header": {"expected-statuses": ["400", "401", "428"]},
     },
     "operations": [
         {

@@ -6,7 +6,7 @@ from tests.factories import VISA
 def test_l2_the_statement_has_a_running_balance(program, world):
     world.card(VISA)
     world.use("12.345678", "call-1")
-    paid = program("POST", "/payments", {"amount": "30.00"}).json
+    paid = program.pay("/payments", {"amount": "30.00"}).json
 
     entries = program.get("/statement").json["entries"]
 

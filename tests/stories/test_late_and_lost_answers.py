@@ -9,7 +9,7 @@ from tests.factories import MASTERCARD, VISA, micros
 from webapp.actions.payment_methods.restore_method import restore_method
 from webapp.actions.payments.charge import charge
 from webapp.actions.payments.decide_attempt import decide_attempt
-from webapp.actions.payments.payment_requests import FORM_USED
+from webapp.actions.payments.payment_requests import KEY_USED
 from webapp.actions.payments.settle import settle
 from webapp.actions.top_ups.top_up import start_attempt, top_up
 from webapp.domain.accounts.account import Account
@@ -274,7 +274,7 @@ def test_a_form_cannot_be_used_for_another_payment(world):
     for method, amount in ((visa, "60.00"), (mastercard, "50.00")):
         with pytest.raises(Conflict) as refusal:
             world.pay(method, amount, key="k" * 32)
-        assert refusal.value.code == FORM_USED
+        assert refusal.value.code == KEY_USED
     assert len(world.charges) == 1
 
 

@@ -190,7 +190,7 @@ resource = Resource("holds", Group.HOLDS)
     problem=HoldProblem,
     problems=(
         "insufficient_balance", "account_suspended", "account_closed", "too_many_holds",
-        "conflict", "hold_over", "not_found",
+        "conflict", "hold_closed", "not_found",
     ),
     links=LINKS,
 )  # fmt: skip
@@ -247,7 +247,7 @@ def read_hold(ctx: Context, client: Client, reference: str, query: AccountQuery)
     problem=HoldProblem,
     problems=(
         "insufficient_balance", "account_suspended", "account_closed", "too_many_holds",
-        "conflict", "hold_over", "balance_out_of_range",
+        "conflict", "hold_closed", "balance_out_of_range",
     ),
 )  # fmt: skip
 def change_hold(

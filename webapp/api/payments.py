@@ -1,6 +1,5 @@
 """Payments: list, read, Add Funds by auto-charge, and Retry."""
 
-from secrets import token_hex
 from urllib.parse import urljoin
 
 from flask import url_for
@@ -12,6 +11,7 @@ from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
 from webapp.api.http.answers import Answer
 from webapp.api.http.authentication import ApiClient
 from webapp.api.http.idempotency import request_key
+from webapp.api.http.problems import ProblemDetails
 from webapp.api.http.queries import Absent, Dated
 from webapp.api.http.resource import Resource
 from webapp.api.openapi.fields import Body, Cents, Id
@@ -19,7 +19,7 @@ from webapp.api.openapi.operations import Group, Link
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.payments.payment import AttemptState, Payment, PaymentKind, PaymentState
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.errors import Conflict
+from webapp.domain.shared.errors import Conflict, PaymentDeclined
 from webapp.extensions import services
 from webapp.reads.records import payments
 from webapp.reads.records.payments import PaymentFilter, PaymentPage, PaymentRecord
@@ -62,6 +62,19 @@ class PaymentAnswer(PaymentRecord):
     )
 
 
+class PaymentProblem(ProblemDetails):
+    """A payment that was not made, or was declined."""
+
+    decline_code: str | None = Field(
+        None,
+        description="With `payment_declined`: the last decline code, such as `insufficient_funds`; "
+        "null if no method was declined, for example because nobody authenticated the payment.",
+    )
+    payment: PaymentAnswer | None = Field(
+        None, description="With `payment_declined`: the failed payment with its attempts."
+    )
+
+
 resource = Resource("payments", Group.PAYMENTS)
 
 
@@ -90,15 +103,17 @@ def read_payment(ctx: Context, client: ApiClient, payment_id: int) -> PaymentAns
     status=201,
     also=UNKNOWN,
     examples={"hundred": {"amount": "100.00"}},
-    problems=("no_method_with_auto_charge", "form_used", "just_paid"),
+    problem=PaymentProblem,
+    problems=("payment_declined", "no_method_with_auto_charge", "payment_key_used", "just_paid"),
+    requires_key=True,
     links=LINKS,
 )
 def create_payment(ctx: Context, client: ApiClient, body: NewPayment) -> Answer[PaymentAnswer]:
-    """Check `state` in the response: `paid`, or `failed` if every method was declined. The status
-    is 202 while the outcome is pending.
+    """Charge the methods with auto-charge on, in order. 201: paid. 202: the outcome is pending. 402
+    `payment_declined`: every method was declined. A repeat with the same `Idempotency-Key` gets the
+    same response, 402 included, and charges nothing.
     """
-    key = request_key() or token_hex(16)
-    return _made(ctx, pay_by_auto_charge(ctx, client.account_id, body.amount, key))
+    return _made(ctx, pay_by_auto_charge(ctx, client.account_id, body.amount, request_key()))
 
 
 @resource.post(
@@ -108,18 +123,23 @@ def create_payment(ctx: Context, client: ApiClient, body: NewPayment) -> Answer[
     status=201,
     also=UNKNOWN,
     examples={"last": {}, "one": {"attempt": 17}},
-    problems=("not_failed", "already_paid", "payment_open", "form_used", "just_paid"),
+    problem=PaymentProblem,
+    problems=(
+        "payment_declined", "not_failed", "already_paid", "payment_open", "payment_key_used",
+        "just_paid",
+    ),
+    requires_key=True,
     links=LINKS,
-)
+)  # fmt: skip
 def retry_payment(
     ctx: Context, client: ApiClient, payment_id: int, body: NewRetry | None = None
 ) -> Answer[PaymentAnswer]:
     """Charge the same amount to the same method, as a new payment. If it succeeds, the method's
-    suspension ends.
+    suspension ends. The statuses are those of adding funds.
     """
     asked = body.attempt if body is not None else None
     attempt_id = _declined(ctx, client.account_id, payment_id, asked)
-    key = request_key() or token_hex(16)
+    key = request_key()
     return_to = url_for("challenges.payment_returned", key=key)
     return _made(ctx, retry(ctx, client.account_id, attempt_id, key, return_to=return_to))
 
@@ -134,10 +154,23 @@ def _declined(ctx: Context, account_id: int, payment_id: int, attempt_id: int | 
 
 
 def _made(ctx: Context, payment: Payment) -> Answer[PaymentAnswer]:
+    """Raises `PaymentDeclined` if nothing was paid."""
     services().wake()
+    if payment.state in (PaymentState.FAILED, PaymentState.ABANDONED):
+        raise _not_paid(_record(ctx, payment))
     location = url_for("api_v1_payments.read_payment", payment_id=payment.id)
     status = 202 if payment.state == PaymentState.OPEN else 201
     return Answer(_record(ctx, payment), status, location=location)
+
+
+def _not_paid(record: PaymentAnswer) -> PaymentDeclined:
+    last = next((it for it in reversed(record.attempts) if it.decline_code), None)
+    why = f"{last.method_name}: {last.reason}" if last else "No method was charged"
+    facts = {
+        "decline_code": last.decline_code if last else None,
+        "payment": record.model_dump(mode="json"),
+    }
+    return PaymentDeclined(f"The payment {record.reference} was not paid. {why}.", facts)
 
 
 def _record(ctx: Context, payment: Payment) -> PaymentAnswer:

@@ -256,10 +256,12 @@ def test_a_challenge_has_a_page_of_its_own(client, world, stand_in):
 def test_the_api_returns_the_address_of_a_challenge(client, world, stand_in):
     """The response does not contain the secret for Stripe's script."""
     add(client, stand_in, ASKS_ALWAYS)
-    headers = {"Authorization": f"Bearer {world.created.api_key}"}
-    failed = client.post("/api/v1/payments", json={"amount": "100.00"}, headers=headers).json
+    headers = {"Authorization": f"Bearer {world.created.api_key}", "Idempotency-Key": "first"}
+    declined = client.post("/api/v1/payments", json={"amount": "100.00"}, headers=headers).json
+    failed = declined["payment"]["id"]
 
-    asked = client.post(f"/api/v1/payments/{failed['id']}/retries", headers=headers).json
+    headers["Idempotency-Key"] = "second"
+    asked = client.post(f"/api/v1/payments/{failed}/retries", headers=headers).json
 
     attempt_id = asked["attempts"][0]["id"]
     path = f"/billing/attempts/{attempt_id}/question"

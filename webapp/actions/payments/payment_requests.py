@@ -18,7 +18,8 @@ from webapp.domain.shared.money import decimals_fault
 OPEN_UNSEEN = "open_payment_unseen"
 """Error code: the form did not show a payment that is still open (T15)."""
 
-FORM_USED = "form_used"
+KEY_USED = "payment_key_used"
+"""Error code: the request key is that of another payment or request."""
 
 
 def check_amount(ctx: Context, account: Account, amount: int) -> None:
@@ -61,7 +62,7 @@ def same_payment(
         ctx.session.rollback()
         raise Conflict(
             "This form has been used for another payment. Check it and confirm again.",
-            code=FORM_USED,
+            code=KEY_USED,
         )
     ctx.session.rollback()
     return known

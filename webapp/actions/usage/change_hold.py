@@ -75,7 +75,7 @@ def _require_running(ctx: Context, hold: Hold) -> None:
     if hold.state not in (HoldState.OPEN, HoldState.EXPIRED):
         holds.require_open(hold, ctx.now)
     if ledger.has_reference(ctx.session, hold.account_id, hold.reference):
-        raise Conflict(f"The usage of {hold.reference} has been posted.", code="hold_over")
+        raise Conflict(f"The usage of {hold.reference} has been posted.", code="hold_closed")
 
 
 def _debit(ctx: Context, hold: Hold, used: int, report_key: str) -> bool:

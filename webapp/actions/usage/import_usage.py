@@ -66,7 +66,7 @@ def _begin(ctx: Context, account_id: int, file_name: str, size: int, key: str) -
         ctx.session.flush()
     except IntegrityError:
         ctx.session.rollback()
-        raise Conflict("This form has already been submitted.", code="form_used") from None
+        raise Conflict("This form has already been submitted.") from None
     import_id = run.id
     ctx.session.commit()
     return import_id

@@ -77,7 +77,7 @@ def open_holds(ctx: Context, sent: Sequence[NewHold]) -> list[Opened | Refusal]:
 
 
 def _is_used(reference: str) -> Conflict:
-    return Conflict(f"The usage of {reference} has already been posted.", code="hold_over")
+    return Conflict(f"The usage of {reference} has already been posted.", code="hold_closed")
 
 
 def _require_same(ctx: Context, hold: Hold, request: HoldRequest) -> None:

@@ -1,6 +1,6 @@
 """Request a wire transfer as a customer (L5). It is credited only on completion."""
 
-from webapp.actions.payments.payment_requests import FORM_USED
+from webapp.actions.payments.payment_requests import KEY_USED
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import recording as events
 from webapp.domain.events.wires import WireRequested
@@ -31,7 +31,7 @@ def request_wire(
         if not same:
             raise Conflict(
                 "This form has been used for another request. Check it and submit it again.",
-                code=FORM_USED,
+                code=KEY_USED,
             )
         return known
     account.require_not_closed()

@@ -14,6 +14,9 @@ class Code:
 CODES: Mapping[str, Code] = {
     # The request could not be read.
     "bad_request": Code(400, "The body is not valid JSON or CSV."),
+    "idempotency_key_required": Code(
+        400, "Send an `Idempotency-Key`: without one, a repeated request would charge again."
+    ),
     "request_entity_too_large": Code(413, "The body is larger than 2 MB. Send less at once."),
     "unsupported_media_type": Code(415, "The endpoint does not accept this `Content-Type`."),
     "invalid": Code(422, "`errors` lists the problem of each field. Nothing was changed."),
@@ -51,7 +54,10 @@ CODES: Mapping[str, Code] = {
     "account_suspended": Code(403, "The account is suspended: it gets no holds."),
     "account_closed": Code(403, "The account is closed."),
     "too_many_holds": Code(409, "The account has the maximum number of open holds."),
-    "form_used": Code(409, "This `Idempotency-Key` was used for another payment."),
+    "payment_declined": Code(
+        402, "Nothing was paid. `decline_code` states why, and `payment` is the failed payment."
+    ),
+    "payment_key_used": Code(409, "This `Idempotency-Key` was used for another payment."),
     "just_paid": Code(409, "An earlier payment has just succeeded. Nothing was charged."),
     "no_method_with_auto_charge": Code(
         409, "No payment method with auto-charge on can be charged now."
@@ -59,7 +65,7 @@ CODES: Mapping[str, Code] = {
     "payment_open": Code(409, "A payment with this method is in progress. Wait for its outcome."),
     "not_failed": Code(409, "Only a failed payment can be retried."),
     "already_paid": Code(409, "A retry of this payment has already succeeded."),
-    "hold_over": Code(409, "The hold has ended, expired or been released. Nothing was changed."),
+    "hold_closed": Code(409, "The hold has ended, expired or been released. Nothing was changed."),
     "too_many_endpoints": Code(
         409, "The account already has ten webhook endpoints. Remove one first."
     ),

@@ -2,20 +2,29 @@
 
 from collections.abc import Callable
 from hashlib import sha256
+from http import HTTPStatus
 from re import fullmatch
 
 from flask import Response, request
+from werkzeug.exceptions import BadRequest
 
 from webapp.actions.api_keys.idempotency import begin_request, keep_answer, release_request
 from webapp.api.http import problems
 from webapp.api.openapi.operations import JSON
 from webapp.domain.api_keys.idempotency_keys import LONGEST_KEY, StoredAnswer
-from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.errors import Invalid, PaymentDeclined
 from webapp.extensions import make_context
 
 HEADER = "Idempotency-Key"
 PATTERN = f"[!-~]{{1,{LONGEST_KEY}}}"
 REPLAYED = "Idempotency-Replayed"
+
+
+class KeyRequired(BadRequest):
+    """A request that charges has no `Idempotency-Key`: sent twice, it would charge twice."""
+
+    description = "Send an Idempotency-Key: a unique id you choose, such as a UUID."
+    problem_code = "idempotency_key_required"
 
 
 def request_key() -> str:
@@ -24,9 +33,11 @@ def request_key() -> str:
     return f"api{sha256(key.encode()).hexdigest()[:45]}" if key else ""
 
 
-def once(account_id: int | None, answer: Callable[[], Response]) -> Response:
+def once(account_id: int | None, answer: Callable[[], Response], *, requires_key: bool) -> Response:
     """Answer a POST; a repeat with the same `Idempotency-Key` gets the stored answer."""
     if (key := request.headers.get(HEADER)) is None:
+        if requires_key:
+            raise KeyRequired
         return answer()
     if not fullmatch(PATTERN, key):
         raise Invalid({HEADER: f"Must be 1 to {LONGEST_KEY} printable ASCII characters, no spaces"})
@@ -36,12 +47,14 @@ def once(account_id: int | None, answer: Callable[[], Response]) -> Response:
         return _replay(stored)
     try:
         response = answer()
+    except PaymentDeclined as declined:
+        response = problems.respond(declined)
     except Exception as error:
         # A server error may follow the effect: keep the claim, so the effect cannot be repeated.
         if problems.of(error).status < 500:
             release_request(ctx, account_id, key, fingerprint)
         raise
-    if response.status_code >= 300:
+    if response.status_code >= 300 and response.status_code != HTTPStatus.PAYMENT_REQUIRED:
         release_request(ctx, account_id, key, fingerprint)
     else:
         kept = StoredAnswer(
@@ -52,7 +65,8 @@ def once(account_id: int | None, answer: Callable[[], Response]) -> Response:
 
 
 def _replay(stored: StoredAnswer) -> Response:
-    response = Response(stored.body, stored.status, mimetype=JSON)
+    kind = JSON if stored.status < 300 else problems.MEDIA_TYPE
+    response = Response(stored.body, stored.status, mimetype=kind)
     response.headers[REPLAYED] = "true"
     if stored.location:
         response.headers["Location"] = stored.location

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from flask import Blueprint, Response, current_app
-from flask.typing import ResponseReturnValue
 from pydantic import Field
 from werkzeug.exceptions import HTTPException
 
@@ -59,7 +58,7 @@ class ProblemDetails(Record):
 def of(error: Exception) -> Problem:
     """Map an exception to the problem that the client receives."""
     if isinstance(error, Invalid):
-        return Problem(422, error.sentence, error.code, {"errors": error.fields})
+        return Problem(422, error.first_error, error.code, {"errors": error.fields})
     if isinstance(error, PaymentRequired):
         return Problem(402, error.sentence, error.code, error.facts)
     if isinstance(error, Denied):
@@ -73,7 +72,7 @@ def of(error: Exception) -> Problem:
         return Problem(404 if isinstance(error, NotFound) else 409, error.sentence, error.code)
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-        code = HTTPStatus(error.code).name.lower()
+        code = getattr(error, "problem_code", HTTPStatus(error.code).name.lower())
         return Problem(error.code, error.description or "", code, headers=headers)
     if (outage := outages.outage(error)) is not None:
         headers = {"Retry-After": str(outage.retry_after)}
@@ -99,7 +98,7 @@ def render(problem: Problem) -> Response:
     return response
 
 
-def respond(error: Exception) -> ResponseReturnValue:
+def respond(error: Exception) -> Response:
     """Roll back the request's transaction and render the error."""
     problem = of(error)
     db.session.rollback()

@@ -94,7 +94,9 @@ def _view(operation: Operation, handler: Callable[..., Any]) -> Callable[..., Re
                 arguments["query"] = bodies.read_query(operation.query)
             return _rendered(handler(make_context(client.actor), client, **arguments), operation)
 
-        return idempotency.once(client.account_id, once) if operation.is_repeatable else once()
+        if not operation.is_repeatable:
+            return once()
+        return idempotency.once(client.account_id, once, requires_key=operation.requires_key)
 
     respond.operation = operation  # type: ignore[attr-defined]
     return respond

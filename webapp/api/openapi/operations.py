@@ -66,6 +66,8 @@ class Operation:
     """Problem codes in addition to those that `document.codes_of` derives."""
     problem: Any = None
     """Type of the 402, 409, 412 and 422 responses, if they extend `ProblemDetails`."""
+    requires_key: bool = False
+    """The request requires an `Idempotency-Key`: it charges, so a blind repeat must not."""
     if_match: bool = False
     """The request requires `If-Match`."""
     links: Mapping[str, Link] = field(default_factory=dict)

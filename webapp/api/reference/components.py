@@ -24,10 +24,11 @@ settings two.
 **Errors** are `application/problem+json` (RFC 9457). `code` is stable and meant for programs;
 `detail` is a sentence for people and may change.
 
-**Idempotency.** Every POST accepts an `Idempotency-Key`, which you choose. For 24 hours, the same
-key with the same request returns the same response without a second effect. The same key with a
-different request returns 409. A refused request has no effect, and its key can be used again. A
-usage record is also identified by its `reference`, permanently.
+**Idempotency.** Every POST and PATCH accepts an `Idempotency-Key`, a unique id you choose, and
+payments require one. For 24 hours, the same key with the same request returns the same response
+without a second effect, and with a different request 409. A refused request has no effect, and its
+key can be used again. A payment that was declined is not a refused request: its key returns the
+same 402. A usage record is also identified by its `reference`, permanently.
 
 **Caching and concurrency.** Reads return an `ETag`; with `If-None-Match`, an unchanged resource
 returns 304. Replacing the settings or the order of methods requires `If-Match` with the `ETag` of
@@ -51,7 +52,7 @@ removed or renamed; ignore those you do not know. Anything that will be retired 
 REF = "#/components/schemas/{model}"
 ID = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
 
-PATH_PARAMETERS = {
+PATH_PARAMETERS: dict[str, dict[str, object]] = {
     name: {"description": description, "schema": schema, "example": example}
     for name, description, schema, example in (
         (
@@ -68,13 +69,13 @@ PATH_PARAMETERS = {
     )
 }
 
-PARAMETERS = {
+PARAMETERS: dict[str, dict[str, object]] = {
     "IdempotencyKey": {
         "name": idempotency.HEADER,
         "in": "header",
-        "description": "A unique value of your choice. Use a new one for each new request.",
+        "description": "A unique id you choose, such as a UUID; one per operation.",
         "schema": {"type": "string", "pattern": f"^{idempotency.PATTERN}$"},
-        "example": "4b7c0e2a",
+        "example": "5f3c0d9e-6c0b-4c39-9a55-0d2f6f1b7a11",
     },
     "IfMatch": {
         "name": "If-Match",
@@ -85,6 +86,8 @@ PARAMETERS = {
         "example": '"7"',
     },
 }
+PARAMETERS["RequiredIdempotencyKey"] = {**PARAMETERS["IdempotencyKey"], "required": True}
+
 HEADERS = {
     name: {"description": words, "schema": {"type": "string"}, "example": example_}
     for name, words, example_ in (
@@ -121,8 +124,11 @@ ALWAYS = {
 }
 """Problem codes of every operation."""
 
+OF_SOME = {"idempotency_key_required", "account_suspended", "account_closed"}
+"""Problem codes of a few operations, with a status whose response is otherwise the same."""
+
 SHARED = {
-    status: tuple(code for code, it in CODES.items() if it.status == status)
-    for status in sorted({it.status for it in CODES.values()} - {409, 422})
+    status: tuple(code for code, it in CODES.items() if it.status == status and code not in OF_SOME)
+    for status in sorted({it.status for it in CODES.values()} - {402, 409, 422})
 }
 """Problem codes of the statuses whose response is the same in every operation."""

@@ -81,6 +81,8 @@ def codes_of(it: Operation) -> list[str]:
         codes.add("invalid")
     if it.is_repeatable:
         codes |= {"idempotency_key_reused", "idempotency_in_progress"}
+    if it.requires_key:
+        codes.add("idempotency_key_required")
     if "<" in it.path:
         codes |= {"not_found", "method_not_allowed"}
     if it.if_match:
@@ -143,7 +145,8 @@ def _parameters(it: Operation) -> Iterator[dict[str, object]]:
                 "schema": schema
             }
     if it.is_repeatable:
-        yield {"$ref": "#/components/parameters/IdempotencyKey"}
+        name = "RequiredIdempotencyKey" if it.requires_key else "IdempotencyKey"
+        yield {"$ref": f"#/components/parameters/{name}"}
     if it.if_match:
         yield {"$ref": "#/components/parameters/IfMatch"}
 

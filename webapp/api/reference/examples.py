@@ -92,6 +92,7 @@ _PAYMENT = PaymentRecord(
             method_name="Visa •••• 4242",
             state=AttemptState.PAID,
             reason="",
+            decline_code=None,
             started_at=AT,
             answered_at=SOON,
         ),

@@ -125,6 +125,11 @@ def reason(code: str | None) -> Reason:
     return REASONS.get(code or "", BANK)
 
 
+def code_for_customer(code: str | None) -> str | None:
+    """Return the decline code that an account's key and people see: it hides what F12 hides."""
+    return "call_issuer" if code is not None and reason(code) is CALL_BANK else code
+
+
 def class_of(code: str) -> DeclineClass:
     """Return the class of a decline code; unknown codes are soft."""
     if code in _HARD:

@@ -37,9 +37,17 @@ class PaymentRequired(Refusal):
 
     code = "payment_required"
 
-    def __init__(self, sentence: str, facts: Mapping[str, object], *, code: str) -> None:
+    def __init__(
+        self, sentence: str, facts: Mapping[str, object], *, code: str | None = None
+    ) -> None:
         super().__init__(sentence, code=code)
         self.facts = facts
+
+
+class PaymentDeclined(PaymentRequired):
+    """A payment was made and nothing was paid. The request had its effect and is not repeated."""
+
+    code = "payment_declined"
 
 
 class Invalid(Refusal):
@@ -51,6 +59,11 @@ class Invalid(Refusal):
         count = len(fields)
         super().__init__("1 field to fix" if count == 1 else f"{count} fields to fix")
         self.fields = fields
+
+    @property
+    def first_error(self) -> str:
+        """The first error with its field: "amount: Must be above zero"."""
+        return next((f"{name}: {error}" for name, error in self.fields.items()), self.sentence)
 
 
 class Stale(Refusal):

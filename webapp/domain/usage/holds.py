@@ -174,7 +174,7 @@ def require_open(hold: Hold, now: datetime) -> None:
     """Raise `Conflict` if the hold has ended or expired."""
     state = hold.standing(now)
     if state is not HoldState.OPEN:
-        raise Conflict(f"The hold {hold.reference} is {state}.", code="hold_over")
+        raise Conflict(f"The hold {hold.reference} is {state}.", code="hold_closed")
 
 
 def by_references(

@@ -7,7 +7,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.declines import code_for_customer, reason
 from webapp.domain.payments.payment import Attempt, AttemptState, Payment, PaymentKind, PaymentState
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
@@ -36,6 +36,10 @@ class AttemptRecord(Record):
         description="`started`, `unknown`, `refused` and `challenged` may still take money."
     )
     reason: str = Field(description="Decline reason in plain words.")
+    decline_code: str | None = Field(
+        description="Decline code for programs, such as `insufficient_funds`; null unless the "
+        "attempt was declined. Lost, stolen and suspected cards are `call_issuer`."
+    )
     started_at: Instant = Field(description="When the attempt started.")
     answered_at: Instant | None = Field(description="When the processor answered; null before.")
 
@@ -127,6 +131,7 @@ def _attempt(attempt: Attempt) -> AttemptRecord:
         method_name=attempt.method.label if attempt.method else "",
         state=AttemptState(attempt.state),
         reason=reason(attempt.decline_code).sentence if declined else "",
+        decline_code=code_for_customer(attempt.decline_code) if declined else None,
         started_at=attempt.started_at,
         answered_at=attempt.answered_at,
     )

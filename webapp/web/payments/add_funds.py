@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.payments.pay import pay_now
 from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
-from webapp.actions.payments.payment_requests import FORM_USED
+from webapp.actions.payments.payment_requests import KEY_USED
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments.payment import Payment, PaymentKind
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
@@ -81,7 +81,7 @@ def back(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:
     kind = "auto_charge" if form.get("kind") == "auto_charge" else "instant"
     errors = fields_of(refusal) or {"form": refusal.sentence}
     amount = form.get("amount", "")
-    if refusal.code == FORM_USED:
+    if refusal.code == KEY_USED:
         key = token_hex(16)  # the next submission is a new payment
     page = dialog(person, key, kind, form.get("method", type=forms.record_id), amount, errors)
     return page, status_of(refusal)
