@@ -10,7 +10,7 @@ import click
 from dotenv import load_dotenv
 from flask import Flask
 
-from webapp import private_files
+from webapp import private_files, request_ids
 from webapp.app import STATIC, create_app
 from webapp.background.processes import Background
 from webapp.backup.moved_marker import word_left_at
@@ -30,9 +30,11 @@ for stream in (sys.stdout, sys.stderr):
 load_dotenv(Path(__file__).parent / ".env")
 logging.basicConfig(
     level=logging.INFO,
-    format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    format=request_ids.LOG_FORMAT,
     datefmt="%Y-%m-%dT%H:%M:%S%z",  # with the UTC offset, to compare logs of several hosts
 )
+for handler in logging.getLogger().handlers:
+    handler.addFilter(request_ids.AddRequestId())
 # APScheduler warns of each skipped run, which is every few seconds while a processor hangs.
 logging.getLogger("apscheduler").setLevel(logging.ERROR)
 # Alembic logs each migration; `flask db` prints a one-line summary instead.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from webapp import api, cli, outages
+from webapp import api, cli, outages, request_ids
 from webapp.actions.payments.notebook import DatabaseNotebook
 from webapp.clock import Clock
 from webapp.database import vault
@@ -84,6 +84,7 @@ def create_app(
     with app.app_context():
         tune(db.engine)
         vault.give_key(db.engine, settings.secret_key)
+    request_ids.init_app(app)
     outages.init_app(app)
     pages.register(app)
     api.register(app)

@@ -1,6 +1,10 @@
 """The balance in both API versions, and unknown routes."""
 
+import logging
+
 import pytest
+
+from webapp.request_ids import LOG_FORMAT, AddRequestId
 
 PROBLEM = "application/problem+json"
 JSON_API = "application/vnd.api+json"
@@ -58,6 +62,55 @@ def test_an_unknown_route_returns_a_problem_and_no_page(machine, method):
         answer = machine.open(f"/api/v1{path}", method=method)
         assert (answer.status_code, answer.mimetype) == (404, PROBLEM)
         assert answer.json["status"] == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/v2/usage", "/api/v1/holds/a%0Ab", "/api//v1", "/api/docs/x"]
+)
+def test_every_path_under_api_returns_a_problem(machine, bearer, path):
+    answer = machine.get(path, headers=bearer)
+    assert (answer.status_code, answer.mimetype) == (404, PROBLEM)
+    assert answer.json["code"] == "not_found"
+
+
+def test_a_problem_links_to_its_code_on_the_reference_page(machine):
+    problem = machine.get("/api/v1/balance").json
+    page, _, anchor = problem["type"].partition("#")
+    assert f'id="{anchor}"' in machine.get(page).text
+
+
+def test_every_answer_has_the_requests_id(machine, bearer):
+    sent = bearer | {"X-Request-Id": "trace/4711:a"}
+    for path, headers in [("/api/v1/balance", sent), ("/sign-in", sent), ("/v3/balance", sent)]:
+        assert machine.get(path, headers=headers).headers["X-Request-Id"] == "trace/4711:a"
+    unknown = machine.get("/api/v1/nothing", headers=sent)
+    assert unknown.json["request_id"] == "trace/4711:a"
+    made = {machine.get("/api/v1/balance", headers=bearer).headers["X-Request-Id"] for _ in "ab"}
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("id_", ["", "a b", "é", "x" * 101, "a;b"])
+def test_an_id_that_could_forge_a_line_of_the_log_is_replaced(machine, id_):
+    answer = machine.get("/api/v1/nothing", headers={"X-Request-Id": id_})
+    assert answer.headers["X-Request-Id"] == answer.json["request_id"] != id_
+    assert answer.json["request_id"].isalnum()
+
+
+def test_the_log_names_the_request(machine, caplog):
+    caplog.handler.addFilter(AddRequestId())
+    caplog.handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    machine.get("/api/v1/balance", headers={"X-Request-Id": "trace-1"})
+    assert "[trace-1] GET /api/v1/balance was refused with 401" in caplog.text
+    logging.getLogger("webapp").warning("outside")
+    assert "webapp outside" in caplog.text
+
+
+def test_answers_for_programs_lack_the_policies_of_pages(machine, bearer):
+    answer = machine.get("/api/v1/balance", headers=bearer)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    for name in ("Content-Security-Policy", "Permissions-Policy", "X-Frame-Options"):
+        assert name not in answer.headers
+        assert name in machine.get("/api/docs").headers
 
 
 @pytest.mark.parametrize(

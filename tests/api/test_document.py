@@ -123,7 +123,7 @@ def test_the_page_lists_every_operation_event_and_code(app, spec):
         assert operation["summary"] in text
         for response in operation["responses"].values():
             for code in resolved(spec, response).get("x-codes", []):
-                assert f'id="problem-{code}"' in text
+                assert f'id="code-{code}"' in text
 
 
 def test_every_request_and_response_has_an_example_that_matches_its_schema(spec):

@@ -222,6 +222,29 @@ def test_a_body_of_the_maximum_size_is_accepted(server):
             assert "Connection" not in answer.headers or answer.headers["Connection"] != "close"
 
 
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_connection_is_usable_after_a_body_that_the_api_refuses(server, bearer, is_chunked):
+    """The answer does not say that it is closed."""
+    headers = bearer | {"Content-Type": "application/json"}
+    if is_chunked:
+        headers["Transfer-Encoding"] = "chunked"
+    with connect(server) as connection:
+        client = http.client.HTTPConnection("ballast")
+        client.sock = connection
+        client.auto_open = 0
+        for number in range(20):
+            body = iter([b"a" * 1_000_000] * 3) if is_chunked else b"a" * 3_000_000
+            client.request("POST", "/api/v1/usage", body, headers, encode_chunked=is_chunked)
+            answer = client.getresponse()
+            assert (answer.status, answer.getheader("Content-Type")) == (
+                413,
+                "application/problem+json",
+            )
+            answer.read()
+            client.request("GET", "/healthz")
+            assert client.getresponse().read() == b"ok\n", number
+
+
 def test_a_body_above_the_maximum_is_refused_by_its_declared_size(server, bearer):
     """The body is not read: the application answers, and the connection closes."""
     with connect(server) as connection:

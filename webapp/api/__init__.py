@@ -10,11 +10,11 @@ from webapp.api import (
     payment_methods,
     payments,
     statement,
+    unknown,
     usage,
     v3,
     webhook_endpoints,
 )
-from webapp.api.http import unknown_routes
 from webapp.api.http.rate_limits import RATES, Rates
 from webapp.api.reference import page
 
@@ -34,11 +34,10 @@ RESOURCES = tuple(
 )
 OPERATIONS = tuple(operation for resource in RESOURCES for operation in resource.operations)
 
-unknown_routes.init_blueprint(usage.resource.blueprint)
-
 
 def register(app: Flask) -> None:
     app.extensions[RATES] = Rates()
     app.extensions[page.OPERATIONS] = OPERATIONS
-    for blueprint in (*(it.blueprint for it in RESOURCES), v3.blueprint, page.blueprint):
+    resources = (it.blueprint for it in RESOURCES)
+    for blueprint in (*resources, v3.blueprint, page.blueprint, unknown.blueprint):
         app.register_blueprint(blueprint)

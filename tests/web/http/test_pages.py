@@ -41,7 +41,7 @@ def all_paths(account_with_history):
 
 
 def test_every_response_has_the_security_headers(client, app, account_with_history):
-    """P1: pages, fragments, redirects, errors, probes and APIs alike."""
+    """P1: pages, fragments, redirects, errors and probes alike."""
     nobody = app.test_client()
     answers = [
         client.get(path, headers=h) for path in all_paths(account_with_history) for h in ({}, HTMX)
@@ -49,7 +49,6 @@ def test_every_response_has_the_security_headers(client, app, account_with_histo
     answers += [nobody.get(MAIN), nobody.get(MAIN, headers=HTMX), nobody.get("/nowhere")]
     answers += [client.get(path) for path in ("/healthz", "/readyz", "/metrics")]
     answers += [client.post(f"{MAIN}/order"), client.post("/billing/funds"), client.put(MAIN)]
-    answers += [nobody.get("/api/v1/balance"), nobody.get("/v3/balance")]
     for answer in answers:
         where = (answer.request.path, answer.status_code)
         for name, value in SECURITY_HEADERS.items():

@@ -21,6 +21,7 @@ from webapp.domain.shared.errors import (
 )
 from webapp.extensions import db
 from webapp.reads.records.record import Record
+from webapp.request_ids import request_id
 
 MEDIA_TYPE = "application/problem+json"
 SERVER_ERROR = "Unexpected server error. Try again: usage with the same reference is posted once."
@@ -45,11 +46,14 @@ class Problem:
 class ProblemDetails(Record):
     """An error (RFC 9457)."""
 
-    type: str = Field(description="Always `about:blank`; use `code`.")
+    type: str = Field(description="The code's section of the API reference; use `code`.")
     title: str = Field(description="The reason phrase of the HTTP status.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="A sentence for people. Its wording may change.")
     code: str = Field(description="A stable code for programs. Codes may be added.")
+    request_id: str = Field(
+        "", description="The `X-Request-Id` of the response, which the server's log states, too."
+    )
     errors: dict[str, str] = Field(
         {}, description="With code `invalid` or `too_large`: the error of each field."
     )
@@ -84,7 +88,7 @@ def of(error: Exception) -> Problem:
 def body(problem: Problem) -> dict[str, object]:
     return {
         **problem.members,
-        "type": "about:blank",
+        "type": f"/api/docs#code-{problem.code}",
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
@@ -93,7 +97,8 @@ def body(problem: Problem) -> dict[str, object]:
 
 
 def render(problem: Problem) -> Response:
-    response = Response(json.dumps(body(problem)), problem.status, mimetype=MEDIA_TYPE)
+    members = body(problem) | {"request_id": request_id()}
+    response = Response(json.dumps(members), problem.status, mimetype=MEDIA_TYPE)
     response.headers.update(problem.headers)
     return response
 

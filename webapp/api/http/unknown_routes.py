@@ -9,15 +9,24 @@ from typing import NoReturn
 from flask import Blueprint, current_app, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import BaseConverter
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Anything(BaseConverter):
+    """The rest of a path, also with line breaks and empty parts."""
+
+    regex = "(?s:.*)"
+    part_isolating = False
 
 
 def init_blueprint(blueprint: Blueprint) -> None:
     endpoint = f"{blueprint.name}.unknown_route"
 
     def add(state: BlueprintSetupState) -> None:
-        for path in ("", "/", "/<path:rest>"):
+        state.app.url_map.converters["anything"] = Anything
+        for path in ("", "/<anything:rest>"):
             # Not `route()`: only a rule without methods matches every method.
             rule = state.app.url_rule_class(f"{state.url_prefix}{path}", endpoint=endpoint)
             state.app.url_map.add(rule)

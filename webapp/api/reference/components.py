@@ -30,6 +30,9 @@ without a second effect, and with a different request 409. A refused request has
 key can be used again. A payment that was declined is not a refused request: its key returns the
 same 402. A usage record is also identified by its `reference`, permanently.
 
+**Request ids.** Each response has an `X-Request-Id`: that of the request, or a new one. It is also
+in problems and in the lines of the server's log.
+
 **Caching and concurrency.** Reads return an `ETag`; with `If-None-Match`, an unchanged resource
 returns 304. Replacing the settings or the order of methods requires `If-Match` with the `ETag` of
 your last read.
@@ -97,6 +100,7 @@ HEADERS = {
             "The requests left (`r`), and for how long (`t`).",
             '"usage";r=5999;t=60',
         ),
+        ("X-Request-Id", "The request's id, which the server's log states.", "5f3c0d9e6c0b"),
         ("ETag", "The version of the resource.", '"7"'),
         ("Retry-After", "Seconds to wait.", "30"),
     )

@@ -180,7 +180,7 @@ def _responses(it: Operation) -> Iterator[tuple[str, object]]:
 
 
 def _success(it: Operation, when: str) -> dict[str, object]:
-    headers = ["RateLimit-Policy", "RateLimit", *(["ETag"] if it.has_etag else [])]
+    headers = ["X-Request-Id", "RateLimit-Policy", "RateLimit", *(["ETag"] if it.has_etag else [])]
     response: dict[str, object] = {"description": when, "headers": _headers(headers)}
     if it.answer:
         shown = EXAMPLES[it.answer].model_dump(mode="json", exclude_unset=True)

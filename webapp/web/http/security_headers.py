@@ -1,5 +1,6 @@
 """Security headers."""
 
+import re
 from collections.abc import Iterable
 
 from flask import Flask, Response, request
@@ -14,6 +15,9 @@ POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "object-src 'none'"
 )
+
+FOR_PROGRAMS = re.compile("/api(?!/docs$)(/|$)|/v3(/|$)")
+"""Paths whose answers no browser shows as a page: the policies of pages do not matter there."""
 
 NOT_USED = ", ".join(
     f"{feature}=()"
@@ -65,12 +69,13 @@ def set_security_headers(response: Response) -> Response:
     if request.environ.get(HOLDS_FRONT):
         fronts = [processor.front for processor in services().processors.values()]
         response.headers.setdefault("Content-Security-Policy", opened_for(fronts))
-    response.headers.setdefault("Content-Security-Policy", POLICY)
-    response.headers.setdefault("X-Frame-Options", "DENY")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "same-origin")
-    response.headers.setdefault("Permissions-Policy", NOT_USED)
-    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if not FOR_PROGRAMS.match(request.path):
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        response.headers.setdefault("Permissions-Policy", NOT_USED)
+        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     if request.endpoint != "static":
