@@ -90,7 +90,7 @@ def test_the_shell_examples_work(world, address):
     assert '"posted": 1' in outputs[1]
     assert '"balance": "99.9785"' in outputs[1]
     assert '"posted": 2' in outputs[2]
-    assert '"posted": 1, "duplicate": 1' in outputs[3]
+    assert '"posted": 1, "ended": 0, "duplicate": 1' in outputs[3]
     assert outputs[4].count('"reference":"P-000003"') == 2
     assert world.charges == [("4444", "30.00")]
     assert world.balance == "129.8495"

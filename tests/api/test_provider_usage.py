@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from tests.api.conftest import Program
-from tests.factories import VISA, micros
+from tests.factories import VISA, micros, with_bounds
 from webapp.actions.usage.post_usage import post_usage
 from webapp.api.usage_batch import LARGEST_BATCH
 from webapp.domain.accounts.account import Account, AccountState
@@ -282,7 +282,7 @@ def test_an_account_that_cannot_take_its_usage_stops_no_other_l12(world, account
     """L12"""
     full, other = accounts[1], accounts[0]
     now = world.clock.now()
-    large = replace(world.policy, usage_max=FARTHEST)
+    large = with_bounds(world.policy, usage_max=FARTHEST)
     much = [Usage(FARTHEST, "much", now)]
     post_usage(replace(world.ctx, policy=large), full, much)
     answer = post(record("60.00", account=full), record(account=other))
