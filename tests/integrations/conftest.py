@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from sqlalchemy import select
 
 from tests import host
 from tests.conftest import copy_home, settings_in
-from tests.factories import PASSWORD, micros
+from tests.factories import PASSWORD
 from webapp.actions.accounts.create_account import create_account
 from webapp.actions.api_keys.create_key import create_key
 from webapp.app import create_app
@@ -26,7 +27,7 @@ from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.api_keys.api_key import KeyChoice, Scope
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.shared.context import COMMAND_LINE
-from webapp.domain.shared.money import decimal_text
+from webapp.domain.shared.money import MICROS, decimal_text
 from webapp.domain.usage.holds import Hold
 from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.user import Right
@@ -100,7 +101,7 @@ class Ballast:
     def _answers(self) -> bool:
         assert self._process.poll() is None, self.log.read_text()
         try:
-            urllib.request.urlopen(f"{self.url}/healthz", timeout=PATIENCE).close()
+            urllib.request.urlopen(f"{self.url}/healthz", timeout=2).close()
         except OSError:
             return False
         return True
@@ -112,7 +113,7 @@ class Ballast:
             make_context(COMMAND_LINE),
             AccountChoice(external_id, external_id=external_id),
             OwnerChoice(f"{external_id}@example.com", "Ana Ruiz", PASSWORD),
-            balance=micros(balance) or 0,
+            balance=int(Decimal(balance) * MICROS),
         )
         self.change(external_id, **values)
         return external_id

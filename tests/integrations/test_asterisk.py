@@ -101,7 +101,7 @@ def test_a_call_is_authorised_cut_and_debited_v5(ballast, asterisk, channel):
 @pytest.mark.parametrize(
     ("account", "number", "refusal"),
     [
-        ({"balance": "0.001"}, "353891234567", "insufficient_balance"),
+        ({"balance": "0.00"}, "353891234567", "insufficient_balance"),
         ({"state": AccountState.SUSPENDED}, "353891234567", "account_suspended"),
         ({}, "999", "no_rate"),
     ],
