@@ -50,7 +50,11 @@ CONFIG = {
                 "POST /api/v1/accounts",
                 "PATCH /api/v1/holds/{reference}",
                 "POST /api/v1/holds",
+                "POST /api/v1/accounts/{account}/sandbox/payment-methods",
                 "POST /api/v1/payments",
+                "POST /api/v1/sandbox/challenges/{challenge}",
+                "POST /api/v1/sandbox/clock",
+                "PUT /api/v1/accounts/{account}/sandbox/low-balance-settings",
                 "PUT /api/v1/low-balance-settings",
             ],
             "checks": {

@@ -48,3 +48,12 @@ def test_e1_the_activity_lists_decisions_and_what_happens_next(program, world):
 def test_another_account_sees_only_its_own_statement(stranger, world):
     world.use("1.00", "call-1")
     assert [entry["reference"] for entry in stranger.get("/statement").json["entries"]] == [None]
+
+
+def test_v1_a_provider_reads_the_statement_of_any_account(provider, program, world):
+    """V1: the entries are those that the account's own key reads."""
+    world.use("1.00", "call-1")
+    path = f"/accounts/{world.account_id}/statement"
+    assert provider.get(f"{path}?limit=1").json == program.get("/statement?limit=1").json
+    assert provider.get("/accounts/external:nobody/statement").status_code == 404
+    assert program.get(path).json["code"] == "insufficient_scope"

@@ -9,6 +9,7 @@ from webapp.api import (
     low_balance,
     payment_methods,
     payments,
+    sandbox,
     statement,
     unknown,
     usage,
@@ -30,6 +31,7 @@ RESOURCES = tuple(
         payments,
         statement,
         webhook_endpoints,
+        sandbox,
     )
 )
 OPERATIONS = tuple(operation for resource in RESOURCES for operation in resource.operations)

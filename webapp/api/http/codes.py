@@ -69,6 +69,12 @@ CODES: Mapping[str, Code] = {
     "too_many_endpoints": Code(
         409, "The account already has ten webhook endpoints. Remove one first."
     ),
+    # The sandbox.
+    "no_sandbox": Code(409, "This installation uses a real card processor. Nothing was done."),
+    "card_declined": Code(409, "The bank declined the card. Nothing was saved."),
+    "not_saved": Code(409, "The sandbox could not save the card. Try again."),
+    "challenge_over": Code(409, "The challenge waited too long for an answer, and is cancelled."),
+    "clock_at_its_end": Code(409, "The clock is as far ahead as it can go."),
     # Server errors.
     "internal_error": Code(500, "Unexpected server error. It is safe to send the request again."),
     "updating": Code(503, "An update is being installed. Try again after `Retry-After` seconds."),

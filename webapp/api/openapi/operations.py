@@ -23,6 +23,7 @@ class Group(StrEnum):
     PAYMENTS = "Payments"
     STATEMENT = "Statement and activity"
     WEBHOOKS = "Webhooks"
+    SANDBOX = "Sandbox"
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ removed or renamed; ignore those you do not know. Anything that will be retired 
 
 REF = "#/components/schemas/{model}"
 ID = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
+TEXT = {"type": "string", "pattern": "^[A-Za-z0-9_]{1,60}$"}
 
 PATH_PARAMETERS: dict[str, dict[str, object]] = {
     name: {"description": description, "schema": schema, "example": example}
@@ -69,6 +70,7 @@ PATH_PARAMETERS: dict[str, dict[str, object]] = {
         ("payment_id", "The id of the payment.", ID, 12),
         ("endpoint_id", "The id of the webhook endpoint.", ID, 12),
         ("delivery_id", "The id of the delivery.", ID, 12),
+        ("challenge", "The id of the challenge.", TEXT, "ask_6f1d2c3b4a596877"),
     )
 }
 
@@ -121,6 +123,8 @@ TAGS = {
     Group.PAYMENTS: "Add funds, retry a failed payment, and read what was charged.",
     Group.STATEMENT: "The ledger, and the reason of each decision about charging.",
     Group.WEBHOOKS: "Where events are sent, and what was delivered.",
+    Group.SANDBOX: "Test your integration without a person: add test cards, script the bank, "
+    "advance the clock and read emails. With a provider key, where no real money moves.",
 }
 ALWAYS = {
     *("unauthorized", "insufficient_scope", "address_not_allowed", "too_many_requests"),

@@ -8,10 +8,12 @@ from webapp.api import low_balance
 from webapp.api.holds import HoldList, HoldRecord, OpenHold
 from webapp.api.low_balance import SettingsRecord
 from webapp.api.payments import PaymentAnswer
+from webapp.api.sandbox import BankAnswer, CardAnswer, ChallengeRecord, ClockRecord
 from webapp.api.usage import ONE, Judgement, UsageAnswer
 from webapp.api.webhook_endpoints import NewEndpoint
 from webapp.domain.accounts.account import AccountState
 from webapp.domain.ledger import EntryKind
+from webapp.domain.notifications.outbox import NoticeKind, NoticeState
 from webapp.domain.payment_methods.payment_method import MethodKind, MethodStatus
 from webapp.domain.payments.payment import AttemptState, PaymentKind, PaymentState
 from webapp.domain.shared.i18n import Language
@@ -19,9 +21,11 @@ from webapp.domain.shared.money import DecimalText as Text
 from webapp.domain.usage.holds import HoldState
 from webapp.domain.usage.record import Verdict
 from webapp.domain.webhooks.endpoint import DeliveryState, EventKind
+from webapp.processors.sandbox.records import AnswerKind, ChallengeState
 from webapp.reads.records.accounts import AccountPage, AccountRecord, OwnerRecord
 from webapp.reads.records.activity import ActivityPage, DecisionRecord
 from webapp.reads.records.balances import AccountBalance, Balance, BalancePage
+from webapp.reads.records.emails import EmailPage, EmailRecord
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
 from webapp.reads.records.payments import AttemptRecord, PaymentPage, PaymentRecord
 from webapp.reads.records.record import Record
@@ -140,6 +144,17 @@ _DECISION = DecisionRecord(
     last_at=AT,
 )
 
+_EMAIL = EmailRecord(
+    id=31,
+    account=17,
+    kind=NoticeKind.RECEIPT,
+    to="ana@example.com",
+    subject="Receipt for $100.00",
+    text="$100.00 was paid with Visa •••• 4242.",
+    state=NoticeState.KEPT,
+    created_at=SOON,
+)
+
 EXAMPLES: Mapping[type[Record], Record] = {
     type(answer): answer
     for answer in (
@@ -195,5 +210,18 @@ EXAMPLES: Mapping[type[Record], Record] = {
         NewEndpoint(id=3, url=_ENDPOINT.url, secret="whsec_…"),
         _DELIVERY,
         DeliveryPage(deliveries=(_DELIVERY,), next_cursor=None),
+        CardAnswer(payment_method=_METHOD, challenge=None),
+        ChallengeRecord(
+            challenge="ask_6f1d2c3b4a596877",
+            state=ChallengeState.COMPLETED,
+            account=17,
+            payment_method=_METHOD,
+            payment=None,
+        ),
+        BankAnswer(
+            kind=AnswerKind.DECLINE, decline_code="insufficient_funds", seconds=0.0, last4="4242"
+        ),
+        ClockRecord(now=AT, seconds_ahead=172_800),
+        EmailPage(emails=(_EMAIL,), next_cursor=None),
     )
 }

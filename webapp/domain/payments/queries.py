@@ -94,6 +94,14 @@ def find_attempt(session: Session, account_id: int, attempt_id: int) -> Attempt:
     return attempt
 
 
+def attempt_with_key(session: Session, key: str) -> Attempt:
+    """Return the attempt with this idempotency key, of any account. Raises `NotFound`."""
+    attempt = session.scalar(select(Attempt).where(Attempt.key == key))
+    if attempt is None:
+        raise NotFound("That payment")
+    return attempt
+
+
 _OPEN_OF_ACCOUNT = (
     select(Attempt)
     .where(Attempt.account_id == bindparam("account_id"), Attempt.state.in_(OPEN_STATES))

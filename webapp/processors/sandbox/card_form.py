@@ -116,6 +116,20 @@ def token_for(books: SandboxBooks, fields: Mapping[str, str], now: datetime) -> 
     return books.vault.issue_token(details, now, account_id)
 
 
+def example_card(number: str, now: datetime) -> dict[str, str]:
+    """A filled-in form for a test card, valid at `now` and for two years more."""
+    return {
+        "number": number,
+        "expiry": f"12/{now.year + 2}",
+        "security_code": "1" * security_code_length(brand_of(number)),
+        "cardholder": "Test Customer",
+        "country": "IE",
+        "line": "1 Test Street",
+        "city": "Dublin",
+        "postcode": "D02 AF30",
+    }
+
+
 def read_card(fields: Mapping[str, str], now: datetime) -> CardDetails:
     """Validate the fields, before the bank is asked. Raises `CardRefused`."""
     given = {name: " ".join(fields.get(name, "").split()) for name in FIELDS}
