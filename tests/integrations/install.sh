@@ -36,4 +36,6 @@ status=0
 need freeradius freeradius freeradius-rest freeradius-utils
 need nginx nginx
 need lua5.4 lua5.4
+need kamailio kamailio kamailio-postgres-modules kamailio-utils-modules kamailio-json-modules curl
+need sipp sip-tester
 exit $status

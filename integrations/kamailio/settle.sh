@@ -1,0 +1,43 @@
+#!/bin/sh
+# settle.sh [--end-calls]: debits calls that have ended, in place of a Kamailio that does not run.
+# With --end-calls it ends calls in progress first: they are charged up to now, and at most for the
+# seconds that Ballast granted. Safe to run again. Needs the variables of ballast.env.
+set -eu
+
+sql() {
+    psql --no-psqlrc --quiet --tuples-only --no-align --field-separator='	' \
+        --set ON_ERROR_STOP=1 --command "$1" "$DATABASE"
+}
+
+if [ "${1-}" = --end-calls ]; then
+    sql "SELECT ballast.ended(reference, true) FROM ballast.calls WHERE ended_at IS NULL"
+fi
+
+# Reports whose answer was lost. The same report again debits nothing twice.
+sql "UPDATE ballast.calls SET extend_at = clock_timestamp()
+    WHERE part_seconds IS NOT NULL AND ended_at IS NOT NULL RETURNING reference" |
+    while read -r reference; do
+        sql "SELECT * FROM ballast.report('$reference', 1, 60)" | while IFS='	' read -r path key body; do
+            answer=$("$BALLAST_PATCH" "$path" "$key" "$body")
+            case $answer in
+            200* | *insufficient_balance* | *account_suspended* | *account_closed* | *too_many_holds*)
+                debited=true ;;
+            *hold_over* | *'"conflict"'* | *not_found* | *'"invalid"'*)
+                debited=false ;;
+            *) echo "$reference: Ballast answered $answer" >&2 && exit 1 ;;
+            esac
+            sql "SELECT * FROM ballast.extended('$reference', $debited, 0, 0)"
+        done
+    done
+
+while body=$(sql "SELECT * FROM ballast.usage()") && [ -n "$body" ]; do
+    answer=$(
+        printf 'header = "Authorization: Bearer %s"\n' "$BALLAST_KEY" |
+            curl --silent --show-error --config - --header 'Content-Type: application/json' \
+                --data "$body" "$BALLAST_URL/api/v1/usage"
+    )
+    hex=$(printf '%s' "$answer" | od -An -v -tx1 | tr -d ' \n')
+    settled=$(sql "SELECT * FROM ballast.settled('$hex')")
+    printf '%s\n' "${settled:-$answer}"
+    [ -n "$settled" ] || exit 1
+done
