@@ -226,6 +226,8 @@ def test_a_report_above_the_largest_usage_record_is_refused_l14(world, authorise
     authorise(amount="10.00")
     answer = report(used="1000.01")
     assert (answer.status_code, set(answer.json["errors"])) == (422, {"used"})
+    world.session.rollback()
+    assert world.timeline[-1] == "usage_too_large"
     assert world.balance == "100.00"
 
 

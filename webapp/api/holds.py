@@ -270,6 +270,8 @@ def change_hold(
     changed = change(ctx, account_id, reference, requested, request_key())
     if changed.opened_top_up:
         services().wake()
+    if changed.refusal is not None:
+        raise changed.refusal
     return _record(ctx, changed.hold)
 
 

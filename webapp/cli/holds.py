@@ -121,6 +121,8 @@ def change(
     changed = change_hold(make_context(COMMAND_LINE), account, reference, asked)
     if changed.opened_top_up:
         services().wake()
+    if changed.refusal is not None:
+        raise changed.refusal
     return _record(changed.hold)
 
 

@@ -18,6 +18,8 @@ from webapp.domain.usage.record import REFERENCE_LENGTH, Usage, Verdict, refusal
 class Changed:
     hold: Hold
     opened_top_up: bool
+    refusal: Refusal | None = None
+    """Why nothing more is granted, although what was used is debited: the call is to end."""
 
 
 def change_hold(
@@ -26,9 +28,8 @@ def change_hold(
     """Debit what was used and hold the next part. An expired hold is open again.
 
     `report_key` identifies the report: the last one, sent again, changes nothing.
-    Raises `PaymentRequired` or `Denied` if nothing more is granted: what was used is debited then,
-    and nothing is held; if nothing was to be debited, nothing was changed. Raises `NotFound`,
-    `Invalid`, or `Conflict` if the hold has ended or was released.
+    If nothing was to be debited and nothing more is granted, raises `PaymentRequired` or `Denied`.
+    Raises `NotFound`, `Invalid`, or `Conflict` if the hold has ended or was released.
     """
     account = Account.locked(ctx.session, account_id)
     hold = holds.find(ctx.session, account_id, reference)
@@ -36,26 +37,24 @@ def change_hold(
     is_repeated = bool(report_key) and report_key == hold.report_key
     if is_repeated:
         ctx.session.rollback()
-        if not hold.amount:
-            raise Funds.of(ctx, account_id).insufficient()
-        return Changed(hold, opened_top_up=False)
+        refusal = None if hold.amount else Funds.of(ctx, account_id).insufficient()
+        return Changed(hold, opened_top_up=False, refusal=refusal)
     request = hold.next_request(change)
     request.require_valid()
     used = change.unreported(hold.used)
     opened = bool(used) and _debit(ctx, hold, used, report_key)
     # A debit can have moved the balance further than by itself: a credit, or the end of a hold.
     account = Account.lock(ctx.session, account_id)
+    refusal = None
     try:
         _renew(ctx, account, hold, request)
-    except Refusal:
+    except Refusal as refused:
         if not used:
             ctx.session.rollback()
             raise
-        hold.amount = 0
-        ctx.session.commit()
-        raise
+        hold.amount, refusal = 0, refused
     ctx.session.commit()
-    return Changed(hold, opened)
+    return Changed(hold, opened, refusal)
 
 
 def _renew(ctx: Context, account: Account, hold: Hold, request: HoldRequest) -> None:
@@ -84,16 +83,15 @@ def _debit(ctx: Context, hold: Hold, used: int, report_key: str) -> bool:
     part = f"{hold.reference}{holds.PART}{number}"
     if len(part) > REFERENCE_LENGTH:
         raise Invalid({"used": f"Needs a reference of at most {holds.LONGEST_REPORTED} characters"})
-    hold.reports, hold.used, hold.report_key = number, hold.used + used, report_key
-    ctx.session.flush()
     usage = Usage(used, part, ctx.now, f"{hold.reference}, part {number}"[:500])
     receipt = post_within(ctx, {hold.account_id: [usage]})[hold.account_id]
     (verdict,) = receipt.verdicts
     if verdict is Verdict.TOO_LARGE:
-        ctx.session.rollback()
+        ctx.session.commit()  # the provider is told (L14)
         raise Invalid({"used": refusal(verdict, usage, receipt.usage_max)["amount"]})
     if verdict is Verdict.INVALID:
         raise Denied("The account is closed.", code="account_closed")
     if verdict is not Verdict.POSTED:
         raise Conflict(f"Usage with the reference {part} has been posted.")
+    hold.reports, hold.used, hold.report_key = number, hold.used + used, report_key
     return receipt.opened_top_up

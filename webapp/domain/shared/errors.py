@@ -1,4 +1,4 @@
-"""Exceptions with which an action refuses a request. Nothing was changed, unless it says so."""
+"""Exceptions with which an action refuses a request. Nothing was changed."""
 
 from collections.abc import Mapping
 from datetime import timedelta
