@@ -7,8 +7,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 
 RULES = [
-    *[f"L{number}" for number in range(1, 16)],
-    "L17",
+    *[f"L{number}" for number in range(1, 18)],
     *[f"M{number}" for number in range(1, 15)],
     *[f"T{number}" for number in range(1, 19)],
     *["N1", "N2", "N3", "N4", "N5"],

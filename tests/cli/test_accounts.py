@@ -196,6 +196,23 @@ def test_an_account_is_shown_with_its_next_event(flask, world):
     assert "Visa •••• 4242: ready" in flask(f"accounts show {world.account_id}").output
 
 
+def test_a_balance_is_adjusted_once_per_reference_v9(flask, world):
+    """V9: exactly, with six decimals, and output for scripts."""
+    line = (
+        f"accounts adjust {world.account_id} 0.0215 --debit --reason fee --reference fee-1 --json"
+    )
+    posted = json.loads(flask(line).output)
+    assert (posted["reference"], posted["amount"], posted["balance"]) == (
+        "f1", "-0.0215", "99.9785",
+    )  # fmt: skip
+    assert json.loads(flask(line).output) == posted
+    other = flask(line.replace("0.0215", "0.03"))
+    assert (other.exit_code, world.balance) == (1, "99.9785")
+    for _ in range(2):
+        assert flask(f"accounts adjust {world.account_id} 1 --reason gift").exit_code == 0
+    assert world.balance == "101.9785"
+
+
 def test_an_adjustments_reason_has_a_maximum_length_p2(flask, world):
     """P2: the longest reason is stored in full, a longer one is refused in one line."""
     refused = flask(f"accounts adjust {world.account_id} 1.00 --reason {'w' * 501}")

@@ -139,6 +139,18 @@ def test_one_record_above_usage_max_is_refused_l14(flask, world):
     }
 
 
+def test_usage_is_reversed_l16(flask, world):
+    """L16"""
+    world.use("0.0215", "call-1")
+    line = f"usage reverse {world.account_id} call-1 credit-1 --amount 0.0043 --reason rate --json"
+    reversed_ = json.loads(flask(line).stdout)
+    assert (reversed_["amount"], reversed_["left"]) == ("0.0043", "0.0172")
+    assert json.loads(flask(line).stdout) == reversed_
+    refused = flask(f"usage reverse {world.account_id} call-2 credit-2 --reason rate")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+    assert world.balance == "99.9828"
+
+
 def test_a_byte_that_is_not_utf_8_affects_only_its_line(load, world):
     """L15: since other lines are UTF-8, the file is not read as Windows-1252."""
     account = str(world.account_id).encode()

@@ -4,6 +4,7 @@ from flask import Flask
 
 from webapp.api import (
     accounts,
+    adjustments,
     balance,
     holds,
     low_balance,
@@ -13,6 +14,7 @@ from webapp.api import (
     statement,
     unknown,
     usage,
+    usage_reversals,
     v3,
     webhook_endpoints,
 )
@@ -23,7 +25,9 @@ RESOURCES = tuple(
     module.resource
     for module in (
         accounts,
+        adjustments,
         usage,
+        usage_reversals,
         balance,
         holds,
         payment_methods,

@@ -1,6 +1,7 @@
 """`flask accounts`: create, show, export and adjust accounts."""
 
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import click
@@ -10,12 +11,12 @@ from webapp.actions.accounts.change_state import change_state
 from webapp.actions.accounts.create_account import create_account
 from webapp.actions.accounts.record_export import record_export
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
-from webapp.actions.payments.adjust_balance import adjust_balance
+from webapp.actions.payments.adjust_balance import adjust_once
 from webapp.actions.users.second_factor import reset_second_factor
-from webapp.cli.shared.arguments import CENTS, CURSOR, LIMIT, AmountOf
+from webapp.cli.shared.arguments import CURSOR, LIMIT, MICROS, AmountOf
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
-from webapp.cli.shared.output import Commands, page, prints
-from webapp.domain.accounts.account import Account, AccountState
+from webapp.cli.shared.output import Commands, page, prints, sentence
+from webapp.domain.accounts.account import AccountState
 from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.api_keys.api_key import READING, Scope
@@ -27,6 +28,7 @@ from webapp.extensions import db, make_context, services
 from webapp.reads.accounts.export import export as read_export
 from webapp.reads.accounts.overview import AccountCard, AccountList, read_account, read_accounts
 from webapp.reads.accounts.search import AccountFilter
+from webapp.reads.records.adjustments import AdjustmentRecord, read_adjustment
 
 commands = Commands("accounts", help="Create, show, export and adjust customers' accounts.")
 
@@ -265,33 +267,34 @@ def paypal(account: int, state: str) -> None:
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
-@click.argument("amount", type=CENTS, metavar="AMOUNT")
+@click.argument("amount", type=MICROS, metavar="AMOUNT")
 @click.option("--debit", is_flag=True, help="Debit AMOUNT instead of crediting it.")
 @click.option("--reason", required=True, help="Shown on the statement and in the audit log.")
+@click.option("--reference", help="Your reference: the same command again changes nothing.")
 @CHARGE
 @click.option("--hold", is_flag=True, help="Pause automatic refills instead of starting a refill.")
-def adjust(account: int, amount: int, debit: bool, reason: str, charge: bool, hold: bool) -> None:
+@prints(sentence("{reference}: {amount} posted to account {account}. The balance is {balance}."))
+def adjust(
+    account: int,
+    amount: int,
+    debit: bool,
+    reason: str,
+    reference: str | None,
+    charge: bool,
+    hold: bool,
+) -> AdjustmentRecord:
     """Credit AMOUNT to the balance of ACCOUNT, or debit it.
 
     A debit that starts a refill requires --charge or --hold.
     """
-    session = db.session()
-    signed, now = -amount if debit else amount, services().clock.now()
-    payment = adjust_balance(
-        make_context(COMMAND_LINE).at(now),
-        account,
-        signed,
-        reason,
-        confirmed=confirmed(charge),
-        hold=hold,
-    )
-    balance = money.decimal_text(session.get_one(Account, account).balance, 2)
-    click.echo(
-        f"{payment.reference}: {money.decimal_text(signed)} posted to account {account}. "
-        f"The balance is {balance}."
-    )
+    ctx = make_context(COMMAND_LINE)
+    asked, due = reference or token_hex(16), confirmed(charge)
+    signed = -amount if debit else amount
+    made = adjust_once(ctx, account, signed, reason, asked, confirmed=due, hold=hold)
+    record = read_adjustment(ctx, made.payment, reference or made.payment.reference)
     services().wake()
-    print_outcome(account, now)
+    print_outcome(account, ctx.now)
+    return record
 
 
 @commands.command("reset-second-factor")

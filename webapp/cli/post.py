@@ -1,12 +1,13 @@
-"""`flask usage post`: post one usage record."""
+"""`flask usage post` and `flask usage reverse`: one usage record."""
 
 from datetime import datetime
 
 import click
 
 from webapp.actions.usage.post_usage import post_usage
+from webapp.actions.usage.reverse_usage import reverse_usage
 from webapp.cli import usage as group
-from webapp.cli.shared.arguments import ACCOUNT, Instant
+from webapp.cli.shared.arguments import ACCOUNT, MICROS, Instant
 from webapp.cli.shared.output import prints
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import COMMAND_LINE
@@ -14,6 +15,7 @@ from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage import record as usage
 from webapp.extensions import make_context, services
+from webapp.reads.records.usage_reversals import UsageReversalRecord, read_usage_reversal
 
 
 @group.commands.command("post")
@@ -55,3 +57,19 @@ def post(
         "balance": decimal_text(receipt.balance),
         **usage.refusal(verdict, record, receipt.usage_max),
     }
+
+
+@group.commands.command("reverse")
+@ACCOUNT
+@click.argument("usage_reference", metavar="USAGE")
+@click.argument("reference")
+@click.option("--amount", type=MICROS, help="How much to give back. Default: all that is left.")
+@click.option("--reason", required=True, help="Shown on the statement.")
+@prints()
+def reverse(
+    account: int, usage_reference: str, reference: str, amount: int | None, reason: str
+) -> UsageReversalRecord:
+    """Give the usage with the reference USAGE back to ACCOUNT, once per REFERENCE."""
+    ctx = make_context(COMMAND_LINE)
+    made = reverse_usage(ctx, account, usage_reference, reference, amount, reason)
+    return read_usage_reversal(ctx, made.reversal)

@@ -10,7 +10,7 @@ from itertools import chain
 
 from sqlalchemy import Connection, Row, text
 
-EntryRow = tuple[int, str, int, int, str | None, str, int | None, str, str]
+EntryRow = tuple[int, str, int, int, str | None, str, int | None, int | None, str, str]
 """The columns of `COLUMNS`, in that order; instants as SQLite stores them."""
 
 COLUMNS = {
@@ -21,6 +21,7 @@ COLUMNS = {
     "reference": "text",
     "description": "text",
     "attempt_id": "integer",
+    "usage_reversal_id": "integer",
     "occurred_at": "timestamp",
     "posted_at": "timestamp",
 }

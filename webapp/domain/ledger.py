@@ -28,6 +28,7 @@ FARTHEST = 2**62
 
 class EntryKind(StrEnum):
     USAGE = "usage"
+    USAGE_REVERSAL = "usage_reversal"
     PAYMENT = "payment"
     ADJUSTMENT = "adjustment"
     REFUND = "refund"
@@ -39,12 +40,25 @@ class LedgerEntry(Base):
     __tablename__ = "ledger_entry"
     __table_args__ = (
         CheckConstraint("amount <> 0", name="amount_is_not_zero"),
-        # L2: every credit names its attempt…
-        CheckConstraint("amount < 0 OR attempt_id IS NOT NULL", name="credit_names_its_attempt"),
+        # L2: every credit names its payment attempt, or the reversal of usage (L16)…
+        CheckConstraint(
+            "amount < 0 OR attempt_id IS NOT NULL OR usage_reversal_id IS NOT NULL",
+            name="credit_names_its_cause",
+        ),
+        CheckConstraint(
+            "(kind = 'usage_reversal') = (usage_reversal_id IS NOT NULL)",
+            name="reversal_of_usage_names_it",
+        ),
         CheckConstraint("kind <> 'usage' OR amount < 0", name="usage_is_a_debit"),
-        # …and an attempt has at most one entry.
+        # …and each of them has at most one entry.
         partial_index(
             "uq_ledger_entry_attempt_id", "attempt_id", where="attempt_id IS NOT NULL", unique=True
+        ),
+        partial_index(
+            "uq_ledger_entry_usage_reversal_id",
+            "usage_reversal_id",
+            where="usage_reversal_id IS NOT NULL",
+            unique=True,
         ),
         # L12: references of usage are unique per account.
         Index("uq_ledger_entry_account_id_reference", "account_id", "reference", unique=True),
@@ -67,6 +81,7 @@ class LedgerEntry(Base):
     """The meter's reference of usage; NULL for entries that Ballast posts itself."""
     description: Mapped[str] = mapped_column(String(500), default="")
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
+    usage_reversal_id: Mapped[int | None] = mapped_column(ForeignKey("usage_reversal.id"))
     occurred_at: Mapped[datetime]
     """Time of the usage as reported by the meter, or of the payment."""
     posted_at: Mapped[datetime]
@@ -82,6 +97,7 @@ class Entry(NamedTuple):
     description: str = ""
     reference: str | None = None
     attempt_id: int | None = None
+    usage_reversal_id: int | None = None
 
 
 def append(ctx: Context, account: Account, entries: Sequence[Entry]) -> None:
@@ -116,6 +132,7 @@ def append_to_many(ctx: Context, sent: Iterable[tuple[int, int, Sequence[Entry]]
                     entry.reference,
                     entry.description,
                     entry.attempt_id,
+                    entry.usage_reversal_id,
                     sqlite_timestamp(entry.occurred_at),
                     posted_at,
                 )
@@ -137,3 +154,14 @@ def has_reference(session: Session, account_id: int, reference: str) -> bool:
         LedgerEntry.account_id == account_id, LedgerEntry.reference == reference
     )
     return session.scalar(posted) is not None
+
+
+def find_usage(session: Session, account_id: int, reference: str) -> LedgerEntry | None:
+    """Return the entry of usage that was posted under this reference."""
+    is_possible = "\0" not in reference  # PostgreSQL does not accept NUL in a parameter
+    posted = select(LedgerEntry).where(
+        LedgerEntry.account_id == account_id,
+        LedgerEntry.reference == reference,
+        LedgerEntry.kind == EntryKind.USAGE,
+    )
+    return session.scalar(posted) if is_possible else None

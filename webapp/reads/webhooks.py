@@ -45,6 +45,7 @@ WORDS = {
     EventKind.BALANCE_RESTORED: "The balance, with the credit limit, is above zero again",
     EventKind.REFILL_BLOCKED: "A refill is due and nothing can be charged",
     EventKind.USAGE_REJECTED: "Usage was rejected",
+    EventKind.USAGE_REVERSED: "Usage was reversed",
     EventKind.ACCOUNT_CREATED: "An account was created",
     EventKind.ACCOUNT_UPDATED: "An account was updated",
     EventKind.ACCOUNT_SUSPENDED: "An account was suspended",

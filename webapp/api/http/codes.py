@@ -58,6 +58,10 @@ CODES: Mapping[str, Code] = {
         402, "Nothing was paid. `decline_code` states why, and `payment` is the failed payment."
     ),
     "payment_key_used": Code(409, "This `Idempotency-Key` was used for another payment."),
+    "already_reversed": Code(409, "The usage has been reversed completely. Nothing was changed."),
+    "exceeds_usage": Code(
+        409, "Less of the usage is left to reverse; `detail` states how much. Nothing was changed."
+    ),
     "just_paid": Code(409, "An earlier payment has just succeeded. Nothing was charged."),
     "no_method_with_auto_charge": Code(
         409, "No payment method with auto-charge on can be charged now."

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, Str
 from pydantic import WithJsonSchema as Schema
 
 from webapp.domain.shared import money
+from webapp.domain.shared.texts import REASON_LENGTH
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import DESCRIPTION_LENGTH, REFERENCE_LENGTH
 
@@ -50,12 +51,18 @@ def text(longest: int, *, filled: bool) -> dict[str, object]:
     )
 
 
-def _amount(places: int, *, allows_zero: bool = False) -> Schema:
+def _amount(places: int, *, allows_zero: bool = False, sign: str = "") -> Schema:
     # Amounts above `money.LARGEST` have more than nine digits.
     not_zero = "" if allows_zero else "(?=.*[1-9])"
-    written = rf"^{not_zero}[0-9]{{1,9}}(\.[0-9]{{1,{places}}}0{{0,30}})?$"
+    written = rf"^{not_zero}{sign}[0-9]{{1,9}}(\.[0-9]{{1,{places}}}0{{0,30}})?$"
     schema = {"type": "string", "format": "decimal", "pattern": written, "examples": ["100.00"]}
     return Schema(schema)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("Must be text")
+    return value
 
 
 def _instant(value: object) -> datetime:
@@ -74,6 +81,7 @@ def reader(read: Callable[..., object], **options: object) -> PlainValidator:
 
 MICROS, CENTS = _amount(money.USAGE_PLACES), _amount(money.PAYMENT_PLACES)
 MICROS_OR_ZERO = _amount(money.USAGE_PLACES, allows_zero=True)
+SIGNED_MICROS = _amount(money.USAGE_PLACES, sign="-?")
 REFERENCE = Schema({**text(REFERENCE_LENGTH, filled=True), "examples": ["call-981"]})
 DESCRIPTION = Schema(text(DESCRIPTION_LENGTH, filled=False))
 CURRENCY = Schema({"type": "string", "format": "currency", "examples": ["USD"]})
@@ -94,3 +102,7 @@ Id = Annotated[int, *whole(1, LARGEST_ID)]
 Instant = Annotated[datetime, reader(_instant), INSTANT]
 Reference = Annotated[str, reader(usage.read_reference), REFERENCE]
 """The client's own reference of a usage record or hold, stripped of surrounding blanks."""
+
+Reason = Annotated[str, reader(_text), Schema(text(REASON_LENGTH, filled=True))]
+SignedMicros = Annotated[int, reader(money.parse_signed), SIGNED_MICROS]
+"""Like `Micros`, or below zero."""

@@ -65,7 +65,12 @@ PATH_PARAMETERS: dict[str, dict[str, object]] = {
             {"type": "string", "pattern": f"^([0-9]{{1,9}}|{EXTERNAL}{EXTERNAL_ID_PATTERN})$"},
             "external:cust-0042",
         ),
-        ("reference", "The reference of the hold.", REFERENCE.json_schema, "call-983"),
+        (
+            "reference",
+            "Your reference of the hold or usage.",
+            REFERENCE.json_schema,
+            "call-983",
+        ),
         ("method_id", "The id of the payment method.", ID, 12),
         ("payment_id", "The id of the payment.", ID, 12),
         ("endpoint_id", "The id of the webhook endpoint.", ID, 12),

@@ -24,12 +24,14 @@ from webapp.domain.webhooks.endpoint import DeliveryState, EventKind
 from webapp.processors.sandbox.records import AnswerKind, ChallengeState
 from webapp.reads.records.accounts import AccountPage, AccountRecord, OwnerRecord
 from webapp.reads.records.activity import ActivityPage, DecisionRecord
+from webapp.reads.records.adjustments import AdjustmentRecord
 from webapp.reads.records.balances import AccountBalance, Balance, BalancePage
 from webapp.reads.records.emails import EmailPage, EmailRecord
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
 from webapp.reads.records.payments import AttemptRecord, PaymentPage, PaymentRecord
 from webapp.reads.records.record import Record
 from webapp.reads.records.statement import EntryRecord, StatementPage
+from webapp.reads.records.usage_reversals import UsageReversalRecord
 from webapp.reads.records.webhooks import DeliveryPage, DeliveryRecord, EndpointList, EndpointRecord
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -179,6 +181,27 @@ EXAMPLES: Mapping[type[Record], Record] = {
         ),
         _BALANCE,
         BalancePage(balances=(_BALANCE,), next_cursor=None),
+        AdjustmentRecord(
+            reference="goodwill-17",
+            account=17,
+            payment=13,
+            amount=Text("5.00"),
+            reason="Outage of 21 November",
+            posted_at=AT,
+            balance=Text("92.66"),
+            currency="USD",
+        ),
+        UsageReversalRecord(
+            reference="credit-17",
+            usage=ONE["reference"],
+            account=17,
+            amount=Text("0.35"),
+            left=Text("11.99"),
+            reason="Wrong rate",
+            reversed_at=AT,
+            balance=Text("88.01"),
+            currency="USD",
+        ),
         HoldRecord(
             **_HELD,
             account=17,

@@ -133,6 +133,15 @@ class RejectionData(Record):
     limit: Money | None = Field(description="The largest amount of one record, if too large.")
 
 
+class UsageReversalData(BalanceData):
+    """Usage that was given back, and the balance after it."""
+
+    usage: str = Field(description="The reference of the usage.")
+    reference: str = Field(description="The reference of the reversal.")
+    amount: Amount
+    reason: str = Field(description="The reason that you gave.")
+
+
 class AccountData(Record):
     """What you have set about the account; read the account for its other properties."""
 
@@ -201,6 +210,14 @@ BLOCKED = BlockedData(
     until=AT,
     threshold=_money("50.00"),
 )
+REVERSED = UsageReversalData(
+    balance=DecimalText("88.01"),
+    balance_currency="USD",
+    usage="call-981",
+    reference="credit-17",
+    amount=DecimalText("0.35"),
+    reason="Wrong rate",
+)
 REJECTED = RejectionData(
     reason="too_large",
     records=1,
@@ -246,6 +263,7 @@ WEBHOOKS: Mapping[EventKind, Webhook] = {
     ),
     EventKind.REFILL_BLOCKED: Webhook("A refill is due and nothing can be charged", BLOCKED),
     EventKind.USAGE_REJECTED: Webhook("Usage was refused", REJECTED),
+    EventKind.USAGE_REVERSED: Webhook("Usage was reversed", REVERSED),
     EventKind.ACCOUNT_CREATED: Webhook("An account was created", ACCOUNT),
     EventKind.ACCOUNT_UPDATED: Webhook("An account was updated, or is active again", UPDATED),
     EventKind.ACCOUNT_SUSPENDED: Webhook(

@@ -64,6 +64,7 @@ class Code(StrEnum):
     RESUMED = "resumed", "Resumed", About.ACCOUNT, "ok"
     NOTIFIED = "notified", "Notification", About.ACCOUNT, "accent"
     LIMITS_SET = "limits_set", "Limits set", About.ACCOUNT, "accent"
+    USAGE_REVERSED = "usage_reversed", "Usage reversed", About.ACCOUNT, "ok"
     USAGE_TOO_LARGE = "usage_too_large", "Usage rejected", About.ACCOUNT, "warn"
     USAGE_AFTER_CLOSING = "usage_after_closing", "Usage after closing", About.ACCOUNT, "warn"
 

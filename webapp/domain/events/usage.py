@@ -1,12 +1,14 @@
 """Events about usage records and their import."""
 
 from collections.abc import Mapping
+from typing import Self
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.event import Audit, Event, Group, Line
+from webapp.domain.events.event import Audit, Event, Group, Line, Micros
 from webapp.domain.events.timeline import Code
 from webapp.domain.shared.money import LARGEST, decimal_text
 from webapp.domain.usage.imports import count_words
+from webapp.domain.usage.reversals import UsageReversal
 from webapp.domain.webhooks.endpoint import EventKind
 
 
@@ -65,6 +67,49 @@ class UsageAfterClosing(UsageRejected):
 
     def payload(self) -> Mapping[str, object]:
         return {**super().payload(), "reason": "account_closed", "limit": None}
+
+
+class UsageReversed(Event):
+    """Posted usage was given back, wholly or in part (L16)."""
+
+    audit = Audit(Group.OPERATOR, "Usage reversed")
+    timeline = Line(Code.USAGE_REVERSED)
+    webhook = EventKind.USAGE_REVERSED
+    usage: str
+    """Reference of the usage."""
+    reference: str
+    amount: Micros
+    reason: str
+    balance: Micros
+    currency: str
+
+    @classmethod
+    def about(cls, account: Account, reversal: UsageReversal) -> Self:
+        return cls(
+            usage=reversal.usage_reference,
+            reference=reversal.reference,
+            amount=reversal.amount,
+            reason=reversal.reason,
+            balance=account.balance,
+            currency=account.currency,
+        )
+
+    def audited(self, account: Account) -> str:
+        return f"{self.line(account)} Reason: {self.reason}."
+
+    def line(self, account: Account) -> str:
+        exact = f"{decimal_text(self.amount)} {self.currency}"
+        return f"{exact} of the usage {self.usage} was credited ({self.reference})."
+
+    def payload(self) -> Mapping[str, object]:
+        return {
+            "usage": self.usage,
+            "reference": self.reference,
+            "amount": decimal_text(self.amount),
+            "reason": self.reason,
+            "balance": decimal_text(self.balance),
+            "balance_currency": self.currency,
+        }
 
 
 class UsageImported(Event):

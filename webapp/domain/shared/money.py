@@ -70,6 +70,13 @@ def parse(
     return micros
 
 
+def parse_signed(text: object) -> int:
+    """Parse a decimal string with up to six decimals, and "-" below zero. Raises `BadAmount`."""
+    is_debit = isinstance(text, str) and text.startswith("-")
+    micros = parse(text[1:] if is_debit and isinstance(text, str) else text, USAGE_PLACES)
+    return -micros if is_debit else micros
+
+
 def _why_none(text: object) -> str:
     """Return the error for a text that is not a decimal string."""
     if not isinstance(text, str):

@@ -1,8 +1,10 @@
 """The default daily limit, for accounts without a chosen one (T10)."""
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
@@ -12,6 +14,7 @@ from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.settings import Choice
+from webapp.domain.usage.reversals import UsageReversal
 
 DAYS = 30
 
@@ -28,6 +31,7 @@ def busiest_day(ctx: Context, account: Account) -> int:
 
     Days are in the account's time zone. The cost does not depend on the number of usage records:
     usage is computed from the balances at each midnight and the entries that are not usage.
+    Reversed usage does not count on the day on which it was posted (L16).
     """
     today = datetimes.local(ctx.now, account.time_zone).date()
     starts = [
@@ -39,8 +43,11 @@ def busiest_day(ctx: Context, account: Account) -> int:
     reached = select_columns(ctx.session, _BALANCES, asked | bounds).one()
     balances = [*(balance or 0 for balance in reached), account.balance]
     used = [before - after for before, after in pairwise(balances)]
-    for posted_at, amount in select_columns(ctx.session, _NOT_USAGE, asked | {"first": starts[0]}):
+    others: Iterable[Any] = select_columns(ctx.session, _NOT_USAGE, asked | {"first": starts[0]})
+    for posted_at, amount, usage_posted_at in others:
         used[bisect_right(starts, posted_at) - 1] += amount
+        if usage_posted_at is not None and usage_posted_at >= starts[0]:
+            used[bisect_right(starts, usage_posted_at) - 1] -= amount
     return max(0, *used)
 
 
@@ -57,8 +64,12 @@ _BALANCES = select(
         for number in range(DAYS)
     )
 )
-_NOT_USAGE = select(LedgerEntry.posted_at, LedgerEntry.amount).where(
-    LedgerEntry.account_id == bindparam("account_id"),
-    LedgerEntry.posted_at >= bindparam("first"),
-    LedgerEntry.kind != sql_literal(EntryKind.USAGE),
+_NOT_USAGE = (
+    select(LedgerEntry.posted_at, LedgerEntry.amount, UsageReversal.usage_posted_at)
+    .outerjoin(UsageReversal, UsageReversal.id == LedgerEntry.usage_reversal_id)
+    .where(
+        LedgerEntry.account_id == bindparam("account_id"),
+        LedgerEntry.posted_at >= bindparam("first"),
+        LedgerEntry.kind != sql_literal(EntryKind.USAGE),
+    )
 )

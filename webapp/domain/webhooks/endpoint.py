@@ -96,6 +96,7 @@ class EventKind(StrEnum):
     BALANCE_RESTORED = "balance.restored"
     REFILL_BLOCKED = "refill.blocked"
     USAGE_REJECTED = "usage.rejected"
+    USAGE_REVERSED = "usage.reversed"
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_UPDATED = "account.updated"
     ACCOUNT_SUSPENDED = "account.suspended"
@@ -113,6 +114,7 @@ OF_PROVIDER = frozenset(
         EventKind.BALANCE_RESTORED,
         EventKind.REFILL_BLOCKED,
         EventKind.USAGE_REJECTED,
+        EventKind.USAGE_REVERSED,
         EventKind.ACCOUNT_CREATED,
         EventKind.ACCOUNT_UPDATED,
         EventKind.ACCOUNT_SUSPENDED,

@@ -32,6 +32,7 @@ from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.usage.holds import Hold
 from webapp.domain.usage.imports import UsageImport
+from webapp.domain.usage.reversals import UsageReversal
 from webapp.domain.users.user import Membership, User
 from webapp.domain.webhooks.endpoint import Endpoint
 from webapp.domain.wires.wire import WireRequest
@@ -58,6 +59,7 @@ TABLES: tuple[tuple[str, type[Base]], ...] = (
     ("attempts", Attempt),
     ("wire_transfers", WireRequest),
     ("holds", Hold),
+    ("usage_reversals", UsageReversal),
     ("mails", Notice),
     ("api_keys", ApiKey),
     ("webhooks", Endpoint),

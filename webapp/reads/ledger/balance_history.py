@@ -19,6 +19,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.context import Context
+from webapp.domain.usage.reversals import UsageReversal
 
 FEW = 200
 """Entries up to which all are read; a chart cannot show more."""
@@ -32,6 +33,8 @@ class Movement(NamedTuple):
     credit: int = 0
     """Amount credited; 0 for a debit or a sample."""
     is_refill: bool = False
+    usage_at: datetime | None = None
+    """When the usage was posted that the credit reverses (L16)."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,18 @@ _SPAN = select(
     .limit(1)
     .scalar_subquery(),
 )
-_ENTRIES = (
-    select(LedgerEntry.posted_at, LedgerEntry.balance_after, LedgerEntry.amount, Attempt.automatic)
+_MOVEMENTS = (
+    select(
+        LedgerEntry.posted_at,
+        LedgerEntry.balance_after,
+        LedgerEntry.amount,
+        Attempt.automatic,
+        UsageReversal.usage_posted_at,
+    )
     .outerjoin(Attempt, Attempt.id == LedgerEntry.attempt_id)
-    .where(*_WITHIN)
-    .order_by(LedgerEntry.posted_at, LedgerEntry.id)
+    .outerjoin(UsageReversal, UsageReversal.id == LedgerEntry.usage_reversal_id)
 )
+_ENTRIES = _MOVEMENTS.where(*_WITHIN).order_by(LedgerEntry.posted_at, LedgerEntry.id)
 
 
 def evenly(start: datetime, now: datetime, points: int) -> list[datetime]:
@@ -129,6 +138,7 @@ def _movement(entry: Row[*tuple[Any, ...]]) -> Movement:
         balance=entry.balance_after,
         credit=max(entry.amount, 0),
         is_refill=bool(entry.automatic),
+        usage_at=entry.usage_posted_at,
     )
 
 
@@ -138,9 +148,7 @@ def _has_entries_before(ctx: Context, account_id: int, start: datetime) -> bool:
 
 
 _CREDITS = (
-    select(LedgerEntry.posted_at, LedgerEntry.balance_after, LedgerEntry.amount, Attempt.automatic)
-    .join(Attempt, Attempt.id == LedgerEntry.attempt_id)
-    .where(
+    _MOVEMENTS.where(
         LedgerEntry.account_id == bindparam("account_id"),
         LedgerEntry.posted_at >= bindparam("start"),
         LedgerEntry.amount > sql_literal(0),

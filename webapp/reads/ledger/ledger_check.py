@@ -3,10 +3,10 @@ sandbox's own records.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import and_, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
@@ -20,6 +20,7 @@ from webapp.domain.payments.reversals import EXCESS, SAME_MONEY, Reversal
 from webapp.domain.payments.reversals import KINDS as REVERSAL_KINDS
 from webapp.domain.payments.unmatched_events import UnmatchedEvent
 from webapp.domain.shared.money import decimal_text
+from webapp.domain.usage.reversals import UsageReversal
 from webapp.domain.wires.wire import WireRequest, WireState
 from webapp.ports import ReversalState
 
@@ -86,6 +87,8 @@ def check_ledger(
         *_wires(session),
         *_reversals(session),
         *_taken_back_beyond(session),
+        *_usage_reversals(session),
+        *_reversed_beyond(session),
     ]
     charges = 0
     if paid_charges is not None:
@@ -176,7 +179,10 @@ def _entries(session: Session) -> Iterator[Difference]:
     rows = session.execute(
         select(LedgerEntry, Attempt)
         .outerjoin(Attempt, Attempt.id == LedgerEntry.attempt_id)
-        .where(or_(LedgerEntry.amount > 0, LedgerEntry.kind != EntryKind.USAGE))
+        .where(
+            or_(LedgerEntry.amount > 0, LedgerEntry.kind != EntryKind.USAGE),
+            LedgerEntry.usage_reversal_id.is_(None),
+        )
         .execution_options(yield_per=1000)
     )
     for entry, attempt in rows:
@@ -352,6 +358,53 @@ def _taken_back_beyond(session: Session) -> Iterator[Difference]:
             f"but {decimal_text(int(row.gone))} of it was taken back."
         )
         yield Difference("taken_back_more_than_paid", row.account_id, sentence)
+
+
+def _usage_reversals(session: Session) -> Iterator[Difference]:
+    """Yield reversals of usage without exactly their credit (L16)."""
+    rows: Iterable[Any] = session.execute(
+        select(UsageReversal, LedgerEntry)
+        .outerjoin(LedgerEntry, LedgerEntry.usage_reversal_id == UsageReversal.id)
+        .execution_options(yield_per=1000)
+    )
+    for reversal, entry in rows:
+        due = (reversal.account_id, reversal.amount)
+        if entry is None or (entry.account_id, entry.amount) != due:
+            amount = decimal_text(reversal.amount)
+            sentence = (
+                f"The reversal {reversal.reference} of {amount} has no credit of that amount."
+            )
+            yield Difference("usage_reversal_and_ledger_differ", reversal.account_id, sentence)
+
+
+def _reversed_beyond(session: Session) -> Iterator[Difference]:
+    """Yield usage of which more was reversed than posted."""
+    given = func.sum(UsageReversal.amount)
+    used = func.coalesce(func.max(-LedgerEntry.amount), 0)
+    rows = session.execute(
+        select(
+            UsageReversal.account_id,
+            UsageReversal.usage_reference,
+            given.label("given"),
+            used.label("used"),
+        )
+        .outerjoin(
+            LedgerEntry,
+            and_(
+                LedgerEntry.account_id == UsageReversal.account_id,
+                LedgerEntry.reference == UsageReversal.usage_reference,
+                LedgerEntry.kind == EntryKind.USAGE,
+            ),
+        )
+        .group_by(UsageReversal.account_id, UsageReversal.usage_reference)
+        .having(given > used)
+    )
+    for row in rows:
+        sentence = (
+            f"The usage {row.usage_reference} is {decimal_text(row.used)}, "
+            f"but {decimal_text(int(row.given))} of it was reversed."
+        )
+        yield Difference("reversed_more_than_used", row.account_id, sentence)
 
 
 def _other_reversals(session: Session, sandbox: Sequence[SandboxReversal]) -> Iterator[Difference]:

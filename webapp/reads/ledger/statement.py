@@ -22,6 +22,7 @@ BATCH = 1000
 
 KINDS = {
     EntryKind.USAGE: "Usage",
+    EntryKind.USAGE_REVERSAL: "Usage reversal",
     EntryKind.PAYMENT: "Payment",
     EntryKind.ADJUSTMENT: "Adjustment",
     EntryKind.REFUND: "Refund",

@@ -1,5 +1,6 @@
 """Runway: how long the balance lasts at the pace of the last seven days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -34,10 +35,16 @@ def read_burn_rate(ctx: Context, account: Account, history: BalanceHistory) -> B
     used = [before - after for before, after in pairwise(balances)]
     for movement in history.movements:
         if movement.credit and began < movement.at <= ctx.now:
-            # A credit at the last instant of a day belongs to it, as `BalanceHistory.at` counts.
-            day = next(n for n, end in enumerate(instants[1:]) if movement.at <= end)
-            used[day] += movement.credit
+            used[_day(instants, movement.at)] += movement.credit
+            # Reversed usage was none (L16).
+            if movement.usage_at is not None and movement.usage_at > began:
+                used[_day(instants, movement.usage_at)] -= movement.credit
     return BurnRate(tuple(max(0, day) for day in used))
+
+
+def _day(instants: Sequence[datetime], at: datetime) -> int:
+    """The number of the day; its last instant belongs to it, as `BalanceHistory.at` counts."""
+    return next(number for number, end in enumerate(instants[1:]) if at <= end)
 
 
 def _was_used_by(ctx: Context, account: Account, instant: datetime) -> bool:
