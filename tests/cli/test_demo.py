@@ -20,12 +20,14 @@ from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.payment_method import listed
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import money
+from webapp.domain.shared.money import MICROS
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.passwords import is_right
 from webapp.domain.users.user import User
-from webapp.extensions import db, services
+from webapp.extensions import db, make_context, services
 from webapp.reads.ledger.ledger_check import check_ledger
 from webapp.reads.payments.failed_payments import read_failed_payments
+from webapp.reads.system.installation import findings_of_database
 from webapp.settings import Settings
 
 NOW = datetime(2026, 11, 22, 11, 30, tzinfo=UTC)
@@ -192,6 +194,19 @@ def test_a_failed_seeding_leaves_no_account(flask, session, monkeypatch):
 
 
 @on_sqlite
+@pytest.mark.parametrize("environ", [{"CURRENCY": "JPY"}])
+def test_the_demo_is_in_the_installations_currency_l1(flask, app, session):
+    """L1: in yen a hundredfold; otherwise the server would not start."""
+    assert flask("demo seed").exit_code == 0
+
+    account = session.scalar(select(Account))
+    assert account.show(account.balance) == "¥6,340"
+    settings = LowBalanceSettings.of(session, account.id)
+    assert (settings.threshold, settings.day_limit) == (5_000 * MICROS, 30_000 * MICROS)
+    assert check_ledger(session, app.extensions["ballast"].sandbox.paid_charges).agrees
+    assert [*findings_of_database(make_context(), services().settings)] == []
+
+
 @pytest.mark.parametrize(
     "now",
     [

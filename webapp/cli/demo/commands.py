@@ -76,7 +76,8 @@ def make(engine: Engine, services: Services) -> Demo | None:
         mine = stack.enter_context(claim(session, "seeding", "the demo"))
         if not mine or session.scalar(select(Account.id).limit(1)) is not None:
             return None
-        story = Story(session, services.sandbox, keeper, services.clock.now())
+        now, currency = services.clock.now(), services.policy.currency
+        story = Story(session, services.sandbox, keeper, now, currency)
         account = story.tell()
         ctx = replace(make_context(COMMAND_LINE), session=session)
         key = create_key(ctx, None, KeyChoice("Demo", OF_PROVIDER), frozenset(Right))

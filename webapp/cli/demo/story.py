@@ -29,14 +29,15 @@ from webapp.actions.usage.post_usage import post_usage
 from webapp.cli.demo import calls
 from webapp.cli.demo.calls import Reading
 from webapp.clock import Clock
+from webapp.currencies import Bounds, minor_unit
 from webapp.delivery.mailer import OutboxMailer
 from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.payment_methods.payment_method import SUSPENSION
 from webapp.domain.shared.context import COMMAND_LINE, SYSTEM, Actor, Context
-from webapp.domain.shared.money import MICROS
+from webapp.domain.shared.money import CENT, MICROS
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
+from webapp.domain.top_ups.settings import AMOUNTS, Choice, LowBalanceSettings
 from webapp.domain.usage.hold_request import HoldRequest
 from webapp.domain.usage.holds import LIFE
 from webapp.domain.users.owner import OwnerChoice
@@ -98,6 +99,7 @@ class Story:
     keeper: OutboxMailer
     """Renders emails without sending them."""
     now: datetime
+    currency: str
 
     def __post_init__(self) -> None:
         self.clock = StoryClock(self.now)
@@ -105,7 +107,10 @@ class Story:
         paypal = SandboxPayPal(self.books, self.clock, sleep=lambda seconds: None)
         self.card_processor, self.paypal_processor = cards, paypal
         self.processors: Processors = {cards.name: cards, paypal.name: paypal}
-        self.policy = Policy()  # the installation's own limits may be too tight for this story
+        # The installation's own limits may be too tight for this story.
+        self.policy = Policy({self.currency: Bounds.default(self.currency)})
+        # The story's amounts are in cents; a yen is as good as one.
+        self.scale = minor_unit(self.currency) // CENT
         self.random = Random(SEED)  # noqa: S311 - a fixed seed makes every demo the same
         self.cards: dict[str, int] = {}
 
@@ -238,7 +243,7 @@ class Story:
             self._ctx(self.ana),
             self.account.account_id,
             self.cards[last4],
-            amount,
+            amount * self.scale,
             f"demo-{last4}-{amount}",
         )
 
@@ -248,7 +253,8 @@ class Story:
 
     def _calls_in_progress(self) -> None:
         for reference, amount in CALLS_IN_PROGRESS.items():
-            open_hold(self._ctx(), self.account.account_id, reference, HoldRequest(LIFE, amount))
+            held = HoldRequest(LIFE, amount * self.scale)
+            open_hold(self._ctx(), self.account.account_id, reference, held)
 
     def _next_answer(self, last4: str, code: str) -> None:
         self.books.queue_answer(AnswerKind.DECLINE, decline_code=code, last4=last4)
@@ -256,18 +262,15 @@ class Story:
     def _apply(self, choice: Choice) -> None:
         account_id = self.account.account_id
         seen = LowBalanceSettings.of(self.session, account_id).version
-        apply_settings(
-            self._ctx(self.ana),
-            account_id,
-            choice,
-            seen,
-        )
+        amounts = {name: getattr(choice, name) for name in AMOUNTS}
+        scaled = {name: amount and amount * self.scale for name, amount in amounts.items()}
+        apply_settings(self._ctx(self.ana), account_id, replace(choice, **scaled), seen)
 
     def _meter(self, reading: Reading) -> None:
         receipt = post_usage(
             self._ctx(),
             self.account.account_id,
-            reading.usages,
+            [usage._replace(amount=usage.amount * self.scale) for usage in reading.usages],
         )
         if receipt.opened_top_up:
             for waiting in top_ups.pending_charges(self.session):
