@@ -39,15 +39,15 @@ SETTINGS = {
 }  # fmt: skip
 
 BUDGETS = {
-    "switch off": (53, 530, 20),
-    "switch on": (54, 550, 23),
-    "reorder": (55, 660, 28),
-    "retry": (84, 975, 65),
-    "add funds": (81, 960, 56),
-    "settings": (61, 900, 23),
-    "refresh": (47, 530, 9),
-    "poll, changed": (22, 80, 5),
-    "poll, unchanged": (16, 52, 2),
+    "switch off": (55, 535, 20),
+    "switch on": (56, 555, 23),
+    "reorder": (57, 660, 28),
+    "retry": (86, 980, 65),
+    "add funds": (83, 970, 56),
+    "settings": (63, 905, 23),
+    "refresh": (49, 540, 9),
+    "poll, changed": (24, 82, 5),
+    "poll, unchanged": (19, 54, 2),
 }
 """Most files of ours that the request goes through, calls of functions in them, SQL statements."""
 
