@@ -50,7 +50,7 @@ from webapp.domain.usage.record import Usage
 from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.passkeys import Passkey
 from webapp.domain.users.user import Right, Role
-from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
+from webapp.domain.webhooks.endpoint import CHOICES, PROVIDER_CHOICES, EndpointChoice
 from webapp.processors.sandbox.card_form import token_for
 from webapp.reads.records.activity import DecisionRecord
 from webapp.reads.records.activity import read_activity as read_timeline
@@ -284,13 +284,17 @@ class World:
 
     def webhook(self, url="https://hooks.example.com/in", events=CHOICES, rights=frozenset(Right)):
         """Create a webhook endpoint; the result contains its secret."""
-        return add_endpoint(
-            self.ctx,
-            self.account_id,
-            EndpointChoice(url, "", tuple(events)),
-            rights,
-            plain_http=True,
-        )
+        choice = EndpointChoice(url, "", tuple(events))
+        return add_endpoint(self.with_plain_http(), self.account_id, choice, rights)
+
+    def provider_webhook(self, url="https://switch.example.com/in", events=PROVIDER_CHOICES):
+        """Create a webhook endpoint of the provider; the result contains its secret."""
+        choice = EndpointChoice(url, "", tuple(events))
+        return add_endpoint(self.with_plain_http(), None, choice, frozenset(Right))
+
+    def with_plain_http(self):
+        """Return a context that also accepts receivers without TLS, as in the own network."""
+        return replace(self.ctx, policy=replace(self.ctx.policy, plain_http_webhooks=True))
 
     def invite(self, email, *roles):
         return invite(

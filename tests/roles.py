@@ -154,6 +154,7 @@ def records(app, held_account):
     delivery_id = send_test(world.ctx, world.account_id, endpoint_id).id
     return {
         "account_id": str(world.account_id),
+        "account": str(world.account_id),
         "method_id": methods[0],
         "turned": ",".join(reversed(methods)),
         "seen": ",".join(methods),

@@ -205,12 +205,12 @@ def statements(world, do):
     return executed
 
 
-def test_an_account_without_webhooks_runs_no_webhook_statements(world):
-    """Neither usage nor a charge reads or writes webhook tables."""
-    world.cards(VISA)
-    world.refill()
-    executed = statements(world, lambda: (world.use("60.00"), world.run("top up")))
-    assert world.balance == "140.00"
+def test_usage_that_crosses_nothing_runs_no_webhook_statements(world):
+    """However many endpoints there are, usage stays as fast as it is."""
+    world.webhook()
+    world.provider_webhook()
+    executed = statements(world, lambda: world.use("60.00"))
+    assert world.balance == "40.00"
     assert [statement for statement in executed if " webhook_" in statement] == []
 
 

@@ -64,6 +64,20 @@ CONFIG = {
             },
         },
         {
+            # An address is more than a URI: it has https and a host, and no user name.
+            # A sequence that is not given yet is invalid.
+            "include-name": [
+                "POST /api/v1/webhook-endpoints",
+                "PUT /api/v1/webhook-endpoints/{endpoint_id}",
+                "GET /api/v1/events",
+            ],
+            "checks": {
+                "positive_data_acceptance": {
+                    "expected-statuses": ["2xx", "404", "409", "410", "422"]
+                }
+            },
+        },
+        {
             "include-name": "PUT /api/v1/payment-methods/order",
             "checks": {
                 "positive_data_acceptance": {"expected-statuses": ["2xx", "404", "409", "412"]}

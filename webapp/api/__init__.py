@@ -6,6 +6,7 @@ from webapp.api import (
     accounts,
     adjustments,
     balance,
+    events,
     holds,
     low_balance,
     payment_methods,
@@ -35,6 +36,7 @@ RESOURCES = tuple(
         payments,
         statement,
         webhook_endpoints,
+        events,
         sandbox,
     )
 )

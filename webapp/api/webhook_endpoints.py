@@ -1,13 +1,12 @@
 """Webhook endpoints, their signing secrets and their deliveries."""
 
-from re import fullmatch
 from typing import Annotated
 
 from pydantic import FailFast, Field
 from pydantic import WithJsonSchema as Schema
 
 from webapp.actions.webhooks import endpoints as actions
-from webapp.api.http.authentication import ApiClient
+from webapp.api.http.authentication import Client
 from webapp.api.http.queries import Page
 from webapp.api.http.resource import Resource
 from webapp.api.openapi.fields import Body, Switch, reader
@@ -16,11 +15,15 @@ from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.context import Context
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks import endpoint as webhooks
-from webapp.domain.webhooks.endpoint import CHOICES, URL_LENGTH, EndpointChoice
+from webapp.domain.webhooks.endpoint import PROVIDER_CHOICES, URL_LENGTH, EndpointChoice
 from webapp.extensions import services
 from webapp.reads.records import webhooks as records
 from webapp.reads.records.record import Id, Record
 from webapp.reads.records.webhooks import DeliveryPage, DeliveryRecord, EndpointList, EndpointRecord
+
+READ = (Scope.BILLING_READ, Scope.EVENTS)
+WRITE = (Scope.BILLING_WRITE, Scope.EVENTS)
+"""An account's key manages the account's endpoints, a provider key those of the provider."""
 
 RIGHTS = frozenset({Right.TECHNICAL, Right.BILLING})
 """A key with the scope to write billing can subscribe to every event."""
@@ -36,47 +39,52 @@ LINKS = {
     name: Link(name, "endpoint_id", "/id")
     for name in ("read_webhook_endpoint", "list_webhook_deliveries", "send_test_webhook")
 }
-URL = r"https://[A-Za-z0-9.-]{1,200}(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~/?=&%-]{0,250})?"
 
 
 def _url(value: object) -> str:
-    if isinstance(value, str) and fullmatch(URL, value):
+    if isinstance(value, str):
         return value
     raise ValueError("Must be a URL such as https://example.com/hooks")
 
 
 def _event(value: object) -> str:
-    if isinstance(value, str) and value in CHOICES:
+    if isinstance(value, str) and value in PROVIDER_CHOICES:
         return value
     raise ValueError("Must be the name of an event")
 
 
-HttpsUrl = Annotated[
+Url = Annotated[
     str,
     reader(_url),
     Schema(
         {
             "type": "string",
+            "format": "uri",
+            "minLength": 1,
             "maxLength": URL_LENGTH,
-            "pattern": f"^{URL}$",
             "examples": ["https://example.com/hooks"],
         }
     ),
 ]
 EventName = Annotated[
-    str, reader(_event), Schema({"type": "string", "enum": [str(kind) for kind in CHOICES]})
+    str,
+    reader(_event),
+    Schema({"type": "string", "enum": [str(kind) for kind in PROVIDER_CHOICES]}),
 ]
 
 
 class EndpointAsked(Body):
     """URL and events of a webhook endpoint."""
 
-    url: HttpsUrl = Field(
-        description="A public HTTPS URL. Its host name is resolved and checked again before every "
+    url: Url = Field(
+        description="A public HTTPS URL. Its host name is resolved and checked before every "
         "delivery."
     )
     events: Annotated[tuple[EventName, ...], Field(min_length=1, max_length=50), FailFast()] = (
-        Field(description="The events to send.")
+        Field(
+            description="The events to send. Only the provider's endpoints receive "
+            "`balance.exhausted`, `balance.restored`, `refill.blocked`, `usage.…` and `account.…`."
+        )
     )
 
 
@@ -100,22 +108,24 @@ class NewEndpoint(Record):
 resource = Resource("webhooks", Group.WEBHOOKS)
 
 
-@resource.get("/webhook-endpoints", "List webhook endpoints", Scope.BILLING_READ)
-def list_webhook_endpoints(ctx: Context, client: ApiClient) -> EndpointList:
-    """List the account's webhook endpoints, without their secrets."""
+@resource.get("/webhook-endpoints", "List webhook endpoints", *READ)
+def list_webhook_endpoints(ctx: Context, client: Client) -> EndpointList:
+    """List the webhook endpoints of the key's owner, without their secrets: of the account, or with
+    a provider key those that receive the events of every account.
+    """
     return records.read_endpoints(ctx, client.account_id)
 
 
 @resource.post(
     "/webhook-endpoints",
     "Add a webhook endpoint",
-    Scope.BILLING_WRITE,
+    *WRITE,
     status=201,
     examples=EXAMPLES,
     problems=("too_many_endpoints",),
     links=LINKS,
 )
-def add_webhook_endpoint(ctx: Context, client: ApiClient, body: EndpointAsked) -> NewEndpoint:
+def add_webhook_endpoint(ctx: Context, client: Client, body: EndpointAsked) -> NewEndpoint:
     """The endpoint receives events from now on, signed and in order. Failed deliveries are retried
     for about three days.
     """
@@ -124,15 +134,15 @@ def add_webhook_endpoint(ctx: Context, client: ApiClient, body: EndpointAsked) -
     return NewEndpoint(id=made.endpoint_id, url=made.url, secret=made.secret)
 
 
-@resource.get(ONE, "Read a webhook endpoint", Scope.BILLING_READ)
-def read_webhook_endpoint(ctx: Context, client: ApiClient, endpoint_id: int) -> EndpointRecord:
+@resource.get(ONE, "Read a webhook endpoint", *READ)
+def read_webhook_endpoint(ctx: Context, client: Client, endpoint_id: int) -> EndpointRecord:
     """Read a webhook endpoint, without its secret."""
     return records.read_endpoint(ctx, client.account_id, endpoint_id)
 
 
-@resource.put(ONE, "Replace a webhook endpoint", Scope.BILLING_WRITE, examples=EXAMPLES)
+@resource.put(ONE, "Replace a webhook endpoint", *WRITE, examples=EXAMPLES)
 def replace_webhook_endpoint(
-    ctx: Context, client: ApiClient, endpoint_id: int, body: EndpointAsked
+    ctx: Context, client: Client, endpoint_id: int, body: EndpointAsked
 ) -> EndpointRecord:
     """Replace the URL and the events. The secret and the name are unchanged."""
     name = webhooks.find(ctx.session, client.account_id, endpoint_id).name
@@ -144,11 +154,11 @@ def replace_webhook_endpoint(
 @resource.put(
     f"{ONE}/state",
     "Switch a webhook endpoint",
-    Scope.BILLING_WRITE,
+    *WRITE,
     examples={"on": {"on": True}},
 )
 def switch_webhook_endpoint(
-    ctx: Context, client: ApiClient, endpoint_id: int, body: EndpointState
+    ctx: Context, client: Client, endpoint_id: int, body: EndpointState
 ) -> EndpointRecord:
     """When it is switched on again, the endpoint receives its pending deliveries, but no events
     that occurred while it was off.
@@ -158,16 +168,17 @@ def switch_webhook_endpoint(
     return records.read_endpoint(ctx, client.account_id, endpoint_id)
 
 
-@resource.delete(ONE, "Remove a webhook endpoint", Scope.BILLING_WRITE, status=204)
-def remove_webhook_endpoint(ctx: Context, client: ApiClient, endpoint_id: int) -> None:
+@resource.delete(ONE, "Remove a webhook endpoint", *WRITE, status=204)
+def remove_webhook_endpoint(ctx: Context, client: Client, endpoint_id: int) -> None:
     """Remove a webhook endpoint and drop its pending deliveries."""
     actions.remove_endpoint(ctx, client.account_id, endpoint_id, RIGHTS)
 
 
-@resource.post(f"{ONE}/secret-rotations", "Rotate the secret", Scope.BILLING_WRITE, status=201)
-def rotate_webhook_secret(ctx: Context, client: ApiClient, endpoint_id: int) -> NewEndpoint:
+@resource.post(f"{ONE}/secret-rotations", "Rotate the secret", *WRITE, status=201)
+def rotate_webhook_secret(ctx: Context, client: Client, endpoint_id: int) -> NewEndpoint:
     """Create a new secret. Deliveries are signed with both secrets for 24 hours, so the receiver
-    can change over without losing events.
+    can change over without losing events. Another rotation within this time ends the older of the
+    two at once.
     """
     made = actions.rotate_secret(ctx, client.account_id, endpoint_id, RIGHTS)
     return NewEndpoint(id=made.endpoint_id, url=made.url, secret=made.secret)
@@ -176,21 +187,21 @@ def rotate_webhook_secret(ctx: Context, client: ApiClient, endpoint_id: int) -> 
 @resource.post(
     f"{ONE}/tests",
     "Send a test",
-    Scope.BILLING_WRITE,
+    *WRITE,
     status=201,
     problems=("conflict",),
     links={"again": Link("resend_webhook", "delivery_id", "/id")},
 )
-def send_test_webhook(ctx: Context, client: ApiClient, endpoint_id: int) -> DeliveryRecord:
+def send_test_webhook(ctx: Context, client: Client, endpoint_id: int) -> DeliveryRecord:
     """Send a test event. The request is refused while the endpoint is off."""
     delivery = actions.send_test(ctx, client.account_id, endpoint_id)
     services().wake()
     return records.delivery_record(delivery)
 
 
-@resource.get(f"{ONE}/deliveries", "List deliveries", Scope.BILLING_READ)
+@resource.get(f"{ONE}/deliveries", "List deliveries", *READ)
 def list_webhook_deliveries(
-    ctx: Context, client: ApiClient, endpoint_id: int, query: Page
+    ctx: Context, client: Client, endpoint_id: int, query: Page
 ) -> DeliveryPage:
     """List the deliveries to an endpoint with their results, newest first."""
     return records.read_deliveries(ctx, client.account_id, endpoint_id, query.cursor, query.limit)
@@ -199,11 +210,11 @@ def list_webhook_deliveries(
 @resource.post(
     "/webhook-deliveries/<int:delivery_id>/resends",
     "Resend a delivery",
-    Scope.BILLING_WRITE,
+    *WRITE,
     status=201,
     problems=("conflict",),
 )
-def resend_webhook(ctx: Context, client: ApiClient, delivery_id: int) -> DeliveryRecord:
+def resend_webhook(ctx: Context, client: Client, delivery_id: int) -> DeliveryRecord:
     """Send the event again with the same `webhook-id`, so the receiver can detect duplicates."""
     delivery = actions.send_again(ctx, client.account_id, delivery_id)
     services().wake()

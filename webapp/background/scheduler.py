@@ -22,7 +22,10 @@ from webapp.actions.top_ups.set_missing_limits import set_missing_limits
 from webapp.actions.top_ups.sweep import sweep, sweep_notifications
 from webapp.actions.usage.expire_holds import expire_holds
 from webapp.actions.users.expire_sign_ups import expire_sign_ups
-from webapp.actions.webhooks.delete_old_deliveries import delete_old_deliveries
+from webapp.actions.webhooks.delete_old_deliveries import (
+    delete_old_deliveries,
+    delete_old_numbers,
+)
 from webapp.actions.webhooks.deliver_webhooks import deliver_webhooks
 from webapp.actions.wires.delete_old_proofs import delete_old_proofs
 from webapp.clock import Clock
@@ -120,8 +123,8 @@ JOBS = (
     Job(
         "delete old events",
         3600,
-        lambda ctx, services: delete_old_deliveries(ctx),
-        "webhook deliveries deleted",
+        lambda ctx, services: delete_old_deliveries(ctx) + delete_old_numbers(ctx),
+        "webhook deliveries and numbers of events deleted",
     ),
     Job(
         "delete old proofs",

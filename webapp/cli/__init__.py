@@ -6,6 +6,7 @@ from webapp.cli import (
     accounts,
     attempts,
     backup,
+    events,
     evidence,
     holds,
     jobs,
@@ -26,11 +27,12 @@ from webapp.cli import (
 from webapp.cli.demo import commands as demo_commands
 
 GROUPS = (
-    accounts, attempts, demo_commands, evidence, holds, jobs, keys, ledger, low_balance, methods,
-    operators, payments, processors, provider_keys, usage, webhooks, wires,
+    accounts, attempts, demo_commands, events, evidence, holds, jobs, keys, ledger, low_balance,
+    methods, operators, payments, processors, provider_keys, usage, webhooks, wires,
 )  # fmt: skip
 COMMANDS = (
     statement.activity, statement.statement, backup.backup, backup.restore, backup.move_to,
+    webhooks.provider_commands,
 )  # fmt: skip
 
 

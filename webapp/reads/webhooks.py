@@ -1,4 +1,7 @@
-"""An account's webhook endpoints and their deliveries, for the settings pages."""
+"""Webhook endpoints and their deliveries, for the pages of customers and operators.
+
+`account_id` is None for the provider's endpoints (V7).
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -9,14 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import (
-    CHOICES,
     OF_BALANCE,
     Delivery,
     DeliveryState,
@@ -105,29 +106,27 @@ class EndpointScreen:
     newer: bool
 
 
-def read_endpoints(ctx: Context, account_id: int) -> tuple[EndpointRow, ...]:
-    account = ctx.session.get_one(Account, account_id)
-    return tuple(
-        _row(one, account, ctx.now) for one in webhooks.of_account(ctx.session, account_id)
-    )
+def read_endpoints(ctx: Context, account_id: int | None) -> tuple[EndpointRow, ...]:
+    zone = _zone(ctx, account_id)
+    return tuple(_row(one, zone, ctx.now) for one in webhooks.of_owner(ctx.session, account_id))
 
 
-def read_endpoint(ctx: Context, account_id: int, endpoint_id: int) -> EndpointRow:
+def read_endpoint(ctx: Context, account_id: int | None, endpoint_id: int) -> EndpointRow:
     """Raises `NotFound`."""
     endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
-    return _row(endpoint, ctx.session.get_one(Account, account_id), ctx.now)
+    return _row(endpoint, _zone(ctx, account_id), ctx.now)
 
 
 def read_deliveries(
     ctx: Context,
-    account_id: int,
+    account_id: int | None,
     endpoint_id: int,
     rights: Collection[Right],
     *,
     before: int | None = None,
 ) -> EndpointScreen:
     """Newest first. Raises `NotFound`."""
-    account = ctx.session.get_one(Account, account_id)
+    zone = _zone(ctx, account_id)
     endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     mine = select(Delivery).where(Delivery.endpoint_id == endpoint_id)
     if before is not None:
@@ -137,15 +136,19 @@ def read_deliveries(
     ).all()
     shown = found[:PAGE]
     return EndpointScreen(
-        endpoint=replace(_row(endpoint, account, ctx.now), denial=endpoint.denial(rights)),
-        rows=tuple(_delivery(one, endpoint, account, rights, ctx.now) for one in shown),
+        endpoint=replace(_row(endpoint, zone, ctx.now), denial=endpoint.denial(rights)),
+        rows=tuple(_delivery(ctx, one, zone, rights) for one in shown),
         older=shown[-1].id if len(found) > PAGE else None,
         newer=before is not None,
     )
 
 
-def _row(endpoint: Endpoint, account: Account, now: datetime) -> EndpointRow:
-    zone = account.time_zone
+def _zone(ctx: Context, account_id: int | None) -> str:
+    """Return the time zone of the pages: the account's, or the operator's, which is UTC."""
+    return "UTC" if account_id is None else ctx.session.get_one(Account, account_id).time_zone
+
+
+def _row(endpoint: Endpoint, zone: str, now: datetime) -> EndpointRow:
     state, tone, hint = "On", "ok", ""
     if endpoint.ended is not None:
         state, tone = "Off", "off" if endpoint.ended == Ended.BY_HAND else "bad"
@@ -163,7 +166,7 @@ def _row(endpoint: Endpoint, account: Account, now: datetime) -> EndpointRow:
         url=endpoint.url,
         name=endpoint.name,
         events=tuple(endpoint.events),
-        has_all=len(endpoint.events) == len(CHOICES),
+        has_all=len(endpoint.events) == len(webhooks.offered_to(endpoint.account_id)),
         is_on=endpoint.is_on,
         state=state,
         tone=tone,
@@ -174,10 +177,7 @@ def _row(endpoint: Endpoint, account: Account, now: datetime) -> EndpointRow:
     )
 
 
-def _delivery(
-    one: Delivery, endpoint: Endpoint, account: Account, rights: Collection[Right], now: datetime
-) -> DeliveryRow:
-    zone = account.time_zone
+def _delivery(ctx: Context, one: Delivery, zone: str, rights: Collection[Right]) -> DeliveryRow:
     state, tone = "Delivered", "ok"
     if one.state == DeliveryState.FAILED:
         state, tone = "Failed", "bad"
@@ -187,19 +187,19 @@ def _delivery(
         id=one.id,
         event=one.event.webhook or "",
         message_id=payloads.message_id(one.event),
-        when=datetimes.since(one.event.at, zone, now),
+        when=datetimes.since(one.event.at, zone, ctx.now),
         state=state,
         tone=tone,
-        detail=_detail(one, zone, now),
-        body=_body(one.event, rights),
-        can_resend=endpoint.is_on,
+        detail=_detail(one, zone, ctx.now),
+        body=_body(ctx, one, rights),
+        can_resend=one.endpoint.is_on,
     )
 
 
-def _body(event: EventRow, rights: Collection[Right]) -> str:
-    if Right.BILLING not in rights and event.webhook not in READ_BY_ALL:
+def _body(ctx: Context, one: Delivery, rights: Collection[Right]) -> str:
+    if Right.BILLING not in rights and one.event.webhook not in READ_BY_ALL:
         return ""
-    return dumps(payloads.payload(event), ensure_ascii=False, indent=2)
+    return dumps(payloads.payload_of(ctx.session, one), ensure_ascii=False, indent=2)
 
 
 def _detail(one: Delivery, zone: str, now: datetime) -> str:

@@ -1,4 +1,8 @@
-"""Webhooks: the account's endpoints and their deliveries."""
+"""Webhooks: endpoints and their deliveries, of an account and of the provider."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,150 +12,218 @@ from webapp.actions.webhooks import endpoints as actions
 from webapp.actions.webhooks.endpoints import NewSecret
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
-from webapp.domain.webhooks.endpoint import CHOICES, OF_BALANCE, EndpointChoice
+from webapp.domain.webhooks.endpoint import OF_BALANCE, EndpointChoice, offered_to
 from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.webhooks import WORDS, read_deliveries, read_endpoint, read_endpoints
 from webapp.web.http import forms
-from webapp.web.http.access import permit
+from webapp.web.http.access import permit, permit_operator
 from webapp.web.http.person import Person
+from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import go_to, say, show, show_dialog, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of
-
-blueprint = Blueprint("webhook_endpoints", __name__, url_prefix="/settings/webhooks")
 
 ONE = "/<int:endpoint_id>"
 
 
-@blueprint.get("")
-def index() -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    rows = read_endpoints(make_context(), person.account_id)
-    return show(person, "webhooks/index.html", "webhooks", rows=rows)
+@dataclass(frozen=True)
+class Manager:
+    """The signed-in person, and whose endpoints they manage."""
+
+    person: Person
+    account_id: int | None
+    """None: those of the provider (V7)."""
+    rights: Collection[Right]
 
 
-@blueprint.get("/new")
-def new() -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    return form(person, "new")
+class Admit(Protocol):
+    """Checks who asks. `proved`: they have authenticated recently, or do so with this form."""
+
+    def __call__(self, *, confirmed: bool = False, proved: bool = False) -> Manager: ...
 
 
-@blueprint.post("")
-def create() -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    try:
-        made = actions.add_endpoint(
-            make_context(person.actor),
-            person.account_id,
-            choice_in_form(),
-            person.rights,
-            plain_http=bool(services().settings.webhook_allowed_networks),
+def admit_customer(*, confirmed: bool = False, proved: bool = False) -> Manager:
+    person = permit(Right.TECHNICAL, confirmed=confirmed, proved=proved)
+    return Manager(person, person.account_id, person.rights)
+
+
+def admit_operator(*, confirmed: bool = False, proved: bool = False) -> Manager:
+    person = permit_operator()
+    if proved:
+        require_reauthentication(person)
+    return Manager(person, None, frozenset(Right))
+
+
+class EndpointPages:
+    """The pages for one kind of owner. `pages` is the blueprint's name for links to its pages."""
+
+    def __init__(self, name: str, url_prefix: str, pages: str, entry: str, admit: Admit) -> None:
+        """`entry`: the page's name in the menu."""
+        self.pages, self.entry, self.admit = pages, entry, admit
+        self.blueprint = Blueprint(name, __name__, url_prefix=url_prefix)
+        routes: tuple[tuple[str, str, Callable[..., ResponseReturnValue]], ...] = (
+            ("GET", "", self.index),
+            ("GET", "/new", self.new),
+            ("POST", "", self.create),
+            ("GET", ONE, self.details),
+            ("GET", f"{ONE}/change", self.change_form),
+            ("POST", f"{ONE}/change", self.change),
+            ("POST", f"{ONE}/state", self.switch),
+            ("GET", f"{ONE}/rotation", self.rotation),
+            ("POST", f"{ONE}/rotation", self.rotate),
+            ("GET", f"{ONE}/removal", self.removal),
+            ("POST", f"{ONE}/removal", self.remove),
+            ("POST", f"{ONE}/tests", self.test),
+            ("POST", f"{ONE}/deliveries/<int:delivery_id>/resends", self.resend),
         )
-    except Refusal as refusal:
-        return form(person, "new", refusal), status_of(refusal)
-    return shown_once(person, made)
+        for method, rule, view in routes:
+            self.blueprint.add_url_rule(rule, view.__name__, view, methods=[method])
 
+    def index(self) -> ResponseReturnValue:
+        manager = self.admit()
+        rows = read_endpoints(make_context(), manager.account_id)
+        return self._show(manager, "webhooks/index.html", rows=rows)
 
-@blueprint.get(ONE)
-def details(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    before = request.args.get("before", type=forms.record_id)
-    screen = read_deliveries(
-        make_context(), person.account_id, endpoint_id, person.rights, before=before
-    )
-    return show(person, "webhooks/details.html", "webhooks", screen=screen)
+    def new(self) -> ResponseReturnValue:
+        return self._form(self.admit(), "new")
 
+    def create(self) -> ResponseReturnValue:
+        manager = self.admit(confirmed=True, proved=True)
+        ctx = make_context(manager.person.actor)
+        try:
+            made = actions.add_endpoint(ctx, manager.account_id, choice_in_form(), manager.rights)
+        except Refusal as refusal:
+            return self._form(manager, "new", refusal), status_of(refusal)
+        return self._shown_once(manager, made)
 
-@blueprint.get(f"{ONE}/change")
-def change_form(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    return form(person, "change", endpoint_id=endpoint_id)
+    def details(self, endpoint_id: int) -> ResponseReturnValue:
+        manager = self.admit()
+        before = request.args.get("before", type=forms.record_id)
+        screen = read_deliveries(
+            make_context(), manager.account_id, endpoint_id, manager.rights, before=before
+        )
+        return self._show(manager, "webhooks/details.html", screen=screen)
 
+    def change_form(self, endpoint_id: int) -> ResponseReturnValue:
+        return self._form(self.admit(), "change", endpoint_id=endpoint_id)
 
-@blueprint.post(f"{ONE}/change")
-def change(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    try:
-        actions.change_endpoint(
-            make_context(person.actor),
-            person.account_id,
+    def change(self, endpoint_id: int) -> ResponseReturnValue:
+        manager = self.admit(confirmed=True, proved=True)
+        ctx, choice = make_context(manager.person.actor), choice_in_form()
+        try:
+            actions.change_endpoint(ctx, manager.account_id, endpoint_id, choice, manager.rights)
+        except NotFound:
+            raise
+        except Refusal as refusal:
+            refused = self._form(manager, "change", refusal, endpoint_id=endpoint_id)
+            return refused, status_of(refusal)
+        return self._back_to(endpoint_id, "Changes saved.")
+
+    def switch(self, endpoint_id: int) -> ResponseReturnValue:
+        manager = self.admit()
+        on = forms.switch_state()
+        ctx = make_context(manager.person.actor)
+        actions.switch_endpoint(ctx, manager.account_id, endpoint_id, on, manager.rights)
+        services().wake()
+        return self._back_to(
             endpoint_id,
-            choice_in_form(),
-            person.rights,
-            plain_http=bool(services().settings.webhook_allowed_networks),
+            "The webhook is on. Pending events are being sent." if on else "The webhook is off.",
         )
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        return form(person, "change", refusal, endpoint_id=endpoint_id), status_of(refusal)
-    return back_to(endpoint_id, "Changes saved.")
 
+    def rotation(self, endpoint_id: int) -> ResponseReturnValue:
+        return self._endpoint_dialog(self.admit(), "rotate", endpoint_id)
 
-@blueprint.post(f"{ONE}/state")
-def switch(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    on = forms.switch_state()
-    ctx = make_context(person.actor)
-    actions.switch_endpoint(ctx, person.account_id, endpoint_id, on, person.rights)
-    services().wake()
-    return back_to(
-        endpoint_id,
-        "The webhook is on. Pending events are being sent." if on else "The webhook is off.",
-    )
+    def rotate(self, endpoint_id: int) -> ResponseReturnValue:
+        manager = self.admit(confirmed=True, proved=True)
+        ctx = make_context(manager.person.actor)
+        made = actions.rotate_secret(ctx, manager.account_id, endpoint_id, manager.rights)
+        return self._shown_once(manager, made)
 
+    def removal(self, endpoint_id: int) -> ResponseReturnValue:
+        return self._endpoint_dialog(self.admit(), "remove", endpoint_id)
 
-@blueprint.get(f"{ONE}/rotation")
-def rotation(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    return endpoint_dialog(person, "rotate", endpoint_id)
+    def remove(self, endpoint_id: int) -> ResponseReturnValue:
+        manager = self.admit(proved=True)
+        ctx = make_context(manager.person.actor)
+        actions.remove_endpoint(ctx, manager.account_id, endpoint_id, manager.rights)
+        return go_to(f"{self.pages}.index", Message("The webhook is removed."))
 
+    def test(self, endpoint_id: int) -> ResponseReturnValue:
+        manager = self.admit()
+        try:
+            actions.send_test(make_context(), manager.account_id, endpoint_id)
+        except NotFound:
+            raise
+        except Refusal as refusal:
+            return self._back_to(endpoint_id, refusal.sentence, tone="bad")
+        services().wake()
+        return self._back_to(endpoint_id, "The test event is being sent.")
 
-@blueprint.post(f"{ONE}/rotation")
-def rotate(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    ctx = make_context(person.actor)
-    made = actions.rotate_secret(ctx, person.account_id, endpoint_id, person.rights)
-    return shown_once(person, made)
+    def resend(self, endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
+        manager = self.admit()
+        try:
+            actions.send_again(make_context(), manager.account_id, delivery_id)
+        except NotFound:
+            raise
+        except Refusal as refusal:
+            return self._back_to(endpoint_id, refusal.sentence, tone="bad")
+        services().wake()
+        return self._back_to(endpoint_id, "The event is being sent again.")
 
+    def _show(self, manager: Manager, template: str, **context: object) -> str:
+        owner = {"pages": self.pages, "of_provider": manager.account_id is None}
+        return show(manager.person, template, self.entry, **owner, **context)
 
-@blueprint.get(f"{ONE}/removal")
-def removal(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    return endpoint_dialog(person, "remove", endpoint_id)
+    def _form(
+        self,
+        manager: Manager,
+        name: str,
+        refusal: Refusal | None = None,
+        endpoint_id: int | None = None,
+    ) -> str:
+        """The form with the submitted or saved values, and an error beside each invalid field."""
+        db.session.rollback()
+        has_billing = Right.BILLING in manager.rights
+        choices = offered_to(manager.account_id)
+        offered = [kind for kind in choices if has_billing or kind in OF_BALANCE]
+        url, title, chosen = "", "", [str(kind) for kind in offered]
+        if endpoint_id is not None:
+            saved = read_endpoint(make_context(), manager.account_id, endpoint_id)
+            url, title, chosen = saved.url, saved.name, list(saved.events)
+        if refusal is not None:
+            typed = choice_in_form()
+            url, title, chosen = typed.url, typed.name, list(typed.events)
+        errors = fields_of(refusal) if refusal else {}
+        return self._dialog(
+            manager,
+            "form",
+            endpoint_id=endpoint_id,
+            url=url,
+            name=title,
+            chosen=chosen,
+            events=[(kind, WORDS[kind]) for kind in offered],
+            errors=errors,
+            refusal=refusal.sentence if refusal and not errors else "",
+        )
 
+    def _endpoint_dialog(self, manager: Manager, name: str, endpoint_id: int) -> str:
+        endpoint = read_endpoint(make_context(), manager.account_id, endpoint_id)
+        return self._dialog(manager, name, endpoint=endpoint)
 
-@blueprint.post(f"{ONE}/removal")
-def remove(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, proved=True)
-    ctx = make_context(person.actor)
-    actions.remove_endpoint(ctx, person.account_id, endpoint_id, person.rights)
-    return go_to("webhook_endpoints.index", Message("The webhook is removed."))
+    def _shown_once(self, manager: Manager, made: NewSecret) -> ResponseReturnValue:
+        return self._dialog(manager, "shown", made=made), 201
 
+    def _dialog(self, manager: Manager, part: str, **context: object) -> str:
+        template = f"webhooks/_{part}_dialog.html"
+        context["pages"] = self.pages
+        return show_dialog(manager.person, template, self.entry, "Webhooks", **context)
 
-@blueprint.post(f"{ONE}/tests")
-def test(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    try:
-        actions.send_test(make_context(), person.account_id, endpoint_id)
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        return back_to(endpoint_id, refusal.sentence, tone="bad")
-    services().wake()
-    return back_to(endpoint_id, "The test event is being sent.")
-
-
-@blueprint.post(f"{ONE}/deliveries/<int:delivery_id>/resends")
-def resend(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    try:
-        actions.send_again(make_context(), person.account_id, delivery_id)
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        return back_to(endpoint_id, refusal.sentence, tone="bad")
-    services().wake()
-    return back_to(endpoint_id, "The event is being sent again.")
+    def _back_to(self, endpoint_id: int, words: str, tone: str = "ok") -> ResponseReturnValue:
+        say(Message(words, tone))
+        url = url_for(f"{self.pages}.details", endpoint_id=endpoint_id)
+        if wants_fragment():
+            return "", 200, {"HX-Redirect": url}
+        return redirect(url, 303)
 
 
 def choice_in_form() -> EndpointChoice:
@@ -159,51 +231,10 @@ def choice_in_form() -> EndpointChoice:
     return EndpointChoice(sent.get("url", ""), sent.get("name", ""), tuple(sent.getlist("events")))
 
 
-def form(
-    person: Person, name: str, refusal: Refusal | None = None, endpoint_id: int | None = None
-) -> str:
-    """The form with the submitted or saved values, and an error beside each invalid field."""
-    db.session.rollback()
-    offered = [kind for kind in CHOICES if person.may(Right.BILLING) or kind in OF_BALANCE]
-    url, title, chosen = "", "", [str(kind) for kind in offered]
-    if endpoint_id is not None:
-        ctx = make_context(person.actor)
-        saved = read_endpoint(ctx, person.account_id, endpoint_id)
-        url, title, chosen = saved.url, saved.name, list(saved.events)
-    if refusal is not None:
-        typed = choice_in_form()
-        url, title, chosen = typed.url, typed.name, list(typed.events)
-    errors = fields_of(refusal) if refusal else {}
-    return dialog(
-        person,
-        "form",
-        endpoint_id=endpoint_id,
-        url=url,
-        name=title,
-        chosen=chosen,
-        events=[(kind, WORDS[kind]) for kind in offered],
-        errors=errors,
-        refusal=refusal.sentence if refusal and not errors else "",
-    )
+blueprint = EndpointPages(
+    "webhook_endpoints", "/settings/webhooks", "webhook_endpoints", "webhooks", admit_customer
+).blueprint
 
-
-def endpoint_dialog(person: Person, name: str, endpoint_id: int) -> str:
-    ctx = make_context(person.actor)
-    endpoint = read_endpoint(ctx, person.account_id, endpoint_id)
-    return dialog(person, name, endpoint=endpoint)
-
-
-def shown_once(person: Person, made: NewSecret) -> ResponseReturnValue:
-    return dialog(person, "shown", made=made), 201
-
-
-def dialog(person: Person, part: str, **context: object) -> str:
-    return show_dialog(person, f"webhooks/_{part}_dialog.html", "webhooks", "Webhooks", **context)
-
-
-def back_to(endpoint_id: int, words: str, tone: str = "ok") -> ResponseReturnValue:
-    say(Message(words, tone))
-    url = url_for("webhook_endpoints.details", endpoint_id=endpoint_id)
-    if wants_fragment():
-        return "", 200, {"HX-Redirect": url}
-    return redirect(url, 303)
+provider_blueprint = EndpointPages(
+    "webhooks", "/webhooks", "operator.webhooks", "operator_webhooks", admit_operator
+).blueprint

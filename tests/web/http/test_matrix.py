@@ -83,7 +83,9 @@ def test_another_accounts_api_key_reaches_no_record(app, world, records):
         for key, statuses in (("bk_forged", {401}), (other, set(range(200, 300)) | {404, 415})):
             headers = {header: shape.format(key)}
             answer = machine.open(address, method=row.method, headers=headers)
-            assert answer.status_code in statuses, (row.rule, key, answer.status_code)
+            # Operations of the provider refuse the key before they look at a record.
+            refused = answer.status_code == 403 and answer.json["code"] == "insufficient_scope"
+            assert refused or answer.status_code in statuses, (row.rule, key, answer.status_code)
             assert "Harbour Voice" not in answer.text
 
 

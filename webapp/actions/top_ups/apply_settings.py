@@ -69,11 +69,10 @@ def save_settings(
     changed = changes(FIELDS, before, choice)
     event = SettingsApplied(settings.version, changed, choice.exact())
     events.record(ctx, account.id, event)
-    if account.has_webhooks:
-        ctx.session.flush()
-        # A database trigger updates it from the settings.
-        ctx.session.refresh(account, ["alert_threshold"])
-        payloads.balance(ctx, account)
+    ctx.session.flush()
+    # A database trigger updates it from the settings.
+    ctx.session.refresh(account, ["alert_threshold"])
+    payloads.balance(ctx, account)
     if before.refill_on and not choice.refill_on:
         record_withdrawal(ctx, account, "Automatic refill was switched off")
     elif choice.changes_refill(before):

@@ -7,7 +7,12 @@ top-up but charges nothing; the worker charges right after the commit.
 from dataclasses import replace
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
-from webapp.actions.top_ups.blocked_email import is_blocked, mark_mailed, record_blocked
+from webapp.actions.top_ups.blocked_email import (
+    BLOCKED,
+    is_blocked,
+    mark_mailed,
+    record_blocked,
+)
 from webapp.database.notify import notify_workers
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import recording as events
@@ -17,6 +22,7 @@ from webapp.domain.events.top_ups import (
     Answered,
     LimitReached,
     LowBalance,
+    NothingChargeable,
     PausedAtCheck,
     RefillHeld,
 )
@@ -28,6 +34,10 @@ from webapp.domain.top_ups.charge_now import ChargeNow, ChargeUnconfirmed
 from webapp.domain.top_ups.explanations import limit_name, plain, timeline_line, what_happens_next
 from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 from webapp.domain.top_ups.top_up import Plan, PlanInput, TopUp
+
+CAUSES = BLOCKED | {Code.AFTER_REVERSAL}
+"""Codes of which the provider is told while a refill is due. Those of an outcome that is awaited
+and of a failed refill have events of their own."""
 
 
 def check_balance(
@@ -62,6 +72,7 @@ def check_balance(
     if answer.charges:
         if confirmed is not None and answer.amount > confirmed:
             raise ChargeUnconfirmed(ChargeNow.of(inputs, answer))
+        settings.blocked_code = None
         return open_top_up(ctx, account, cause)
     if answer.code is Code.WAITING and (routine or not inputs.is_below):
         return None
@@ -135,6 +146,26 @@ def explain(
     elif is_blocked(inputs, answer):
         record_blocked(at, account, inputs, answer)
     events.record(at, account.id, event, routine=routine)
+    _record_cause(at, account, settings, inputs, answer)
+
+
+def _record_cause(
+    ctx: Context, account: Account, settings: LowBalanceSettings, inputs: PlanInput, answer: Plan
+) -> None:
+    """V7: record for the provider that a due refill cannot be charged, once per cause."""
+    is_due = inputs.choice.refill_on and inputs.is_below
+    if not is_due or answer.code not in CAUSES or answer.code == settings.blocked_code:
+        return
+    settings.blocked_code = answer.code
+    event = NothingChargeable(
+        code=answer.code,
+        sentence=timeline_line(inputs, answer, account.show),
+        balance=inputs.balance,
+        threshold=inputs.choice.threshold or 0,
+        currency=account.currency,
+        until=answer.until,
+    )
+    events.record(ctx, account.id, event)
 
 
 def _answered(

@@ -43,7 +43,6 @@ def revoke_unconfirmed_access(ctx: Context, user: User) -> None:
             if key.revoked_at is None:
                 key.revoke(ctx.now)
                 events.record(ctx, account.id, ApiKeyRevoked(key.hint, key.name))
-        for endpoint in webhooks.of_account(ctx.session, account.id):
+        for endpoint in webhooks.of_owner(ctx.session, account.id):
             endpoint.removed_at = ctx.now
             events.record(ctx, account.id, WebhookRemoved(endpoint.url))
-        webhooks.note_who_is_told(ctx.session, account)

@@ -8,11 +8,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
 from webapp.actions.batch import ShouldContinue, always, run_each
+from webapp.actions.webhooks.number_events import number_events
 from webapp.clock import Clock
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import recording as events
-from webapp.domain.events.webhooks import WebhookEnded
+from webapp.domain.events.webhooks import ProviderWebhookEnded, WebhookEnded
 from webapp.domain.shared.context import SYSTEM, Context
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks import payloads
@@ -58,6 +59,8 @@ def deliver_to(
         Delivery.endpoint_id == endpoint_id, webhooks.due(ctx.clock.now())
     )
     due = ctx.session.scalars(query.order_by(Delivery.event_id).limit(AT_ONCE)).all()
+    if due and ctx.session.get_one(Endpoint, endpoint_id).account_id is None:
+        number_events(ctx)  # the payloads contain the sequences
     ctx.session.rollback()
     arrived = 0
     for delivery_id in due:
@@ -101,7 +104,7 @@ def _prepare(
     if not endpoint.is_on:
         return None
     # Receivers compare the timestamp with real time, so the sandbox's clock is not used.
-    body, timestamp = payloads.body(event), int(Clock().now().timestamp())
+    body, timestamp = payloads.body(ctx.session, delivery), int(Clock().now().timestamp())
     message_id = payloads.message_id(event)
     headers = {
         "Content-Type": "application/json",
@@ -118,7 +121,7 @@ def _prepare(
 
 def _record(ctx: Context, delivery_id: int, reply: Reply, started: datetime) -> bool:
     account_id = ctx.session.get_one(Delivery, delivery_id).endpoint.account_id
-    account = Account.locked(ctx.session, account_id)
+    account = webhooks.lock_owner(ctx.session, account_id)
     delivery = ctx.session.get_one(Delivery, delivery_id, populate_existing=True)
     endpoint = ctx.session.get_one(Endpoint, delivery.endpoint_id, populate_existing=True)
     arrived = delivery.record(reply.status, reply.trouble, reply.took_ms, ctx.now, started)
@@ -135,14 +138,20 @@ def _record(ctx: Context, delivery_id: int, reply: Reply, started: datetime) -> 
 
 
 def _switch_off(
-    ctx: Context, account: Account, endpoint: Endpoint, why: Ended, reply: Reply
+    ctx: Context, account: Account | None, endpoint: Endpoint, why: Ended, reply: Reply
 ) -> None:
-    """Switch the endpoint off until a user switches it on; its deliveries wait until then."""
+    """Switch the endpoint off until a user switches it on; its deliveries wait until then.
+
+    The account is emailed. Of the provider's endpoints the operator's pages and the log tell.
+    """
     if not endpoint.is_on:
         return
     since = endpoint.failing_since or ctx.now
     endpoint.end(why, ctx.now)
-    webhooks.note_who_is_told(ctx.session, account)
+    if account is None:
+        log.error("The provider's webhook %s was switched off: %s", endpoint.url, why)
+        events.record(ctx.by(SYSTEM), None, ProviderWebhookEnded(endpoint.url, why))
+        return
     _ = account.translator.gettext
     last = f"HTTP {reply.status}" if reply.status else _(reply.text, detail=reply.detail)
     once = f"webhook {endpoint.id} {ctx.now.isoformat(timespec='seconds')}"

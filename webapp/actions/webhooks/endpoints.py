@@ -1,9 +1,11 @@
-"""Add, change, switch, remove and test webhook endpoints, and rotate their secrets."""
+"""Add, change, switch, remove and test webhook endpoints, and rotate their secrets.
+
+`account_id` is None for the provider's endpoints (V7).
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from webapp.domain.accounts.account import Account
 from webapp.domain.events import recording as events
 from webapp.domain.events.webhooks import (
     WebhookAdded,
@@ -30,24 +32,22 @@ class NewSecret:
 
 def add_endpoint(
     ctx: Context,
-    account_id: int,
+    account_id: int | None,
     choice: EndpointChoice,
     rights: Collection[Right],
-    *,
-    plain_http: bool = False,
 ) -> NewSecret:
     """Add an endpoint and return its secret.
 
     Raises `Conflict` if there are too many, or `Invalid` with an error for each invalid field.
     """
-    if faults := choice.faults(rights, plain_http=plain_http):
+    if faults := _faults(ctx, account_id, choice, rights):
         raise Invalid(faults)
-    account = Account.locked(ctx.session, account_id)
+    webhooks.lock_owner(ctx.session, account_id)
     webhooks.require_room(ctx.session, account_id)
     endpoint = Endpoint(account_id=account_id, secret=webhooks.new_secret(), created_at=ctx.now)
     endpoint.choose(choice)
     ctx.session.add(endpoint)
-    webhooks.note_who_is_told(ctx.session, account)
+    ctx.session.flush()
     made = NewSecret(endpoint.id, endpoint.url, endpoint.secret)
     events.record(ctx, account_id, WebhookAdded(made.url, endpoint.events))
     ctx.session.commit()
@@ -56,21 +56,19 @@ def add_endpoint(
 
 def change_endpoint(
     ctx: Context,
-    account_id: int,
+    account_id: int | None,
     endpoint_id: int,
     choice: EndpointChoice,
     rights: Collection[Right],
-    *,
-    plain_http: bool = False,
 ) -> Endpoint:
     """Change an endpoint.
 
     Raises `NotFound`, `Denied`, or `Invalid` with an error for each invalid field.
     """
-    Account.locked(ctx.session, account_id)
+    webhooks.lock_owner(ctx.session, account_id)
     endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     endpoint.require_rights(rights)
-    if faults := choice.faults(rights, plain_http=plain_http):
+    if faults := _faults(ctx, account_id, choice, rights):
         ctx.session.rollback()
         raise Invalid(faults)
     before = endpoint.url
@@ -81,10 +79,10 @@ def change_endpoint(
 
 
 def switch_endpoint(
-    ctx: Context, account_id: int, endpoint_id: int, on: bool, rights: Collection[Right]
+    ctx: Context, account_id: int | None, endpoint_id: int, on: bool, rights: Collection[Right]
 ) -> Endpoint:
     """Switch the endpoint on or off; idempotent. Raises `NotFound`, `Denied`."""
-    account = Account.locked(ctx.session, account_id)
+    webhooks.lock_owner(ctx.session, account_id)
     endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     endpoint.require_rights(rights)
     if endpoint.is_on != on:
@@ -92,30 +90,28 @@ def switch_endpoint(
             endpoint.resume()
         else:
             endpoint.end(Ended.BY_HAND, ctx.now)
-        webhooks.note_who_is_told(ctx.session, account)
         events.record(ctx, account_id, WebhookSwitched(endpoint.url, on))
     ctx.session.commit()
     return endpoint
 
 
 def remove_endpoint(
-    ctx: Context, account_id: int, endpoint_id: int, rights: Collection[Right]
+    ctx: Context, account_id: int | None, endpoint_id: int, rights: Collection[Right]
 ) -> None:
     """Remove the endpoint; the operator can still read its log. Raises `NotFound`, `Denied`."""
-    account = Account.locked(ctx.session, account_id)
+    webhooks.lock_owner(ctx.session, account_id)
     endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     endpoint.require_rights(rights)
     endpoint.removed_at = ctx.now
-    webhooks.note_who_is_told(ctx.session, account)
     events.record(ctx, account_id, WebhookRemoved(endpoint.url))
     ctx.session.commit()
 
 
 def rotate_secret(
-    ctx: Context, account_id: int, endpoint_id: int, rights: Collection[Right]
+    ctx: Context, account_id: int | None, endpoint_id: int, rights: Collection[Right]
 ) -> NewSecret:
     """Replace the secret; both secrets sign for a day. Raises `NotFound`, `Denied`."""
-    Account.locked(ctx.session, account_id)
+    webhooks.lock_owner(ctx.session, account_id)
     endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     endpoint.require_rights(rights)
     secret = endpoint.rotate(ctx.now)
@@ -125,9 +121,9 @@ def rotate_secret(
     return made
 
 
-def send_test(ctx: Context, account_id: int, endpoint_id: int) -> Delivery:
+def send_test(ctx: Context, account_id: int | None, endpoint_id: int) -> Delivery:
     """Queue a test event for the endpoint. Raises `NotFound`, or `Conflict` if it is off."""
-    Account.locked(ctx.session, account_id)
+    webhooks.lock_owner(ctx.session, account_id)
     endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     if not endpoint.is_on:
         raise Conflict("This endpoint is switched off. Switch it on first.")
@@ -137,15 +133,23 @@ def send_test(ctx: Context, account_id: int, endpoint_id: int) -> Delivery:
     return delivery
 
 
-def send_again(ctx: Context, account_id: int, delivery_id: int) -> Delivery:
+def send_again(ctx: Context, account_id: int | None, delivery_id: int) -> Delivery:
     """Queue the delivery again under the same id, so that a receiver can detect the duplicate.
 
     Raises `NotFound`, `Conflict`.
     """
-    Account.locked(ctx.session, account_id)
+    webhooks.lock_owner(ctx.session, account_id)
     delivery = webhooks.find_delivery(ctx.session, account_id, delivery_id)
     if not delivery.endpoint.is_on:
         raise Conflict("The endpoint is switched off. Switch it on first.")
     delivery.send_again(ctx.now)
     ctx.session.commit()
     return delivery
+
+
+def _faults(
+    ctx: Context, account_id: int | None, choice: EndpointChoice, rights: Collection[Right]
+) -> dict[str, str]:
+    return choice.faults(
+        rights, plain_http=ctx.policy.plain_http_webhooks, offered=webhooks.offered_to(account_id)
+    )

@@ -70,8 +70,11 @@ CODES: Mapping[str, Code] = {
     "not_failed": Code(409, "Only a failed payment can be retried."),
     "already_paid": Code(409, "A retry of this payment has already succeeded."),
     "hold_closed": Code(409, "The hold has ended, expired or been released. Nothing was changed."),
-    "too_many_endpoints": Code(
-        409, "The account already has ten webhook endpoints. Remove one first."
+    "too_many_endpoints": Code(409, "There are already ten webhook endpoints. Remove one first."),
+    "events_expired": Code(
+        410,
+        "The events after `after` are no longer all kept. Read the accounts and their balances, "
+        "then read the events without `after`.",
     ),
     # The sandbox.
     "no_sandbox": Code(409, "This installation uses a real card processor. Nothing was done."),

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from webapp import outages
 from webapp.domain.shared.errors import (
     Denied,
+    Expired,
     Invalid,
     NotFound,
     PaymentRequired,
@@ -69,6 +70,8 @@ def of(error: Exception) -> Problem:
         return Problem(403, error.sentence, error.code)
     if isinstance(error, Stale):
         return Problem(412, error.sentence, error.code)
+    if isinstance(error, Expired):
+        return Problem(410, error.sentence, error.code)
     if isinstance(error, TooOften):
         headers = {"Retry-After": str(error.seconds)}
         return Problem(429, error.sentence, error.code, headers=headers)

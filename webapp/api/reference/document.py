@@ -214,7 +214,7 @@ def _problem(status: int, codes: Sequence[str], shape: Any = ProblemDetails) -> 
 def _webhook(kind: EventKind) -> dict[str, object]:
     sent = {
         "schema": _ref(event_type(kind)),
-        "example": example(kind).model_dump(mode="json"),
+        "example": example(kind).model_dump(mode="json", exclude_unset=True),
     }
     return {
         "operationId": f"on_{kind.replace('.', '_')}",

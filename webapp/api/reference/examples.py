@@ -27,6 +27,7 @@ from webapp.reads.records.activity import ActivityPage, DecisionRecord
 from webapp.reads.records.adjustments import AdjustmentRecord
 from webapp.reads.records.balances import AccountBalance, Balance, BalancePage
 from webapp.reads.records.emails import EmailPage, EmailRecord
+from webapp.reads.records.events import EventAccount, EventPage, EventRecord
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
 from webapp.reads.records.payments import AttemptRecord, PaymentPage, PaymentRecord
 from webapp.reads.records.record import Record
@@ -137,6 +138,14 @@ _ENTRY = EntryRecord(
     occurred_at=AT,
     posted_at=AT,
 )
+_EVENT = EventRecord(
+    type=EventKind.BALANCE_EXHAUSTED,
+    id="evt_000000000012",
+    timestamp=AT,
+    sequence=1042,
+    account=EventAccount(id=17, external_id="cust-0042"),
+    data={"balance": "-0.02", "balance_currency": "USD", "credit_limit": "0.00"},
+)
 _DECISION = DecisionRecord(
     id=58,
     code="charged",
@@ -246,5 +255,6 @@ EXAMPLES: Mapping[type[Record], Record] = {
         ),
         ClockRecord(now=AT, seconds_ahead=172_800),
         EmailPage(emails=(_EMAIL,), next_cursor=None),
+        EventPage(events=(_EVENT,), next_after=1042, has_more=False),
     )
 }

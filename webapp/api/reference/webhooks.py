@@ -15,7 +15,8 @@ from webapp.domain.payment_methods.declines import FUNDS
 from webapp.domain.payments.payment import PaymentKind
 from webapp.domain.shared.money import DecimalText
 from webapp.domain.top_ups.settings import FIELDS
-from webapp.domain.webhooks.endpoint import EventKind
+from webapp.domain.webhooks.endpoint import OF_PROVIDER, EventKind
+from webapp.reads.records.events import EventAccount
 from webapp.reads.records.record import Amount, Currency, Instant, Money, Open, Record
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -33,7 +34,21 @@ class WebhookEvent(Record):
     type: Open[EventKind] = Field(description="The name of the event.")
     id: str = Field(description="The same in all deliveries of the event; also `webhook-id`.")
     timestamp: Instant = Field(description="When the event occurred.")
-    account: int = Field(description="The id of the account.")
+    account: int | EventAccount | None = Field(
+        description="The id of the account. The provider's endpoints receive an object with `id` "
+        "and `external_id`, and null in a test event."
+    )
+    sequence: int | None = Field(
+        None,
+        description="The event's number in `/events`. Only the provider's endpoints receive it.",
+    )
+
+
+class ProviderWebhookEvent(WebhookEvent):
+    """An event, as it is sent to the provider's webhook endpoints alone."""
+
+    account: EventAccount = Field(description="The account.")
+    sequence: int = Field(description="The event's number in `/events`.")
 
 
 class BalanceData(Record):
@@ -277,11 +292,14 @@ WEBHOOKS: Mapping[EventKind, Webhook] = {
 EVENTS: Mapping[type[Record], type[WebhookEvent]] = {
     data: create_model(
         data.__name__.replace("Data", "Event"),
-        __base__=WebhookEvent,
-        __doc__=WebhookEvent.__doc__,
+        __base__=base,
+        __doc__=base.__doc__,
         data=(data, Field(description="What the event is about.")),
     )
-    for data in {type(webhook.data): None for webhook in WEBHOOKS.values()}
+    for data, base in {
+        type(webhook.data): ProviderWebhookEvent if kind in OF_PROVIDER else WebhookEvent
+        for kind, webhook in WEBHOOKS.items()
+    }.items()
 }
 """The type of an event's body, by the type of its `data`."""
 
@@ -291,5 +309,9 @@ def event_type(kind: EventKind) -> type[WebhookEvent]:
 
 
 def example(kind: EventKind) -> WebhookEvent:
-    facts = {"type": kind, "id": "evt_000000000012", "timestamp": AT, "account": 1}
+    facts: dict[str, object] = {"type": kind, "id": "evt_000000000012", "timestamp": AT}
+    if kind in OF_PROVIDER:
+        facts |= {"sequence": 1042, "account": EventAccount(id=17, external_id="cust-0042")}
+    else:
+        facts["account"] = 17
     return event_type(kind).model_validate({**facts, "data": WEBHOOKS[kind].data})

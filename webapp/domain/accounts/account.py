@@ -99,8 +99,6 @@ class Account(Base):
     billing_tax_number: Mapped[str] = mapped_column(String(TAX_NUMBER_LENGTH), default="")
     receipts: Mapped[int] = mapped_column(default=0)
     """Number of receipts issued; the next receipt has the next number (L6)."""
-    has_webhooks: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether an endpoint is on; events are delivered only then."""
     low_balance_announced: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the last balance event was `balance.low`."""
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
@@ -208,7 +206,6 @@ class BalanceSnapshot(NamedTuple):
     balance: int
     alert_threshold: int | None
     open_holds: int
-    has_webhooks: bool
     low_balance_announced: bool
     credit_limit: int
     is_exhausted: bool
@@ -230,7 +227,7 @@ class BalanceSnapshot(NamedTuple):
         """Return whether this balance requires no refill check, hold update or webhook event."""
         is_low = self.alert_threshold is not None and falls_below(balance, self.alert_threshold)
         return (
-            not (is_low or self.open_holds or (self.has_webhooks and self.low_balance_announced))
+            not (is_low or self.open_holds or self.low_balance_announced)
             and exhausts(balance, self.credit_limit) == self.is_exhausted
         )
 
@@ -264,7 +261,6 @@ _SNAPSHOTS = (
         Account.balance,
         Account.alert_threshold,
         Account.open_holds,
-        Account.has_webhooks,
         Account.low_balance_announced,
         Account.credit_limit,
         Account.is_exhausted,

@@ -67,6 +67,11 @@ def data(row: EventRow) -> object:
     return row.facts.get("data") or KINDS[row.kind].of(row).payload()
 
 
+def provider_data(row: EventRow) -> object:
+    """Return `data` of the provider's payload (V7)."""
+    return row.facts.get("data") or KINDS[row.kind].of(row).provider_payload()
+
+
 def sample(kind: NoticeKind, account: Account, now: datetime) -> Event:
     """Return an event for the preview of an email. Raises `KeyError` for a personal email."""
     return SAMPLED[kind].sample(account, now)

@@ -12,6 +12,8 @@ from webapp.domain.shared.context import Context
 from webapp.domain.shared.i18n import ENGLISH
 from webapp.domain.users.user import User
 from webapp.domain.webhooks import endpoint as webhooks
+from webapp.domain.webhooks.endpoint import EventKind
+from webapp.domain.webhooks.provider_events import ProviderEvent
 
 
 def record(
@@ -32,7 +34,7 @@ def record(
     if row is None:
         row = _write(ctx, account_id, event)
         if event.webhook is not None:
-            _deliver(ctx, row, event)
+            _deliver(ctx, row, event.webhook)
     if event.email_kind in TOPICS:
         _email_account(ctx, row, event)
     elif event.email_kind is not None:
@@ -125,12 +127,11 @@ def _repeated(
     return last
 
 
-def _deliver(ctx: Context, row: EventRow, event: Event) -> None:
-    account = ctx.session.get_one(Account, row.account_id)
-    if account.has_webhooks:
-        listed = webhooks.of_account(ctx.session, account.id)
-        chosen = [one for one in listed if one.is_on and event.webhook in one.events]
-        webhooks.deliver(ctx, row, chosen)
+def _deliver(ctx: Context, row: EventRow, kind: EventKind) -> None:
+    if kind is EventKind.TEST or row.account_id is None:
+        return  # a test is delivered by its action, to one endpoint
+    ctx.session.add(ProviderEvent(event=row))
+    webhooks.deliver(ctx, row, webhooks.receiving(ctx.session, row.account_id, kind))
 
 
 def _email_account(ctx: Context, row: EventRow, event: Event) -> None:

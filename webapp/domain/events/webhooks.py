@@ -51,22 +51,28 @@ class WebhookTested(Event):
         return {"message": "It works."}
 
 
-class WebhookEnded(WebhookEvent):
-    """An endpoint was switched off because its deliveries fail."""
+class ProviderWebhookEnded(WebhookEvent):
+    """An endpoint of the provider was switched off because its deliveries fail."""
 
-    once = "{key}"
-    audit = Audit(Group.DEVELOPERS, "Webhook switched off")
-    email_kind = NoticeKind.WEBHOOK_ENDED
+    audit = Audit(Group.DEVELOPERS, "Provider webhook switched off")
     why: str
-    since: datetime
-    last: str
-    """The last answer, in the language of the email."""
-    key: str
 
     def audited(self, account: Account) -> str:
         gone = self.why == Ended.GONE
         why = "the endpoint answered 410 Gone" if gone else "deliveries failed for days"
         return f"{self.url}: {why}."
+
+
+class WebhookEnded(ProviderWebhookEnded):
+    """An endpoint of an account was switched off because its deliveries fail."""
+
+    once = "{key}"
+    audit = Audit(Group.DEVELOPERS, "Webhook switched off")
+    email_kind = NoticeKind.WEBHOOK_ENDED
+    since: datetime
+    last: str
+    """The last answer, in the language of the email."""
+    key: str
 
     def mailed(self, ctx: Context, reader: Account) -> dict[str, object]:
         return {**super().mailed(ctx, reader), "gone": self.why == Ended.GONE}

@@ -78,6 +78,12 @@ class Conflict(Refusal):
     code = "conflict"
 
 
+class Expired(Refusal):
+    """What is asked for is older than the retention period."""
+
+    code = "expired"
+
+
 class TooOften(Refusal):
     """A rate limit is exceeded; the next try is allowed in `seconds`."""
 

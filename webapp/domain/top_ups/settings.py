@@ -102,6 +102,9 @@ class LowBalanceSettings(Base):
     blocked_mailed_at: Mapped[datetime | None]
     """T17: when the email was sent that the due refill cannot be charged; NULL if not in this
     episode. An episode ends when the balance is at or above the threshold."""
+    blocked_code: Mapped[str | None] = mapped_column(String(40))
+    """V7: the cause of the last `refill.blocked`; NULL if there was none in this episode, or if a
+    refill was opened since."""
 
     check_again_at: Mapped[datetime | None]
     """T4: time of the next scheduled check, when a limit's window or the hour between two alerts
@@ -175,7 +178,7 @@ class LowBalanceSettings(Base):
     def end_episode(self, balance: int) -> None:
         """End the episode if no refill is due, so that the next blocked refill is emailed (T17)."""
         if not self.is_below_refill(balance):
-            self.blocked_mailed_at = None
+            self.blocked_mailed_at = self.blocked_code = None
 
     def arm(self) -> None:
         """Arm the alert: the next check sends it if the balance is below (N2, N5)."""

@@ -28,8 +28,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from webapp.database.advisory_locks import lock_until_commit
 from webapp.database.base import Base, partial_index
 from webapp.database.notify import notify_workers
+from webapp.database.transactions import begin_writing
 from webapp.database.vault import Sealed
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
@@ -40,8 +42,11 @@ from webapp.domain.users.user import Right, not_allowed
 
 PREFIX = "whsec_"
 
+PROVIDER_LOCK = "provider webhook endpoints"
+"""Name of the lock that serialises changes of the provider's endpoints."""
+
 MOST = 10
-"""Maximum number of endpoints per account."""
+"""Maximum number of endpoints per account, and of the provider."""
 
 URL_LENGTH = 500
 EXCERPT_LENGTH = 300
@@ -152,7 +157,17 @@ class EndpointChoice:
     name: str
     events: tuple[str, ...]
 
-    def faults(self, rights: Collection[Right], *, plain_http: bool) -> dict[str, str]:
+    def faults(
+        self,
+        rights: Collection[Right],
+        *,
+        plain_http: bool,
+        offered: Collection[EventKind] = CHOICES,
+    ) -> dict[str, str]:
+        """Return an error for each invalid field.
+
+        `plain_http`: whether http:// is accepted, too. `offered`: see `offered_to`.
+        """
         faults: dict[str, str] = {}
         if fault := _fault_of_url(self.url, plain_http):
             faults["url"] = fault
@@ -160,8 +175,10 @@ class EndpointChoice:
             faults["name"] = fault
         if not self.events:
             faults["events"] = "Choose at least one"
-        elif unknown := [event for event in self.events if event not in CHOICES]:
+        elif unknown := [event for event in self.events if event not in PROVIDER_CHOICES]:
             faults["events"] = f"Unknown event {unknown[0][:60]}"
+        elif other := [event for event in self.events if event not in offered]:
+            faults["events"] = f"Only the provider receives {other[0]}"
         elif Right.BILLING not in rights and not OF_BALANCE.issuperset(self.events):
             faults["events"] = "Only people with access to billing can choose these"
         return faults
@@ -171,7 +188,8 @@ class Endpoint(Base):
     __tablename__ = "webhook_endpoint"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    """None: an endpoint of the provider, which receives the events of every account (V7)."""
     url: Mapped[str] = mapped_column(String(URL_LENGTH))
     name: Mapped[str] = mapped_column(String(texts.NAME_LENGTH), default="")
     events: Mapped[list[str]] = mapped_column(JSON)
@@ -192,7 +210,7 @@ class Endpoint(Base):
 
     def choose(self, choice: EndpointChoice) -> None:
         self.url, self.name = choice.url.strip(), choice.name.strip()
-        self.events = [kind for kind in CHOICES if kind in choice.events]
+        self.events = [kind for kind in PROVIDER_CHOICES if kind in choice.events]
 
     def rotate(self, now: datetime) -> str:
         """Create a new secret; the old one also signs until the overlap ends."""
@@ -295,21 +313,49 @@ def deliver(ctx: Context, event: EventRow, endpoints: Sequence[Endpoint]) -> lis
     return owed
 
 
-def of_account(session: Session, account_id: int) -> Sequence[Endpoint]:
+def offered_to(account_id: int | None) -> Collection[EventKind]:
+    """Return the events that an endpoint of this account, or of the provider, can receive."""
+    return PROVIDER_CHOICES if account_id is None else CHOICES
+
+
+def lock_owner(session: Session, account_id: int | None) -> Account | None:
+    """Start a write transaction and lock the account; without one, the provider's endpoints.
+
+    Raises `NotFound`.
+    """
+    if account_id is not None:
+        return Account.locked(session, account_id)
+    begin_writing(session)
+    lock_until_commit(session, [PROVIDER_LOCK])
+    return None
+
+
+def receiving(session: Session, account_id: int, kind: EventKind) -> Sequence[Endpoint]:
+    """Return the account's and the provider's endpoints that are on and chose this event."""
+    owned = or_(Endpoint.account_id == account_id, Endpoint.account_id.is_(None))
+    is_on = and_(Endpoint.ended.is_(None), Endpoint.removed_at.is_(None))
+    found = session.scalars(select(Endpoint).where(owned, is_on).order_by(Endpoint.id))
+    return [endpoint for endpoint in found if kind in endpoint.events]
+
+
+def of_owner(session: Session, account_id: int | None) -> Sequence[Endpoint]:
+    """Return the endpoints of an account; without one, of the provider."""
     mine = and_(Endpoint.account_id == account_id, Endpoint.removed_at.is_(None))
     return session.scalars(select(Endpoint).where(mine).order_by(Endpoint.id)).all()
 
 
-def find(session: Session, account_id: int, endpoint_id: int) -> Endpoint:
-    """Return the account's endpoint. Raises `NotFound`."""
+def find(session: Session, account_id: int | None, endpoint_id: int) -> Endpoint:
+    """Return an endpoint of the account; without one, of the provider. Raises `NotFound`."""
     endpoint = session.get(Endpoint, endpoint_id, populate_existing=True)
     if endpoint is None or endpoint.account_id != account_id or endpoint.removed_at is not None:
         raise NotFound("The webhook endpoint")
     return endpoint
 
 
-def find_delivery(session: Session, account_id: int, delivery_id: int) -> Delivery:
-    """Return the account's delivery, locked so that it is not deleted. Raises `NotFound`."""
+def find_delivery(session: Session, account_id: int | None, delivery_id: int) -> Delivery:
+    """Return a delivery to an endpoint of the account, or of the provider, locked so that it is
+    not deleted. Raises `NotFound`.
+    """
     delivery = session.get(Delivery, delivery_id, with_for_update=True, populate_existing=True)
     if delivery is None or delivery.endpoint.account_id != account_id:
         raise NotFound("The delivery")
@@ -318,18 +364,12 @@ def find_delivery(session: Session, account_id: int, delivery_id: int) -> Delive
     return delivery
 
 
-def require_room(session: Session, account_id: int) -> None:
-    """Raise `Conflict` if the account has the maximum number of endpoints."""
+def require_room(session: Session, account_id: int | None) -> None:
+    """Raise `Conflict` if the account, or the provider, has the maximum number of endpoints."""
     mine = and_(Endpoint.account_id == account_id, Endpoint.removed_at.is_(None))
     if (session.scalar(select(func.count()).select_from(Endpoint).where(mine)) or 0) >= MOST:
         sentence = f"There are already {MOST} webhooks; remove one first."
         raise Conflict(sentence, code="too_many_endpoints")
-
-
-def note_who_is_told(session: Session, account: Account) -> None:
-    """Update `account.has_webhooks` after a change of its endpoints."""
-    session.flush()
-    account.has_webhooks = any(one.is_on for one in of_account(session, account.id))
 
 
 def delete_old_deliveries(ctx: Context) -> int:

@@ -2,6 +2,8 @@
 
 from json import dumps
 
+from sqlalchemy.orm import Session
+
 from webapp.domain.accounts.account import Account, exhausts
 from webapp.domain.events import kinds
 from webapp.domain.events import recording as events
@@ -14,6 +16,8 @@ from webapp.domain.events.accounts import (
 from webapp.domain.events.rows import EventRow
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.datetimes import instant_text
+from webapp.domain.webhooks import provider_events
+from webapp.domain.webhooks.endpoint import Delivery
 
 
 def message_id(event: EventRow) -> str:
@@ -22,25 +26,47 @@ def message_id(event: EventRow) -> str:
 
 
 def payload(event: EventRow) -> dict[str, object]:
-    return {
-        "type": event.webhook,
-        "id": message_id(event),
-        "timestamp": instant_text(event.at),
-        "account": event.account_id,
-        "data": kinds.data(event),
+    """Return the payload for a customer's endpoint."""
+    return _head(event) | {"account": event.account_id, "data": kinds.data(event)}
+
+
+def provider_payload(
+    event: EventRow, sequence: int | None, external_id: str | None
+) -> dict[str, object]:
+    """Return the payload for the provider (V7). `external_id`: of the event's account."""
+    account = {"id": event.account_id, "external_id": external_id}
+    return _head(event) | {
+        "sequence": sequence,
+        "account": account if event.account_id is not None else None,
+        "data": kinds.provider_data(event),
     }
 
 
-def body(event: EventRow) -> bytes:
+def payload_of(session: Session, delivery: Delivery) -> dict[str, object]:
+    """Return the payload of a delivery."""
+    event = delivery.event
+    if delivery.endpoint.account_id is not None:
+        return payload(event)
+    account = session.get(Account, event.account_id) if event.account_id is not None else None
+    sequence = provider_events.sequence_of(session, event.id)
+    return provider_payload(event, sequence, account.external_id if account else None)
+
+
+def body(session: Session, delivery: Delivery) -> bytes:
     """Return the exact bytes that are signed and sent."""
-    return dumps(payload(event), ensure_ascii=False, separators=(",", ":")).encode()
+    payload = payload_of(session, delivery)
+    return dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _head(event: EventRow) -> dict[str, object]:
+    return {"type": event.webhook, "id": message_id(event), "timestamp": instant_text(event.at)}
 
 
 def balance(ctx: Context, account: Account) -> None:
     """Record each crossing of a locked account's balance once, in the transaction that moved it or
     changed the limit: of the highest threshold that is on, and of minus the credit limit (V7).
     """
-    if account.has_webhooks and account.is_low != account.low_balance_announced:
+    if account.is_low != account.low_balance_announced:
         account.low_balance_announced = account.is_low
         low = BalanceLow if account.is_low else BalanceRecovered
         events.record(ctx, account.id, low(account.balance, account.currency))

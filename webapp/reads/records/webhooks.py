@@ -30,7 +30,7 @@ class EndpointRecord(Record):
 
 
 class EndpointList(Record):
-    """The account's webhook endpoints."""
+    """The webhook endpoints of an account, or of the provider."""
 
     webhook_endpoints: tuple[EndpointRecord, ...] = Field(description="All webhook endpoints.")
 
@@ -59,18 +59,18 @@ class DeliveryPage(Record):
     next_cursor: NextCursor
 
 
-def read_endpoints(ctx: Context, account_id: int) -> EndpointList:
-    found = webhooks.of_account(ctx.session, account_id)
+def read_endpoints(ctx: Context, account_id: int | None) -> EndpointList:
+    found = webhooks.of_owner(ctx.session, account_id)
     return EndpointList(webhook_endpoints=tuple(endpoint_record(one) for one in found))
 
 
-def read_endpoint(ctx: Context, account_id: int, endpoint_id: int) -> EndpointRecord:
+def read_endpoint(ctx: Context, account_id: int | None, endpoint_id: int) -> EndpointRecord:
     """Raises `NotFound`."""
     return endpoint_record(webhooks.find(ctx.session, account_id, endpoint_id))
 
 
 def read_deliveries(
-    ctx: Context, account_id: int, endpoint_id: int, before: int | None, limit: int
+    ctx: Context, account_id: int | None, endpoint_id: int, before: int | None, limit: int
 ) -> DeliveryPage:
     """Raises `NotFound`."""
     webhooks.find(ctx.session, account_id, endpoint_id)
