@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -93,7 +94,7 @@ class Radius:
             self.process = subprocess.Popen(command, env=self.environ, stdout=output, stderr=output)
         wait_until(lambda: "Ready to process requests" in self.log)
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -163,7 +164,7 @@ def started(server: Ballast, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     radius = Radius(tmp_path_factory.mktemp("radius"), server)
     radius.start()
     yield radius
-    radius.stop()
+    radius.kill()
 
 
 @pytest.fixture
@@ -267,7 +268,7 @@ def test_a_call_without_a_hold_is_debited_at_its_end(ballast, radius):
 
 
 def test_packets_that_ballast_missed_are_sent_again(ballast, radius):
-    """They are acknowledged, since they are on disk."""
+    """They are acknowledged, since they are on disk, where they outlast a restart."""
     account = ballast.account()
     calls = [new_call(account), new_call(account)]
     for call in calls:
@@ -276,9 +277,11 @@ def test_packets_that_ballast_missed_are_sent_again(ballast, radius):
     assert radius.authorise(new_call(account))["Code"] == "Access-Reject"
     radius.report(calls[0], "Interim-Update", 60)
     radius.report(calls[0], "Stop", 120)
+    radius.kill()
+    radius.start()
     ballast.start()
     radius.report(calls[1], "Stop", 60)
-    wait_until(lambda: {state for state, _ in ballast.holds(account).values()} == {"ended"})
+    wait_until(lambda: has_ended(ballast, account))
     assert ballast.balance(account) == "9.73"
 
 
@@ -302,18 +305,50 @@ def test_the_ledger_agrees_with_radclient_under_load(ballast, radius):
     # Each asks for an hour, 5.40, or what is left of it: 19 of 100.00, and one of 2.70.
     authorised = [call for call in calls if reference(call) in ballast.holds(call["User-Name"])]
     assert len(authorised) == accepted == 39
-    packets = [
-        {**call, "Acct-Status-Type": kind, "Acct-Session-Time": seconds}
-        for kind, seconds in (("Interim-Update", 60), ("Interim-Update", 120), ("Stop", 150))
-        for call in authorised * 2
-    ]
-    random.Random(1).shuffle(packets)
+    packets = shuffled(authorised)
     output = radius.radclient("acct", "-x", "-p", "32", packets=packets)
     assert output.count("Received Accounting-Response") == len(packets)
     for account, balance in zip(accounts, ("100.00", "100.00", "2.70"), strict=True):
         mine = [call for call in authorised if call["User-Name"] == account]
-        assert Decimal(ballast.balance(account)) == Decimal(balance) - Decimal("0.225") * len(mine)
-        assert {state for state, _ in ballast.holds(account).values()} == {"ended"}
+        assert Decimal(ballast.balance(account)) == Decimal(balance) - PRICE * len(mine)
+        assert has_ended(ballast, account)
+
+
+def test_the_ledger_agrees_although_ballast_is_killed_under_load(ballast, radius):
+    """Each packet is acknowledged once it is posted or on disk."""
+    account = ballast.account("1000.00")
+    calls = [new_call(account) for _ in range(30)]
+    radius.radclient("auth", "-p", "32", packets=calls)
+    assert len(ballast.holds(account)) == 30
+    packets = shuffled(calls)
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(radius.radclient, "acct", "-x", "-p", "8", packets=packets)
+        wait_until(lambda: ballast.usage(account) != {})
+        ballast.kill()
+        output = sending.result()
+    assert output.count("Received Accounting-Response") == len(packets)
+    assert not has_ended(ballast, account)
+    ballast.start()
+    wait_until(lambda: has_ended(ballast, account))
+    assert Decimal(ballast.balance(account)) == 1000 - PRICE * 30
+
+
+PRICE = Decimal("0.225")
+"""Of the 150 seconds of each call under load."""
+
+
+def shuffled(calls: Sequence[dict]) -> list[dict]:
+    """Return two of each packet of each call, in any order."""
+    packets = [
+        {**call, "Acct-Status-Type": kind, "Acct-Session-Time": seconds}
+        for kind, seconds in (("Interim-Update", 60), ("Interim-Update", 120), ("Stop", 150))
+        for call in calls
+    ]
+    return random.Random(1).sample(packets * 2, len(packets) * 2)
+
+
+def has_ended(ballast: Ballast, account: str) -> bool:
+    return {state for state, _ in ballast.holds(account).values()} == {"ended"}
 
 
 def test_the_set_up_of_the_page_passes_freeradius_own_check(tmp_path):
