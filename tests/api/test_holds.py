@@ -271,3 +271,34 @@ def test_expiring_twice_counts_once(world):
     for _ in range(2):
         world.run("expire holds")
     assert counted(world) == (1, 1)
+
+
+REACHABLE = [
+    "a/b",
+    "a b",
+    "a#1",
+    "a?b=c",
+    "100%",
+    "%2e",
+    "é/日本",
+    "..a",
+    "a..",
+    "...",
+    "a/..b/c",
+    "~",
+]
+
+
+def test_every_reference_that_is_accepted_can_be_reached(program):
+    """V6: what clients and servers would change in a path is refused when it is sent."""
+    for reference in REACHABLE:
+        assert (
+            program("POST", "/holds", {"reference": reference, "amount": "0.01"}).status_code == 201
+        )
+        for safe in ("", "/"):
+            path = f"/holds/{quote(reference, safe)}"
+            assert program.get(path).json["reference"] == reference
+        assert program("DELETE", path).status_code == 200
+    for reference in (".", "..", "/a", "a/", "a//b", "a/./b", "../a", " a", "a\u2003"):
+        answer = program("POST", "/holds", {"reference": reference, "amount": "0.01"})
+        assert (answer.status_code, list(answer.json["errors"])) == (422, ["reference"]), reference

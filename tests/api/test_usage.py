@@ -1,5 +1,6 @@
 """`POST /api/v1/usage`: accepted records and the responses to them (L1, L12)."""
 
+import gzip
 import io
 import json
 from dataclasses import replace
@@ -176,6 +177,15 @@ BAD_RECORDS = [
     (record(amount="\ud800"), "amount"),
     (record(reference=""), "reference"),
     (record(reference="   "), "reference"),
+    (record(reference=" lead"), "reference"),
+    (record(reference="trail\u00a0"), "reference"),
+    (record(reference="\ufefflead"), "reference"),
+    (record(reference="."), "reference"),
+    (record(reference=".."), "reference"),
+    (record(reference="/lead"), "reference"),
+    (record(reference="trail/"), "reference"),
+    (record(reference="a//b"), "reference"),
+    (record(reference="a/../b"), "reference"),
     (record(reference=981), "reference"),
     (record(reference="a\x00b"), "reference"),
     (record(reference="\ud800"), "reference"),
@@ -397,7 +407,6 @@ NOT_JSON = [
     b'{"amount": Infinity}',
     b'{"amount": "1.00", "amount": "2.00", "reference": "a"}',
     b'{"reference": "\xff"}',
-    "\ufeff{}".encode(),
     json.dumps(record()).encode("utf-16"),
     b"[" * 100_000,
     b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
@@ -410,6 +419,22 @@ def test_a_body_that_is_not_json_is_a_bad_request(meter, subtests):
             answer = meter(body)
             assert (answer.status_code, answer.mimetype) == (400, PROBLEM)
             assert answer.json["detail"]
+
+
+def test_a_byte_order_mark_before_json_is_ignored(meter):
+    assert meter("\ufeff".encode() + json.dumps(record()).encode()).status_code == 201
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/csv"])
+def test_a_compressed_body_is_refused(meter, world, content_type):
+    headers = {
+        "Authorization": f"Bearer {world.created.api_key}",
+        "Content-Encoding": "gzip",
+    }
+    body = gzip.compress(json.dumps(record()).encode())
+    answer = meter(body, headers=headers, content_type=content_type)
+    assert (answer.status_code, answer.json["code"]) == (415, "unsupported_media_type")
+    assert "Content-Encoding" in answer.json["detail"]
 
 
 @pytest.mark.parametrize("number", ["1" * 100_000, "1e999999", "-0", "1" * 30 + ".5"])

@@ -53,16 +53,16 @@ class UsageRecord(OfAccount):
         "refused as `too_large`."
     )
     reference: Annotated[str, REFERENCE] = Field(
-        description="Your reference, unique per account. Usage sent again with the same one is "
-        "debited once."
+        description="Your reference, unique per account, without blanks at its ends. Usage sent "
+        "again with the same one is debited once; the first description and time stay."
     )
     description: Annotated[str, DESCRIPTION] | None = Field(
         None, description="Text for the statement."
     )
     occurred_at: Annotated[datetime, INSTANT] | None = Field(
         None,
-        description="When the usage occurred: not in the future, not before the year 2000. "
-        "Default: now.",
+        description="When the usage occurred: at most a day in the future, because clocks differ, "
+        "and not before the year 2000. Default: now.",
     )
     currency: Annotated[str, CURRENCY] | None = Field(
         None, description="A safety check: a currency other than the account's is refused."

@@ -152,7 +152,7 @@ def _draft(
 
 def _reference(record: object) -> str | None:
     reference = record.get("reference") if isinstance(record, dict) else None
-    return reference.strip() if isinstance(reference, str) else None
+    return reference if isinstance(reference, str) else None
 
 
 def _batch(

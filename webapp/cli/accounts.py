@@ -13,7 +13,7 @@ from webapp.actions.accounts.record_export import record_export
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.adjust_balance import adjust_once
 from webapp.actions.users.second_factor import reset_second_factor
-from webapp.cli.shared.arguments import CURSOR, LIMIT, MICROS, AmountOf
+from webapp.cli.shared.arguments import CURSOR, LIMIT, MICROS, REFERENCE, AmountOf
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, page, prints, sentence
 from webapp.domain.accounts.account import AccountState
@@ -270,7 +270,11 @@ def paypal(account: int, state: str) -> None:
 @click.argument("amount", type=MICROS, metavar="AMOUNT")
 @click.option("--debit", is_flag=True, help="Debit AMOUNT instead of crediting it.")
 @click.option("--reason", required=True, help="Shown on the statement and in the audit log.")
-@click.option("--reference", help="Your reference: the same command again changes nothing.")
+@click.option(
+    "--reference",
+    type=REFERENCE,
+    help="Your reference: the same command again changes nothing.",
+)
 @CHARGE
 @click.option("--hold", is_flag=True, help="Pause automatic refills instead of starting a refill.")
 @prints(sentence("{reference}: {amount} posted to account {account}. The balance is {balance}."))

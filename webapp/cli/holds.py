@@ -8,6 +8,7 @@ from webapp.actions.usage.change_hold import change_hold
 from webapp.actions.usage.open_hold import open_hold
 from webapp.actions.usage.release_hold import release_hold
 from webapp.cli.shared.arguments import ACCOUNT, MICROS, require
+from webapp.cli.shared.arguments import REFERENCE as REFERENCE_TYPE
 from webapp.cli.shared.output import Commands, lines, prints
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import decimal_text
@@ -53,7 +54,7 @@ def show(account: int, reference: str) -> dict[str, object]:
 
 @commands.command("open")
 @ACCOUNT
-@REFERENCE
+@click.argument("reference", type=REFERENCE_TYPE)
 @click.argument("amount", type=MICROS, required=False)
 @RATE
 @INCREMENT

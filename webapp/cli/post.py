@@ -7,7 +7,7 @@ import click
 from webapp.actions.usage.post_usage import post_usage
 from webapp.actions.usage.reverse_usage import reverse_usage
 from webapp.cli import usage as group
-from webapp.cli.shared.arguments import ACCOUNT, MICROS, Instant
+from webapp.cli.shared.arguments import ACCOUNT, MICROS, REFERENCE, Instant
 from webapp.cli.shared.output import prints
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import COMMAND_LINE
@@ -62,7 +62,7 @@ def post(
 @group.commands.command("reverse")
 @ACCOUNT
 @click.argument("usage_reference", metavar="USAGE")
-@click.argument("reference")
+@click.argument("reference", type=REFERENCE)
 @click.option("--amount", type=MICROS, help="How much to give back. Default: all that is left.")
 @click.option("--reason", required=True, help="Shown on the statement.")
 @prints()

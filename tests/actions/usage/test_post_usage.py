@@ -257,6 +257,8 @@ GOOD = {"amount": "12.34", "reference": "call-1"}
         ({"amount": "9" * 41}, {"amount"}),
         ({"reference": ""}, {"reference"}),
         ({"reference": "   "}, {"reference"}),
+        ({"reference": " call-1"}, {"reference"}),
+        ({"reference": "a/.."}, {"reference"}),
         ({"reference": None}, {"reference"}),
         ({"reference": 7}, {"reference"}),
         ({"reference": "x" * 121}, {"reference"}),
@@ -293,7 +295,7 @@ def test_a_valid_record_is_parsed_l1():
     """L1, P4: six decimals, and a time in any zone, converted to UTC."""
     raw = {
         "amount": "0.000001",
-        "reference": " call-1 ",
+        "reference": "call-1",
         "description": "To •••",
         "occurred_at": "2026-11-22T12:00:00+02:00",
         "currency": "USD",

@@ -1,5 +1,6 @@
 """Strict parsing of request bodies and query parameters: ambiguous input is refused."""
 
+import codecs
 import json
 from typing import TypeVar
 
@@ -51,7 +52,7 @@ def read_json() -> object:
     """Parse the body. Raises `BadRequest`, `UnsupportedMediaType` or `RequestEntityTooLarge`."""
     if request.mimetype != JSON:
         raise UnsupportedMediaType(f"Send JSON, with Content-Type: {JSON}.")
-    body = read_bytes()
+    body = read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
         return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError:
@@ -64,7 +65,9 @@ def is_sent() -> bool:
 
 
 def read_bytes() -> bytes:
-    """The raw body. Raises `RequestEntityTooLarge`."""
+    """The raw body. Raises `RequestEntityTooLarge`, or `UnsupportedMediaType` if compressed."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Send the body without Content-Encoding.")
     body = request.get_data()
     # Werkzeug silently truncates a chunked body at the limit.
     if len(body) >= (request.max_content_length or len(body) + 1):

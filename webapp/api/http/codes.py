@@ -18,7 +18,9 @@ CODES: Mapping[str, Code] = {
         400, "Send an `Idempotency-Key`: without one, a repeated request would charge again."
     ),
     "request_entity_too_large": Code(413, "The body is larger than 2 MB. Send less at once."),
-    "unsupported_media_type": Code(415, "The endpoint does not accept this `Content-Type`."),
+    "unsupported_media_type": Code(
+        415, "The endpoint does not accept this `Content-Type` or `Content-Encoding`."
+    ),
     "invalid": Code(422, "`errors` lists the problem of each field. Nothing was changed."),
     # Authentication and limits.
     "unauthorized": Code(401, "The API key is missing, unknown, revoked or expired."),

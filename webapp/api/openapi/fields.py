@@ -82,7 +82,20 @@ def reader(read: Callable[..., object], **options: object) -> PlainValidator:
 MICROS, CENTS = _amount(money.USAGE_PLACES), _amount(money.PAYMENT_PLACES)
 MICROS_OR_ZERO = _amount(money.USAGE_PLACES, allows_zero=True)
 SIGNED_MICROS = _amount(money.USAGE_PLACES, sign="-?")
-REFERENCE = Schema({**text(REFERENCE_LENGTH, filled=True), "examples": ["call-981"]})
+# It does not begin or end with a blank, and no part between slashes is empty, . or ..
+_REFERENCE = (
+    r"^(?!\.{0,2}(/|$))(?!.*/\.{0,2}(/|$))"
+    rf"[^{_BLANK}]([^\u0000-\u001f]*[^{_BLANK}])?$"
+)
+REFERENCE = Schema(
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": REFERENCE_LENGTH,
+        "pattern": _REFERENCE,
+        "examples": ["call-981"],
+    }
+)
 DESCRIPTION = Schema(text(DESCRIPTION_LENGTH, filled=False))
 CURRENCY = Schema({"type": "string", "format": "currency", "examples": ["USD"]})
 INSTANT = Schema({"type": "string", "format": "date-time", "examples": ["2026-11-22T10:00:00Z"]})
@@ -101,7 +114,7 @@ Actions refuse more decimals than the account's currency has."""
 Id = Annotated[int, *whole(1, LARGEST_ID)]
 Instant = Annotated[datetime, reader(_instant), INSTANT]
 Reference = Annotated[str, reader(usage.read_reference), REFERENCE]
-"""The client's own reference of a usage record or hold, stripped of surrounding blanks."""
+"""The client's own reference of a usage record or hold."""
 
 Reason = Annotated[str, reader(_text), Schema(text(REASON_LENGTH, filled=True))]
 SignedMicros = Annotated[int, reader(money.parse_signed), SIGNED_MICROS]

@@ -7,6 +7,7 @@ import click
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import money
 from webapp.domain.shared.errors import NotFound
+from webapp.domain.usage.record import read_reference
 from webapp.extensions import db
 
 ACCOUNT = click.argument("account", type=click.IntRange(1, 999_999_999))
@@ -66,6 +67,21 @@ class Instant(click.ParamType):
             self.fail(f"{value!r}: use a date and time such as 2026-11-22T10:00:00Z", param, ctx)
 
 
+class ReferenceOf(click.ParamType):
+    """The operator's own reference of usage, a hold or a correction."""
+
+    name = "reference"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        try:
+            return read_reference(value)
+        except ValueError as fault:
+            self.fail(f"{value!r}: {fault}", param, ctx)
+
+
+REFERENCE = ReferenceOf()
 CENTS = AmountOf(money.PAYMENT_PLACES)
 MICROS = AmountOf(money.USAGE_PLACES)
 SINCE = click.option("--since", type=Instant(), metavar="INSTANT", help="Only at or after INSTANT.")

@@ -14,6 +14,7 @@ CLOCK_SKEW = timedelta(days=1)
 """Maximum time that a meter's clock may be ahead."""
 
 _CONTROL = re.compile("[\x00-\x1f\ud800-\udfff]")
+_AT_THE_EDGE = re.compile(r"^[\s\ufeff]|[\s\ufeff]\Z")
 _FIELDS = {"amount", "reference", "description", "occurred_at", "currency"}
 
 
@@ -64,7 +65,7 @@ def parse(raw: object, currency: str | None, now: datetime) -> Usage:
         amount = money.parse(raw.get("amount"), money.USAGE_PLACES, largest=None, allows_zero=True)
     except money.BadAmount as fault:
         faults["amount"] = str(fault)
-    reference = _text(raw.get("reference"), "reference", REFERENCE_LENGTH, faults)
+    reference = _reference(raw.get("reference"), faults)
     if not reference and "reference" not in faults:
         faults["reference"] = "Enter a reference, so that the same usage is not counted twice"
     description = _text(raw.get("description"), "description", DESCRIPTION_LENGTH, faults)
@@ -94,9 +95,22 @@ def refusal(verdict: Verdict, usage: Usage, usage_max: int) -> dict[str, str]:
 def read_reference(value: object) -> str:
     """Parse a reference. Raises `ValueError` with a sentence."""
     faults: dict[str, str] = {}
-    reference = _text(value, "reference", REFERENCE_LENGTH, faults)
+    reference = _reference(value, faults)
     if faults or not reference:
         raise ValueError(faults.get("reference", "Enter a reference"))
+    return reference
+
+
+def _reference(value: object, faults: dict[str, str]) -> str:
+    """Parse a reference, which must be the same in a URL's path.
+
+    It is not changed in silence: two references of a meter would become one.
+    """
+    reference = _text(value, "reference", REFERENCE_LENGTH, faults)
+    if reference and _AT_THE_EDGE.search(str(value)):
+        faults["reference"] = "Must not begin or end with a blank"
+    elif reference and not {"", ".", ".."}.isdisjoint(reference.split("/")):
+        faults["reference"] = "Must not have an empty part, . or .. between slashes"
     return reference
 
 
@@ -127,7 +141,7 @@ def _instant(value: object, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         raise ValueError(example) from None
     if instant > now + CLOCK_SKEW:
-        raise ValueError("Must not be in the future")
+        raise ValueError("Must not be more than a day in the future")
     if instant.year < 2000:
         raise ValueError("Must not be before the year 2000")
     return instant
