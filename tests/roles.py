@@ -155,6 +155,7 @@ def records(app, held_account):
     return {
         "account_id": str(world.account_id),
         "account": str(world.account_id),
+        "challenge": "none",
         "method_id": methods[0],
         "turned": ",".join(reversed(methods)),
         "seen": ",".join(methods),

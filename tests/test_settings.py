@@ -120,6 +120,10 @@ def test_a_currency_without_one_of_the_amounts_is_not_offered_l1():
         ({"PORT": " 8001 "}, "port", 8001),
         ({"RUN_JOBS": "0"}, "run_jobs", False),
         ({"DEMO": "1"}, "demo", True),
+        ({"DEMO": "1"}, "offers_sign_up", True),
+        ({}, "offers_sign_up", False),
+        ({"SIGN_UP": "on"}, "offers_sign_up", True),
+        ({"SIGN_UP": "off", "DEMO": "1"}, "offers_sign_up", False),
         ({"CARD_PROCESSOR": "sandbox"}, "card_processor", "sandbox"),
         ({"AUTOMATIC_PAYMENTS": "off"}, "automatic_payments", "off"),
         ({"AUTOMATIC_PAYMENTS": "dry-run"}, "automatic_payments", "dry-run"),
@@ -257,6 +261,10 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
             PRETEND_CARDS,
         ),
         ({"CARD_PROCESSOR": "paypal"}, "CARD_PROCESSOR: got 'paypal'; use sandbox or stripe"),
+        (
+            {"SIGN_UP": "yes"},
+            "SIGN_UP: got 'yes'; use on or off",
+        ),
         (
             {"AUTOMATIC_PAYMENTS": "dry"},
             "AUTOMATIC_PAYMENTS: got 'dry'; use on or off or dry-run",

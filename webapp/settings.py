@@ -50,6 +50,13 @@ class Demo(StrEnum):
     AUTO = "auto"
 
 
+class SignUp(StrEnum):
+    """Whether strangers can open an account on `/sign-up`."""
+
+    ON = "on"
+    OFF = "off"
+
+
 class AutomaticPayments(StrEnum):
     """Whether automatic refills are made; `dry-run` only records what would be charged."""
 
@@ -177,6 +184,8 @@ class Settings(BaseSettings):
     paypal_client_secret: Secret = ""
     paypal_webhook_id: str = ""
     paypal_api_base: env.Url = PAYPAL_LIVE
+    sign_up: Annotated[SignUp | None, env.word(SignUp)] = None
+    """None: as `offers_sign_up` says."""
     demo_data: Annotated[Demo, env.word(Demo)] = Field(Demo.OFF, alias="DEMO")
 
     automatic_payments: Annotated[AutomaticPayments, env.word(AutomaticPayments)] = (
@@ -319,6 +328,11 @@ class Settings(BaseSettings):
     def demo(self) -> bool:
         """Whether demo data is created."""
         return self.demo_data is Demo.ON or (self.demo_data is Demo.AUTO and self.has_sandbox)
+
+    @property
+    def offers_sign_up(self) -> bool:
+        """Whether strangers can open an account (V4); by default only in a demo."""
+        return self.demo if self.sign_up is None else self.sign_up is SignUp.ON
 
     @property
     def address(self) -> str:

@@ -26,6 +26,7 @@ from webapp.actions.api_keys.idempotency import begin_request
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.notebook import DatabaseNotebook
 from webapp.actions.users.operators import create_operator
+from webapp.actions.users.portal import create_portal_link
 from webapp.actions.users.rate_limit import hit
 from webapp.actions.users.second_factor import turn_on
 from webapp.app import create_app
@@ -34,6 +35,7 @@ from webapp.backup.snapshot import view
 from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.processor_events import EventPosition
 from webapp.domain.users import rate_limits, second_factor
+from webapp.domain.users.portal import PortalChoice
 from webapp.domain.users.rate_limits import Count
 from webapp.extensions import db, services
 
@@ -107,6 +109,8 @@ def add_users(world: World):
     passkey_of(world.session, world.created.user_id, now)
     staff = {"name": "Sam Ray", "email": "staff@example.com", "password": PASSWORD}
     create_operator(world.ctx.at(now), **staff)
+    portal = PortalChoice("billing", "https://portal.example.com/")
+    create_portal_link(world.ctx.at(now), world.account_id, portal)
     hit(world.ctx.at(now), "tried", [Count(rate_limits.KEY_FROM, "192.0.2.7")])
 
 

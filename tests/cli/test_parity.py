@@ -20,6 +20,7 @@ COMMANDS = {
     "read_account": "accounts show",
     "change_account": "accounts update",
     "adjust_balance": "accounts adjust",
+    "create_portal_session": "accounts portal-link",
     "post_usage": "usage post",
     "reverse_usage": "usage reverse",
     "read_balance": "accounts show",
@@ -200,3 +201,23 @@ def test_shell_completion_works(app):
     root = ROOT
     result = subprocess.run([flask], cwd=root, env=environ, capture_output=True, text=True)
     assert result.stdout == "plain,retry\n", result.stderr
+
+
+TO_FILES_OR_FOR_GOOD = {
+    "backup", "restore", "move-to", "jobs start", "db", "demo announce", "run", "shell", "routes",
+}  # fmt: skip
+"""Commands that print no record: they write a file, replace a database, or do not end."""
+
+
+def test_every_command_that_prints_or_changes_a_record_has_json(app):
+    def without(command, path):
+        if hasattr(command, "commands"):
+            return [
+                it for name, part in command.commands.items() for it in without(part, [*path, name])
+            ]
+        has = any("--json" in getattr(option, "opts", ()) for option in command.params)
+        return [] if has else [" ".join(path)]
+
+    found = {name for part, it in app.cli.commands.items() for name in without(it, [part])}
+    left = {it for it in found if not it.startswith(tuple(TO_FILES_OR_FOR_GOOD))}
+    assert left == set()

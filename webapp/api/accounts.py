@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urljoin
 
 from flask import url_for
 from pydantic import Field
@@ -10,6 +11,7 @@ from pydantic import WithJsonSchema as Schema
 
 from webapp.actions.accounts.change_account import change_account as change
 from webapp.actions.accounts.create_account import create_account as create
+from webapp.actions.users.portal import create_portal_link
 from webapp.api.http.accounts import ExternalId
 from webapp.api.http.answers import Answer
 from webapp.api.http.authentication import ProviderClient
@@ -35,16 +37,21 @@ from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.i18n import Language
 from webapp.domain.users.owner import OwnerChoice
+from webapp.domain.users.portal import URL_LENGTH, PortalChoice, fault_of_return_url
 from webapp.extensions import services
 from webapp.reads.accounts.search import AccountFilter
 from webapp.reads.records import accounts
 from webapp.reads.records.accounts import AccountPage, AccountRecord
+from webapp.reads.records.record import Instant, Record
 
 ONE = "/accounts/<account>"
 NO_FACTS = {"owner", "state", "reason", "closing_balance"}
 LINKS = {
     name: Link(name, "account", "/id")
-    for name in ("read_account", "change_account", "read_account_balance")
+    for name in (
+        *("read_account", "change_account", "read_account_balance"),
+        "create_portal_session",
+    )
 }
 EXAMPLES = {
     "customer": {
@@ -84,6 +91,28 @@ Email = Annotated[
     str,
     Schema({"type": "string", "format": "email", "maxLength": email_address.LENGTH}),
 ]
+
+
+def _return_url(value: object) -> str:
+    fault = fault_of_return_url(value) if isinstance(value, str) else "Must be text"
+    if fault or not isinstance(value, str):
+        raise ValueError(fault)
+    return value
+
+
+ReturnUrl = Annotated[
+    str,
+    reader(_return_url),
+    Schema(
+        {
+            "type": "string",
+            "maxLength": URL_LENGTH,
+            "pattern": r"^https://[A-Za-z0-9-]{1,60}(\.[A-Za-z0-9-]{1,60}){0,4}(/[A-Za-z0-9._~/-]{0,200})?$",
+            "examples": ["https://portal.example.com/customers/42"],
+        }
+    ),
+]
+PortalRole = Literal["owner", "admin", "billing", "technical"]
 Reason = Annotated[str, Schema(text(texts.REASON_LENGTH, filled=False))]
 Holds = Annotated[int, *whole(0, MOST_HOLDS)]
 
@@ -248,6 +277,54 @@ def change_account(
         change(ctx, account_id, _facts(body, body.model_fields_set), owner=owner, state=state)
     services().wake()
     return accounts.read_account(ctx, account_id)
+
+
+class NewPortalSession(Body):
+    """Who is signed in, and where they come from."""
+
+    role: PortalRole = Field(
+        description="The most that the session may do. A member's own roles limit it further."
+    )
+    email: Email | None = Field(
+        None,
+        description="The address of a member. Without it, the session is of a person whom only "
+        "your portal knows.",
+    )
+    return_url: ReturnUrl = Field(
+        description="The page of your portal to which the way leads back."
+    )
+
+
+class PortalSession(Record):
+    """A link that signs one person in, once."""
+
+    url: str = Field(description="Redirect the person there at once.")
+    expires_at: Instant = Field(description="When the link ends: after 60 seconds.")
+
+
+@resource.post(
+    f"{ONE}/portal-sessions",
+    "Create a portal session",
+    Scope.ACCOUNTS,
+    status=201,
+    examples={
+        "billing": {"role": "billing", "return_url": "https://portal.example.com/customers/42"}
+    },
+)
+def create_portal_session(
+    ctx: Context, client: ProviderClient, account: str, body: NewPortalSession
+) -> PortalSession:
+    """Sign a person of your own portal into the account's pages with one click. The link works
+    once, for 60 seconds; a button there leads back to your portal. The session ends after an hour
+    without use. It opens no other account, and cannot change people, keys, webhooks or anybody's
+    sign-in.
+    """
+    choice = PortalChoice(body.role, body.return_url, body.email)
+    made = create_portal_link(ctx, account_id_of(ctx.session, account), choice)
+    path = url_for("portal.enter", token=made.token)
+    return PortalSession(
+        url=urljoin(services().settings.base_url, path), expires_at=made.expires_at
+    )
 
 
 def _facts(body: NewAccount | AccountChange, sent: set[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from webapp.actions.accounts.create_account import create_account
 from webapp.actions.accounts.record_export import record_export
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.adjust_balance import adjust_once
+from webapp.actions.users.portal import create_portal_link
 from webapp.actions.users.second_factor import reset_second_factor
 from webapp.cli.shared.arguments import CURSOR, LIMIT, MICROS, REFERENCE, AmountOf
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
@@ -23,6 +24,7 @@ from webapp.domain.api_keys.api_key import READING, Scope
 from webapp.domain.shared import money
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.i18n import Language
+from webapp.domain.users import portal
 from webapp.domain.users.owner import OwnerChoice
 from webapp.extensions import db, make_context, services
 from webapp.reads.accounts.export import export as read_export
@@ -177,6 +179,20 @@ def update(
     return read_account(make_context(), account)
 
 
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@click.option("--role", type=click.Choice(portal.ROLES), required=True)
+@click.option("--email", help="A member's address. Default: a person whom only your portal knows.")
+@click.option("--return-url", required=True, help="The page to which the way leads back.")
+@prints()
+def portal_link(account: int, role: str, email: str | None, return_url: str) -> dict[str, object]:
+    """Create a link that signs one person into ACCOUNT, once, within 60 seconds."""
+    choice = portal.PortalChoice(role, return_url, email)
+    made = create_portal_link(make_context(COMMAND_LINE), account, choice)
+    url = f"{services().settings.base_url}/portal/{made.token}"
+    return {"url": url, "expires_at": made.expires_at}
+
+
 REASON = click.option("--reason", required=True, help="Why. Shown to the customer.")
 
 
@@ -258,11 +274,11 @@ def export(account: int, file: Path) -> dict[str, object]:
 @commands.command("paypal")
 @click.argument("account", type=ANY_ID)
 @click.argument("state", type=click.Choice(["on", "off"]))
-def paypal(account: int, state: str) -> None:
+@prints(sentence("PayPal is {paypal} for account {account}."))
+def paypal(account: int, state: str) -> dict[str, object]:
     """Switch PayPal on or off for ACCOUNT. Existing agreements are unchanged."""
-    ctx = make_context(COMMAND_LINE)
-    allow_paypal(ctx, account, state == "on")
-    click.echo(f"PayPal is {state} for account {account}.")
+    allow_paypal(make_context(COMMAND_LINE), account, state == "on")
+    return {"account": account, "paypal": state}
 
 
 @commands.command()
@@ -304,11 +320,12 @@ def adjust(
 @commands.command("reset-second-factor")
 @click.argument("email")
 @click.option("--reason", required=True, help="Who asked, and how you verified their identity.")
-def reset(email: str, reason: str) -> None:
+@prints(sentence("Two-step sign-in is off for {email}."))
+def reset(email: str, reason: str) -> dict[str, object]:
     """Turn off two-step sign-in for EMAIL, if phone and recovery codes are lost.
 
     All their sessions end. If an account requires two-step sign-in, they set it up again at the
     next sign-in.
     """
     reset_second_factor(make_context(COMMAND_LINE), email, reason)
-    click.echo(f"Two-step sign-in is off for {email}.")
+    return {"email": email, "second_factor": False}

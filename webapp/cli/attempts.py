@@ -4,7 +4,7 @@ import click
 
 from webapp.actions.payments.decide_attempt import decide_attempt
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
-from webapp.cli.shared.output import Commands, lines, prints
+from webapp.cli.shared.output import Commands, lines, prints, sentence
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.context import COMMAND_LINE
@@ -12,8 +12,6 @@ from webapp.domain.shared.money import decimal_text
 from webapp.extensions import db, make_context, services
 
 commands = Commands("attempts", help="Settle unresolved charges.")
-
-LINE = "{attempt:>6}  {amount:>12} {currency}  account {account}: {why}"
 
 
 @commands.command("list")
@@ -45,11 +43,14 @@ def list_() -> list[dict[str, object]]:
 @click.option("--paid/--not-paid", required=True, help="What the processor's dashboard shows.")
 @click.option("--reason", required=True, help="How you verified it. Shown in the audit log.")
 @CHARGE
-def decide(attempt: int, paid: bool, reason: str, charge: bool) -> None:
+@prints(sentence("Attempt {attempt} is settled as {state}."))
+def decide(attempt: int, paid: bool, reason: str, charge: bool) -> dict[str, object]:
     """Settle ATTEMPT as paid in full or as not charged."""
     session = db.session()
     ctx = make_context(COMMAND_LINE)
     decide_attempt(ctx, attempt, paid, reason, confirmed=confirmed(charge))
     services().wake()
-    click.echo(f"Attempt {attempt} is settled as {'paid' if paid else 'not charged'}.")
-    print_outcome(session.get_one(Attempt, attempt).account_id, ctx.now)
+    account_id = session.get_one(Attempt, attempt).account_id
+    print_outcome(account_id, ctx.now)
+    state = "paid" if paid else "not charged"
+    return {"attempt": attempt, "account": account_id, "state": state}

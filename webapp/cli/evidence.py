@@ -3,7 +3,7 @@
 import click
 
 from webapp.actions.payments.close_unmatched_event import close_unmatched_event
-from webapp.cli.shared.output import Commands, lines, prints
+from webapp.cli.shared.output import Commands, lines, prints, sentence
 from webapp.domain.payments import unmatched_events
 from webapp.domain.shared.money import decimal_text
 from webapp.extensions import db, make_context
@@ -37,7 +37,8 @@ def list_() -> list[dict[str, object]]:
 @commands.command()
 @click.argument("evidence_id", metavar="EVIDENCE", type=click.IntRange(1, 2**31 - 1))
 @click.option("--reason", required=True, help="What you found and did. It is recorded.")
-def close(evidence_id: int, reason: str) -> None:
+@prints(sentence("Evidence {evidence} is closed."))
+def close(evidence_id: int, reason: str) -> dict[str, object]:
     """Mark EVIDENCE as reviewed. This moves no money."""
     close_unmatched_event(make_context(), evidence_id, reason)
-    click.echo(f"Evidence {evidence_id} is closed.")
+    return {"evidence": evidence_id, "state": "closed"}

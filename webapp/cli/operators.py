@@ -3,7 +3,7 @@
 import click
 
 from webapp.actions.users.operators import create_operator, remove_operator
-from webapp.cli.shared.output import Commands, lines, prints
+from webapp.cli.shared.output import Commands, lines, prints, sentence
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.extensions import make_context
 from webapp.reads.operator.staff import read_operators
@@ -40,7 +40,8 @@ def list_() -> list[dict[str, object]]:
 
 @commands.command()
 @click.argument("email")
-def remove(email: str) -> None:
+@prints(sentence("{email} is no longer an operator."))
+def remove(email: str) -> dict[str, object]:
     """Revoke operator access of EMAIL immediately."""
     remove_operator(make_context(COMMAND_LINE), email)
-    click.echo(f"{email} is no longer an operator.")
+    return {"email": email, "removed": True}

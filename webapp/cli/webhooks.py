@@ -9,7 +9,7 @@ import click
 from webapp.actions.webhooks import endpoints as actions
 from webapp.actions.webhooks.endpoints import NewSecret
 from webapp.cli.accounts import ANY_ID
-from webapp.cli.shared.output import Commands, lines, prints
+from webapp.cli.shared.output import Commands, lines, prints, sentence
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks.endpoint import CHOICES, PROVIDER_CHOICES, EndpointChoice, EventKind
@@ -110,10 +110,11 @@ def group(
     @commands.command()
     @owner
     @ENDPOINT
-    def remove(account: int | None, endpoint: int) -> None:
+    @prints(sentence("Webhook endpoint {webhook_endpoint} was removed."))
+    def remove(account: int | None, endpoint: int) -> dict[str, object]:
         """Remove ENDPOINT and drop its pending deliveries."""
         actions.remove_endpoint(make_context(COMMAND_LINE), account, endpoint, STAFF)
-        click.echo(f"Webhook endpoint {endpoint} was removed.")
+        return {"account": account, "webhook_endpoint": endpoint, "removed": True}
 
     @commands.command()
     @owner

@@ -9,7 +9,7 @@ import click
 from webapp.actions.wires.complete_wire import complete_wire
 from webapp.actions.wires.reject_wire import reject_wire
 from webapp.cli.shared.arguments import CENTS
-from webapp.cli.shared.output import Commands, lines, print_record, prints
+from webapp.cli.shared.output import Commands, lines, print_record, prints, sentence
 from webapp.domain.shared import money
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.wires import wire as domain
@@ -85,7 +85,8 @@ def show(wire: str) -> WireRecord:
 @WIRE
 @click.option("--to", "file", required=True, type=click.Path(path_type=Path), help="A new file.")
 @click.option("--number", type=click.IntRange(min=1), help="Number of the proof. Default: last.")
-def proof(wire: str, file: Path, number: int | None) -> None:
+@prints(sentence("Wrote {name} to {file}"))
+def proof(wire: str, file: Path, number: int | None) -> dict[str, object]:
     """Write a request's proof of payment to a new file."""
     found = wire_called(make_context(), wire)
     stored = read_numbered_proof(found, number)
@@ -95,7 +96,7 @@ def proof(wire: str, file: Path, number: int | None) -> None:
             stream.write(content)
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from error
-    click.echo(f"Wrote {stored.download_name} to {file}")
+    return {"wire": found.reference, "name": stored.download_name, "file": str(file)}
 
 
 @commands.command()

@@ -35,6 +35,10 @@ class Shell:
     """The page is one of the operator pages."""
     is_closed: bool = False
     """The account is closed: nothing can be changed (V4)."""
+    portal_url: str = ""
+    """The way back of a portal session (V8)."""
+    provider: str = ""
+    """Whose portal that is."""
     seen: str = ""
     """The account that an operator is viewing as its customer."""
 

@@ -1,8 +1,10 @@
 """Signing up, confirming an email, and forgetting and changing a password (P1, P2)."""
 
 import re
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import func, select
 
 from tests.factories import PASSWORD, VISA
 from tests.web.conftest import errors, words
@@ -10,6 +12,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.shared import signed_links
 from webapp.domain.users.user import User
+from webapp.settings import SignUp
 
 MAIN = "/billing/payment-methods"
 HTMX = {"HX-Request": "true"}
@@ -324,3 +327,18 @@ def test_the_sign_up_form_has_its_names(visitor):
         assert name in page
     assert visitor.get("/sign-in").text.count('href="/forgot-password"') == 1
     assert VISA not in page
+
+
+def test_strangers_open_no_account_where_sign_up_is_off_v4(app, world, visitor):
+    """V4: the page explains it, and nothing leads there."""
+    assert "/sign-up" in visitor.get("/sign-in").text
+    services = app.extensions["ballast"]
+    settings = services.settings.model_copy(update={"sign_up": SignUp.OFF})
+    app.extensions["ballast"] = replace(services, settings=settings)
+    before = world.session.scalar(select(func.count()).select_from(User))
+    for answer in (visitor.get("/sign-up"), visitor.post("/sign-up", data=FORM)):
+        assert answer.status_code == 404
+        assert "Ask your provider for an account" in answer.text
+    assert "/sign-up" not in visitor.get("/sign-in").text
+    world.session.rollback()
+    assert world.session.scalar(select(func.count()).select_from(User)) == before

@@ -24,6 +24,7 @@ SENTENCES = {
     "too_short": "Must have at least {min_length}",
     "too_long": "Must have at most {max_length}",
     "enum": "Must be {expected}",
+    "literal_error": "Must be {expected}",
     "value_error": "{error}",
     "string_unicode": "Must be text without half surrogate pairs",
 }

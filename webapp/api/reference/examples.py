@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from webapp.api import low_balance
+from webapp.api.accounts import PortalSession
 from webapp.api.holds import HoldList, HoldRecord, OpenHold
 from webapp.api.low_balance import SettingsRecord
 from webapp.api.payments import PaymentAnswer
@@ -171,6 +172,7 @@ EXAMPLES: Mapping[type[Record], Record] = {
     for answer in (
         _ACCOUNT,
         AccountPage(accounts=(_ACCOUNT,), next_cursor="17"),
+        PortalSession(url="https://billing.example.com/portal/…", expires_at=AT),
         UsageAnswer(
             posted=1,
             ended=0,

@@ -24,6 +24,25 @@ class SignedIn(Event):
         return f"With password and {self.by}." if self.by else "With password."
 
 
+class PortalLinkCreated(Event):
+    """The provider asked for a link that signs somebody in (V8)."""
+
+    audit = Audit(Group.SIGN_IN, "Portal link created")
+    role: str
+    email: str = ""
+
+    def audited(self, account: Account) -> str:
+        return f"For {self.email or 'a person of the provider’s portal'}, as {_names([self.role])}."
+
+
+class SignedInByPortal(Event):
+    audit = Audit(Group.SIGN_IN, "Signed in by portal")
+    role: str
+
+    def audited(self, account: Account) -> str:
+        return f"From the provider’s portal, as {_names([self.role])}."
+
+
 class PasswordAccepted(Event):
     audit = Audit(Group.SIGN_IN, "Password accepted", "Waiting for the code.")
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import Context
-from webapp.domain.users.user import Membership, User
+from webapp.domain.users.user import Membership, Role, User
 
 NOTED_EVERY = timedelta(minutes=5)
 """Minimum interval between two updates of the last use."""
@@ -41,6 +41,9 @@ LIFETIMES = {
 }
 """Lifetime by the choice of "Keep me signed in"."""
 
+OF_PORTAL = Lifetime(timedelta(hours=1), timedelta(hours=8))
+"""A portal session is as easily started again."""
+
 
 class UserSession(Base):
     __tablename__ = "user_session"
@@ -60,11 +63,18 @@ class UserSession(Base):
     device: Mapped[str] = mapped_column(String(DEVICE_LENGTH))
     """ "Firefox on Windows"."""
 
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    """The account of a portal session, which opens no other; NULL for others (V8)."""
+    role: Mapped[Role | None] = mapped_column(String(20))
+    """The most that a portal session may do."""
+    return_url: Mapped[str | None] = mapped_column(String(500))
+    """The page of the provider's portal from which the person came."""
+
     user: Mapped[User] = relationship()
 
     @property
     def lifetime(self) -> Lifetime:
-        return LIFETIMES[self.remember]
+        return LIFETIMES[self.remember] if self.account_id is None else OF_PORTAL
 
     def is_alive(self, now: datetime) -> bool:
         idle, absolute = self.lifetime.idle, self.lifetime.absolute

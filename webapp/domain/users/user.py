@@ -69,6 +69,10 @@ def not_allowed(right: Right, action: str = "") -> str:
     return f"Your role does not allow this. {who} can {action or ABILITIES[right]}."
 
 
+PORTAL_DOMAIN = "@portal.invalid"
+"""Of the addresses of people whom only the provider's portal knows. No email is sent to them."""
+
+
 class User(Base):
     __tablename__ = "user"
 
@@ -108,6 +112,11 @@ class User(Base):
     def initials(self) -> str:
         words = self.name.split()
         return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper() if words else "?"
+
+    @property
+    def is_of_portal(self) -> bool:
+        """Whether only the provider's portal signs this person in (V8)."""
+        return self.email.endswith(PORTAL_DOMAIN)
 
     def roles_in(self, account_id: int) -> set[Role]:
         return {m.role for m in self.memberships if m.account_id == account_id}

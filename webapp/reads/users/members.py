@@ -53,6 +53,8 @@ class InvitationRow:
     detail: str
     """ "Expires Wed 2 Dec, 10:02"."""
     has_expired: bool
+    is_for_owner: bool
+    """The provider's invitation, which members cannot withdraw."""
 
 
 @dataclass(frozen=True)
@@ -131,4 +133,5 @@ def _invitation(one: invitations.Invitation, account: Account, now: datetime) ->
         roles=in_words(set(one.in_roles())),
         detail=f"Expired {at}" if expired else f"Invited, until {at}",
         has_expired=expired,
+        is_for_owner=one.is_for_owner,
     )

@@ -25,11 +25,13 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.routing import IntegerConverter
 
+from webapp.actions.users.portal import PortalEntry
 from webapp.actions.users.sessions import record_session_use, start_session
+from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users import operators
 from webapp.domain.users.sessions import UserSession
-from webapp.domain.users.user import Right, User
+from webapp.domain.users.user import RIGHTS, Right, Role, User
 from webapp.extensions import db, login_manager, make_context, services
 from webapp.reads.message import Message
 from webapp.web.http.devices import device_of
@@ -40,6 +42,10 @@ ACCOUNT = "account"
 """Session key: the id of the current account."""
 TOKEN = "_user_id"
 """Session key: the token of the session's row, under the name that Flask-Login reads."""
+
+PORTAL = "portal"
+"""Session key: the page of the provider's portal from which the person came, for the way back when
+their session has ended."""
 
 FLASHED = "_flashes"
 """Session key, Flask's own: messages for the next page. They are about the current account."""
@@ -112,6 +118,8 @@ def person_of(current: UserSession, account_id: int | None) -> Person | None:
     None if they belong to no account and are no operator.
     """
     user = current.user
+    if current.account_id is not None:
+        return portal_person(current, current.account_id)
     account_ids = {membership.account_id for membership in user.memberships}
     if not account_ids and operators.is_operator(db.session(), user.id):
         return operator_of(current, account_id)
@@ -134,6 +142,32 @@ def person_of(current: UserSession, account_id: int | None) -> Person | None:
         has_second_factor=user.has_second_factor,
         must_set_up_second_factor=is_required and not user.has_second_factor,
         is_closed=any(m.account_id == account_id and m.account.is_closed for m in user.memberships),
+    )
+
+
+def portal_person(current: UserSession, account_id: int) -> Person | None:
+    """The person of a portal session: never more than its role, nor than a member's own (V8).
+
+    None if they are no member any more.
+    """
+    user, role = current.user, Role(current.role or "")
+    rights = RIGHTS[role] if user.is_of_portal else RIGHTS[role] & user.rights_in(account_id)
+    if not rights:
+        return None
+    return Person(
+        id=user.id,
+        session_id=current.id,
+        proved_at=current.proved_at,
+        name=user.name,
+        email=user.email,
+        account_id=account_id,
+        rights=rights,
+        is_confirmed=user.is_confirmed,
+        has_second_factor=user.has_second_factor,
+        must_set_up_second_factor=False,
+        is_closed=db.session().get_one(Account, account_id).is_closed,
+        portal_url=current.return_url or "",
+        role=role,
     )
 
 
@@ -195,6 +229,13 @@ def begin_session(user_id: int, signed_in_with: str, *, remember: bool = False) 
     return person
 
 
+def begin_portal_session(entry: PortalEntry) -> None:
+    """Keep the session that a portal link has started. Nothing is kept from the previous cookie."""
+    session.clear()
+    session[TOKEN], session[ACCOUNT] = entry.token, entry.account_id
+    session[PORTAL] = entry.return_url
+
+
 def signed_in(*, allow_missing_second_factor: bool = False) -> Person:
     """Return the signed-in person without a rights check, or redirect to sign-in.
 
@@ -233,8 +274,9 @@ def require_confirmed(person: Person) -> None:
 
 def switch_account(account_id: int) -> None:
     """Make this the session's current account. 404 if the person does not belong to it (P3)."""
-    user = User.with_accounts(db.session(), signed_in(allow_missing_second_factor=True).id)
-    if user is None or not user.roles_in(account_id):
+    person = signed_in(allow_missing_second_factor=True)
+    user = User.with_accounts(db.session(), person.id)
+    if person.is_from_portal or user is None or not user.roles_in(account_id):
         abort(404)
     session[ACCOUNT] = account_id
     session.pop(FLASHED, None)

@@ -8,7 +8,7 @@ from flask_login import UserMixin
 
 from webapp.domain.shared.context import Actor
 from webapp.domain.shared.texts import NAME_LENGTH
-from webapp.domain.users.user import Right
+from webapp.domain.users.user import PORTAL_DOMAIN, Right, Role
 
 NO_ACCOUNT = 0
 """The account id of an operator who views no account."""
@@ -34,6 +34,10 @@ class Person(UserMixin):
 
     is_closed: bool = False
     """The account is closed (V4)."""
+    portal_url: str = ""
+    """Of a portal session, the page from which the person came (V8); empty otherwise."""
+    role: Role | None = None
+    """Of a portal session, the most that it may do."""
     is_operator: bool = False
     """One of the provider's staff."""
 
@@ -41,6 +45,15 @@ class Person(UserMixin):
     def is_view_only(self) -> bool:
         """Whether this is an operator who views an account as its customer."""
         return self.is_operator and self.account_id != NO_ACCOUNT
+
+    @property
+    def shown_email(self) -> str:
+        """The email address; empty for a person whom only the provider's portal knows."""
+        return "" if self.email.endswith(PORTAL_DOMAIN) else self.email
+
+    @property
+    def is_from_portal(self) -> bool:
+        return self.role is not None
 
     @property
     def who(self) -> str:

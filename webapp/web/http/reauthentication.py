@@ -7,7 +7,7 @@ from flask import request
 
 from webapp.actions.users.passkeys import reauthenticate_with_passkey
 from webapp.actions.users.reauthenticate import reauthenticate as is_proved
-from webapp.domain.shared.errors import TooOften
+from webapp.domain.shared.errors import Denied, TooOften
 from webapp.extensions import make_context, services
 from webapp.web.http import rate_limits
 from webapp.web.http.passkey_challenges import relying_party, take_challenge
@@ -18,6 +18,12 @@ PROOF = "proof"
 PASSKEY_PROOF = "proof_passkey"
 """The form field with the passkey's response."""
 PROOF_LASTS = timedelta(minutes=15)
+
+FROM_PORTAL = (
+    "You came from your provider’s portal more than 15 minutes ago. Go back, and open this page "
+    "from there again."
+)
+"""A portal session has no password to ask for; its link is the only proof (V8)."""
 
 
 class ReauthenticationNeeded(Exception):
@@ -42,12 +48,14 @@ def require_reauthentication(
     """Require authentication within the last 15 minutes, or credentials in this form.
 
     Without either, the person is asked for their password, a code or a passkey, and the same form
-    is sent again with the answer. Raises `ReauthenticationNeeded`.
+    is sent again with the answer. Raises `ReauthenticationNeeded`, or `Denied` in a portal session.
     """
     clock = services().clock
     # `abs`: after a clock was set back, the last authentication lies in the future.
     if abs(clock.wall() - person.proved_at) < PROOF_LASTS:
         return
+    if person.is_from_portal:
+        raise Denied(FROM_PORTAL)
     proof, passkey = request.form.get(PROOF), request.form.get(PASSKEY_PROOF)
     if proof is None and not passkey:
         raise ReauthenticationNeeded(person, "", action, fields)

@@ -1,7 +1,7 @@
 """Render pages, fragments for scripts, messages and redirects."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from webapp.domain.users.user import Right
 from webapp.extensions import make_context, services
 from webapp.reads.ledger.balance_pill import read_balance
 from webapp.reads.message import Message
-from webapp.reads.shell import Shell, read_operators_shell, read_shell
+from webapp.reads.shell import Shell, in_words, read_operators_shell, read_shell
 from webapp.web.http.access import may_open_outbox
 from webapp.web.http.controls import turn_off
 from webapp.web.http.menu import menu_of
@@ -90,6 +90,15 @@ def _with_shell(person: Person, **context: object) -> dict[str, object]:
             test_mode=services().settings.test_mode,
         )
     )
+    if person.role is not None:
+        context["shell"] = replace(
+            cast(Shell, context["shell"]),
+            accounts=(),
+            user_role=in_words({person.role}),
+            user_email=person.shown_email,
+            portal_url=person.portal_url,
+            provider=services().policy.provider.name,
+        )
     context["menu"] = menu_of(person)
     context |= link_context(person)
     context["who"], context["account_id"] = person.who, person.account_id

@@ -1,5 +1,5 @@
 """Refuse changes where a person may only read: an operator who views an account as its customer,
-and everybody in a closed account (V4).
+everybody in a closed account (V4), and portal sessions on pages that give lasting access (V8).
 
 The pages stay; their controls are off (`controls.py`).
 """
@@ -15,6 +15,11 @@ from webapp.web.http.person import Person
 
 VIEW_ONLY = "You are viewing this account as its customer. Controls are off."
 CLOSED = "This account is closed. You can read everything, and change nothing."
+
+PORTAL = (
+    "You came from your provider’s portal. To do this, sign in with your own email address and "
+    "password."
+)
 
 READING = ("GET", "HEAD", "OPTIONS")
 
@@ -41,6 +46,17 @@ PERSONAL = OWN | frozenset(
 """Blueprints that do not change the account, and so work in a closed one."""
 
 
+LASTING = frozenset(("users", "api_keys", "webhook_endpoints", "data"))
+"""Blueprints whose changes outlast a portal session: people, keys, endpoints, imports."""
+
+SIGN_IN = frozenset(("profile", "passwords", "passkeys", "second_factor", "emails", "invitations"))
+"""Blueprints about the person's own sign-in, which a portal session does not open."""
+
+SIGN_IN_ENDPOINTS = frozenset(
+    ("session.end", "session.sign_out_others", "session.sign_out_everywhere", "sign_up.send_again")
+)
+
+
 def init_app(app: Flask) -> None:
     app.before_request(enforce)
 
@@ -49,6 +65,8 @@ def why_off(person: Person) -> str:
     """Return why the person may change nothing by this request; empty if they may."""
     if person.is_view_only:
         return VIEW_ONLY
+    if person.is_from_portal and LASTING & set(request.blueprints):
+        return PORTAL
     if person.is_closed and not PERSONAL & set(request.blueprints):
         return CLOSED
     return ""
@@ -57,10 +75,16 @@ def why_off(person: Person) -> str:
 def enforce() -> None:
     """Refuse changes, and log each page while an operator views an account."""
     # Static files and unknown routes have no blueprint.
-    if TOKEN not in session or not request.blueprints or OWN & set(request.blueprints):
+    names = set(request.blueprints)
+    is_sign_in = bool(SIGN_IN & names) or request.endpoint in SIGN_IN_ENDPOINTS
+    if TOKEN not in session or not names or (OWN & names and not is_sign_in):
         return
     person = current_user
-    if not person.is_authenticated or not (why := why_off(person)):
+    if not person.is_authenticated:
+        return
+    if person.is_from_portal and is_sign_in:
+        raise Denied(PORTAL)
+    if not (why := why_off(person)):
         return
     if request.method not in READING or request.endpoint in CHANGING:
         raise Denied(why)

@@ -58,7 +58,7 @@ def read(
 
 def render(person: Person, template: str, screen: MainScreen, **context: object) -> str:
     """Render the main screen, whole or in parts. Only what the template shows is read."""
-    context |= {"screen": screen, "email": person.email, **link_context(person)}
+    context |= {"screen": screen, "email": person.shown_email, **link_context(person)}
     if template == "index":
         context["balance"] = screen.balance
     return show(person, f"payment_methods/{template}.html", "payment_methods", **context)

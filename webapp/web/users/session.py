@@ -17,7 +17,7 @@ from webapp.domain.users.user import User
 from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
-from webapp.web.http.access import begin_session, signed_in
+from webapp.web.http.access import PORTAL, begin_session, signed_in
 from webapp.web.http.menu import first_page
 from webapp.web.http.passkey_challenges import relying_party, take_challenge
 from webapp.web.http.person import Person
@@ -105,10 +105,13 @@ def finish() -> ResponseReturnValue:
 
 @blueprint.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
+    portal_url = ""
     if current_user.is_authenticated:
-        sessions.sign_out(make_context(), signed_in(allow_missing_second_factor=True).session_id)
+        person = signed_in(allow_missing_second_factor=True)
+        sessions.sign_out(make_context(), person.session_id)
+        portal_url = person.portal_url
     session.clear()
-    return redirect(url_for("session.sign_in"), 303)
+    return redirect(portal_url or url_for("session.sign_in"), 303)
 
 
 @blueprint.post("/sign-out/everywhere")
@@ -151,8 +154,16 @@ def sign_in_by_passkey() -> ResponseReturnValue:
 
 
 def form(email: str = "", error: str = "") -> str:
-    context = {"email": email, "error": error, "next": safe_next(), "message": flashed_message()}
-    return render_template("users/session/sign_in.html", **context)
+    return render_template(
+        "users/session/sign_in.html",
+        email=email,
+        error=error,
+        next=safe_next(),
+        message=flashed_message(),
+        offers_sign_up=services().settings.offers_sign_up,
+        portal_url=session.get(PORTAL, ""),
+        provider=services().policy.provider.name,
+    )
 
 
 def enter(user: User, signed_in_with: str, *, remember: bool) -> ResponseReturnValue:

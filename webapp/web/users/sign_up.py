@@ -16,6 +16,7 @@ from webapp.web.http.access import (
     referring_page,
     signed_in,
 )
+from webapp.web.http.errors import page as error_page
 from webapp.web.http.menu import first_page
 from webapp.web.http.responses import say
 
@@ -23,6 +24,16 @@ blueprint = Blueprint("sign_up", __name__)
 
 FIELDS = {"name": "company", "owner_name": "name"}
 """The form's names for fields that the action names differently."""
+
+
+CLOSED = ("Sign-up is off", "Ask your provider for an account. You are invited by email.")
+
+
+@blueprint.before_request
+def require_offer() -> ResponseReturnValue | None:
+    """Strangers open accounts only where the operator allows it (V4)."""
+    is_offered = services().settings.offers_sign_up or request.endpoint == "sign_up.send_again"
+    return None if is_offered else error_page(404, *CLOSED)
 
 
 @blueprint.get("/sign-up")

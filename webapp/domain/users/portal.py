@@ -1,0 +1,142 @@
+"""Portal links (V8): one-time links by which the provider's portal signs a person in.
+
+Their times are those of the wall clock, as of all sessions.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from sqlalchemy import ForeignKey, String, delete, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.database.base import Base
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.context import Context
+from webapp.domain.shared.texts import NAME_LENGTH
+from webapp.domain.users.sessions import hash_token
+from webapp.domain.users.user import PORTAL_DOMAIN, Role, User
+
+LASTS = timedelta(seconds=60)
+KEPT = timedelta(days=1)
+"""How long an ended link is remembered, so that its page can say what happened to it."""
+
+URL_LENGTH = 500
+
+ROLES = (Role.OWNER, Role.ADMIN, Role.BILLING, Role.TECHNICAL)
+
+NO_PASSWORD = ""
+"""Password hash that matches no password."""
+
+SIGNED_IN_WITH = "portal"
+
+
+class LinkState(StrEnum):
+    OPEN = "open"
+    USED = "used"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+class PortalLink(Base):
+    __tablename__ = "portal_link"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    role: Mapped[Role] = mapped_column(String(20))
+    return_url: Mapped[str] = mapped_column(String(URL_LENGTH))
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True)
+class PortalChoice:
+    """Who is signed in, and where they come from."""
+
+    role: str
+    return_url: str
+    email: str | None = None
+    """A member's address; None: a person whom only the provider's portal knows."""
+
+    def faults(self) -> dict[str, str]:
+        """Return an error for each invalid field."""
+        faults: dict[str, str] = {}
+        if self.role not in ROLES:
+            faults["role"] = f"Must be {', '.join(ROLES[:-1])} or {ROLES[-1]}"
+        if fault := fault_of_return_url(self.return_url):
+            faults["return_url"] = fault
+        return faults
+
+
+def fault_of_return_url(url: str) -> str:
+    """Return why people cannot be led back to this address; empty if they can."""
+    wrong = f"Must be an https URL of at most {URL_LENGTH} characters"
+    if len(url) > URL_LENGTH or not url.isascii() or not url.isprintable() or " " in url:
+        return wrong
+    try:
+        parsed = urlsplit(url)
+        host = parsed.hostname or ""
+        _ = parsed.port
+    except ValueError:
+        return wrong
+    if "\\" in url or not host or parsed.username is not None or parsed.password is not None:
+        return wrong
+    is_safe = parsed.scheme == "https" or (parsed.scheme == "http" and _is_loopback(host))
+    return "" if is_safe else wrong
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def find_or_add_user(ctx: Context, account: Account) -> User:
+    """Return the user of a locked account for people whom only the portal knows.
+
+    They belong to no account, have no password, and are never emailed: only a portal session is
+    theirs.
+    """
+    email = f"portal-{account.id}{PORTAL_DOMAIN}"
+    user = ctx.session.scalar(select(User).where(User.email == email))
+    if user is None:
+        name = f"{ctx.policy.provider.name} portal"[:NAME_LENGTH]
+        user = User(email=email, name=name, password_hash=NO_PASSWORD, created_at=ctx.now)
+        ctx.session.add(user)
+        ctx.session.flush()
+    return user
+
+
+def take(session: Session, token: str, wall: datetime) -> PortalLink | None:
+    """Mark an open link as used and return it, once; None if it cannot be used."""
+    hashed = hash_token(token)
+    taken = session.connection().execute(
+        update(PortalLink)
+        .where(
+            PortalLink.token_hash == hashed,
+            PortalLink.used_at.is_(None),
+            PortalLink.expires_at > wall,
+        )
+        .values(used_at=wall)
+    )
+    if taken.rowcount != 1:
+        return None
+    return session.scalar(select(PortalLink).where(PortalLink.token_hash == hashed))
+
+
+def state_of(session: Session, token: str, wall: datetime) -> LinkState:
+    link = session.scalar(select(PortalLink).where(PortalLink.token_hash == hash_token(token)))
+    if link is None:
+        return LinkState.UNKNOWN
+    if link.used_at is not None:
+        return LinkState.USED
+    return LinkState.OPEN if wall < link.expires_at else LinkState.EXPIRED
+
+
+def delete_old(session: Session, wall: datetime) -> None:
+    session.execute(delete(PortalLink).where(PortalLink.expires_at < wall - KEPT))
