@@ -24,7 +24,7 @@ def blocks(language):
     return [dedent(code) for code in found]
 
 
-def run(world, command, address):
+def run(world, command, address, **options):
     """Run the command while the worker works."""
     environ = {
         **os.environ,
@@ -34,7 +34,12 @@ def run(world, command, address):
         "PYTHONIOENCODING": "utf-8",
     }
     process = subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+        command,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        **options,
     )
     while True:
         try:
@@ -52,7 +57,7 @@ def test_the_python_example_adds_funds(world, address, tmp_path):
     world.refill()  # As in the demo account, this is not the account's first refill.
     world.use("60.00")
     world.work()
-    [program] = blocks("python")
+    program = blocks("python")[0]
     file = tmp_path / "meter.py"
     file.write_text(program)
 
@@ -60,6 +65,23 @@ def test_the_python_example_adds_funds(world, address, tmp_path):
 
     assert output == "100.00 paid with Visa •••• 4242\nThe balance is 149.99\n"
     assert world.balance == "149.99"
+
+
+@on_sqlite
+def test_customers_are_brought_from_a_file_and_once(world, address, tmp_path):
+    program = blocks("python")[1]
+    lines = ["id,name,email,currency"]
+    lines += [f"cust-{n},Customer {n},owner{n}@example.com,USD" for n in range(3)]
+
+    def bring():
+        (tmp_path / "customers.csv").write_text("\n".join(lines))
+        return run(world, [sys.executable, "-c", program], address, cwd=tmp_path).splitlines()
+
+    assert [line.split()[1:] for line in bring()] == [[f"cust-{n}", "created"] for n in range(3)]
+    lines.append("cust-3,Customer 3,owner3@example.com,USD")
+    assert [line.split()[2] for line in bring()] == ["exists"] * 3 + ["created"]
+    world.session.expire_all()
+    assert world.session.get_one(Account, world.account_id + 1).external_id == "cust-0"
 
 
 @on_sqlite

@@ -9,8 +9,8 @@ from webapp.domain.accounts.lookup import EXTERNAL, EXTERNAL_ID_PATTERN
 VERSION = "1.0.0"
 
 ABOUT = """\
-The Ballast API keeps prepaid balances funded: it authorises calls, posts usage, reads balances, and
-does the same as an account's billing pages.
+The Ballast API keeps prepaid balances funded. A provider's programs create accounts, authorise
+calls and post usage; an account's own programs read its billing, pay, and change what is charged.
 
 **Authentication.** Send `Authorization: Bearer KEY`. A provider key acts for every account; an
 account's key acts for that account. A key has scopes; each operation names the scopes of which it
