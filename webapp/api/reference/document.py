@@ -37,7 +37,10 @@ class Schemas(GenerateJsonSchema):
     def default_schema(self, schema: Any) -> dict[str, Any]:
         described = super().default_schema(schema)
         # An answer's field that can be absent has no default; null is the default of all others.
-        if self.mode == "serialization" or described.get("default", 0) is None:
+        default = described.get("default", "")
+        # An amount's default is micros, which no client can send.
+        is_micros = described.get("type") == "string" and not isinstance(default, str)
+        if self.mode == "serialization" or default is None or is_micros:
             described.pop("default", None)
         return described
 
@@ -97,6 +100,11 @@ def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     found = _defs(answers, "serialization") | _defs(sent, "validation")
     for query in filter(None, (it.query for it in operations)):
         found |= _described(query).get("$defs", {})
+    for it in operations:
+        if it.method == "PATCH":
+            # A field that is left out stays as it is. A generated client would send a default.
+            for field in found[it.body[0].__name__]["properties"].values():
+                field.pop("default", None)
     for schema in found.values():
         for field in schema.get("properties", {}).values():
             if "x-extensible-enum" in repr(field):
