@@ -19,8 +19,6 @@ from decimal import ROUND_UP, Decimal
 from pathlib import Path
 
 MICRO = Decimal("0.000001")
-TIMEOUT = 4
-"""Seconds for which a call waits for Ballast."""
 
 SETTINGS = configparser.ConfigParser()
 SETTINGS.read(sys.argv[2] if len(sys.argv) > 2 else "/etc/asterisk/ballast.ini")
@@ -140,7 +138,7 @@ def request(method, path, body=None):
     address = f"{BALLAST['url']}/api/v1{path}"
     asked = urllib.request.Request(address, data, headers, method=method)
     try:
-        with urllib.request.urlopen(asked, timeout=TIMEOUT) as response:
+        with urllib.request.urlopen(asked, timeout=BALLAST.getfloat("timeout")) as response:
             return response.status, parsed(response)
     except urllib.error.HTTPError as error:
         return error.code, parsed(error)

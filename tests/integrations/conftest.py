@@ -36,7 +36,7 @@ from webapp.settings import ROOT
 
 INTEGRATIONS = ROOT / "integrations"
 
-PATIENCE = 60
+PATIENCE = 120
 """Seconds. A slow machine makes a test slow but does not fail it."""
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.integrations.conftest import INTEGRATIONS
+from tests.integrations.conftest import INTEGRATIONS, PATIENCE
 from webapp.domain.accounts.account import AccountState
 
 SCRIPT = INTEGRATIONS / "asterisk" / "ballast.py"
@@ -78,6 +78,7 @@ def asterisk(ballast, tmp_path):
     ini, spool = tmp_path / "ballast.ini", tmp_path / "spool"
     text = (SCRIPT.parent / "ballast.ini").read_text()
     text = text.replace("http://127.0.0.1:8000", ballast.url).replace("bk_...", ballast.key)
+    text = text.replace("timeout = 4", f"timeout = {PATIENCE}")
     ini.write_text(text.replace("/var/spool/asterisk/ballast", str(spool)))
     return Asterisk(ini, spool)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import host
-from tests.integrations.conftest import INTEGRATIONS, Ballast, program, wait_until
+from tests.integrations.conftest import INTEGRATIONS, PATIENCE, Ballast, program, wait_until
 from webapp.domain.accounts.account import AccountState
 from webapp.settings import ROOT
 
@@ -74,6 +74,7 @@ class Radius:
             "port = 1812": f"port = {self.ports['auth']}",
             "port = 1813": f"port = {self.ports['acct']}",
             "retry_interval = 10": "retry_interval = 4",
+            "timeout = 4.0": f"timeout = {PATIENCE}.0",
         }
         for file in [it for it in RECIPE.rglob("*") if it.is_file()]:
             text = file.read_text()
@@ -126,7 +127,7 @@ class Radius:
 
     def radclient(self, kind: str, *options: str, packets: Sequence[dict]) -> str:
         """Send the packets, and return radclient's output."""
-        command = [program("radclient"), "-r", "1", "-t", "20", *options]
+        command = [program("radclient"), "-r", "1", "-t", str(PATIENCE), *options]
         target = [f"127.0.0.1:{self.ports[kind]}", kind, SECRET]
         text = "\n\n".join(
             "\n".join(f"{name} = {written(name, value)}" for name, value in packet.items())

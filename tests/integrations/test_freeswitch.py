@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.conftest import INTEGRATIONS, Ballast, program
+from tests.integrations.conftest import INTEGRATIONS, PATIENCE, Ballast, program
 from webapp.domain.accounts.account import AccountState
 
 RECIPE = INTEGRATIONS / "freeswitch"
@@ -25,6 +25,7 @@ class FreeSwitch:
         changes = {
             "http://127.0.0.1:8000": ballast.url,
             "bk_...": ballast.key,
+            "timeout = 4": f"timeout = {PATIENCE}",
             "/var/lib/freeswitch/ballast-pending": str(self.pending),
         }
         for old, new in changes.items():

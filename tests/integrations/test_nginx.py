@@ -61,6 +61,8 @@ class Gateway:
             "127.0.0.1:8000": f"127.0.0.1:{ballast.port}",
             "127.0.0.1:9000": f"127.0.0.1:{api}",
             "listen 8080": f"listen 127.0.0.1:{port}",
+            "_timeout 1s": f"_timeout {PATIENCE}s",
+            "_timeout 3s": f"_timeout {PATIENCE}s",
             "/var/spool/ballast": str(self.spool),
             "/var/cache/nginx/ballast": f"{home}/cache",
         }
