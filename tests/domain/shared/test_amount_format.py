@@ -26,9 +26,11 @@ def test_a_fields_text_is_read_as_the_amount_l1(amounts, units):
 
 @given(FORMATS, UNITS)
 def test_an_amount_is_accepted_as_it_is_shown_l1(amounts, units):
-    """L1: with its symbol and its separators of thousands."""
+    """L1: with its separators of thousands; the symbol is beside the field."""
     micros = min(units * minor_unit(amounts.currency), LARGEST)
-    assert amounts.read(amounts.show(micros)) == micros
+    ends = amounts.for_script
+    text = amounts.show(micros).removeprefix(ends["before"]).removesuffix(ends["after"])
+    assert amounts.read(text) == micros
 
 
 @given(FORMATS, st.integers(1, LARGEST))
@@ -60,14 +62,12 @@ def test_any_text_is_read_in_one_way_or_refused_l1(amounts, text):
         (GERMAN, "75,50", 75_500_000),
         (GERMAN, "75.50", 75_500_000),
         (GERMAN, "75,5", 75_500_000),
-        (GERMAN, " 1.234,56\xa0€ ", 1_234_560_000),
         (GERMAN, "1.000.000", 1_000_000_000_000),
         (GERMAN, "1000", 1_000_000_000),
         (GERMAN, "50,0000", 50_000_000),
         (GERMAN, "0,500", 500_000),
         (ENGLISH, "1,000", 1_000_000_000),
-        (ENGLISH, "$1,234.56", 1_234_560_000),
-        (ENGLISH, "USD 50", 50_000_000),
+        (ENGLISH, " 1,234.56 ", 1_234_560_000),
         (FRENCH, "1 234,56", 1_234_560_000),
         (FRENCH, "1\u202f234,56", 1_234_560_000),
         (SWISS, "1'234.56", 1_234_560_000),
@@ -94,6 +94,7 @@ def test_amounts_are_read_in_the_accounts_format_l1(amounts, text, micros):
         (GERMAN, "-5,00", "Must be above zero"),
         (GERMAN, "0,00", "Must be above zero"),
         (ENGLISH, "1.000", "Enter 1000 or 1.00: 1.000 can mean both"),
+        (ENGLISH, "$50", "Enter an amount such as 50.00"),
         (ENGLISH, "75,50", "Enter an amount such as 50.00"),
         (ENGLISH, "1,00,000", "Enter an amount such as 50.00"),
         (FRENCH, "1,000", "Enter 1000 or 1,00: 1,000 can mean both"),

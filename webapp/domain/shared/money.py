@@ -177,7 +177,7 @@ class AmountFormat:
 
         `most` is the maximum of decimals. Raises `BadAmount` like `read`.
         """
-        text = self._without_symbol(text)
+        text = text.translate(_TYPED).strip()
         if not text:
             return ""
         if self._is_ambiguous(text, most):
@@ -217,12 +217,6 @@ class AmountFormat:
             "before": zero[:start],
             "after": zero[end:],
         }
-
-    def _without_symbol(self, text: str) -> str:
-        text = text.translate(_TYPED).strip()
-        for sign in (self.symbol, self.currency):
-            text = text.removeprefix(sign).removesuffix(sign).strip()
-        return text
 
     def _is_ambiguous(self, text: str, most: int) -> bool:
         """Return whether a mark before three digits may separate decimals or thousands."""

@@ -172,8 +172,11 @@ def _methods_named(ctx: Context, account: Account, text: str) -> list[int]:
 
 
 def _amount(account: Account, text: str) -> int | None:
+    amounts, text = account.amounts, text.lstrip("-− ")
+    for sign in (amounts.symbol, amounts.currency):
+        text = text.removeprefix(sign).removesuffix(sign)
     try:
-        return account.amounts.read(text.lstrip("-− "))
+        return amounts.read(text)
     except money.BadAmount:
         return None
 
