@@ -84,6 +84,8 @@ def pages(world):
         f"/operator/wires/{wire.id}",
         f"/operator/wires/{ended.id}",
         "/operator/attempts",
+        "/operator/webhooks",
+        f"/operator/webhooks/{world.provider_webhook().endpoint_id}",
         "/operator/mails",
         "/operator/mails?q=nobody",
         f"/operator/mails/{refused.id}",

@@ -65,6 +65,8 @@ def differences(
         "event in": obligations.events_in(snapshot),
         "event out": obligations.events_out(snapshot, receiver),
         "event due": obligations.events_due(snapshot),
+        "crossing": obligations.crossings(snapshot),
+        "sequence": obligations.sequences(snapshot),
         "hold": obligations.holds(snapshot, journal),
         "email": records.mails(snapshot, received),
         "email due": records.mails_due(snapshot),

@@ -20,6 +20,18 @@ USED_AT = "SELECT account_id, reference, posted_at FROM ledger_entry WHERE kind 
 
 OPENING = "Opening balance"
 
+FUNDS = "SELECT id, balance, credit_limit, is_exhausted FROM account"
+
+CROSSINGS = """
+SELECT account_id, webhook FROM event
+WHERE webhook IN ('balance.exhausted', 'balance.restored') ORDER BY id
+"""
+
+NUMBERED = """
+SELECT e.id, p.event_id, p.sequence FROM event e LEFT JOIN provider_event p ON p.event_id = e.id
+WHERE e.webhook <> 'test' ORDER BY p.sequence
+"""
+
 
 def taken_back(snapshot: Snapshot) -> Iterator[str]:
     """L7: each reversal is debited once, and credited once if it is returned."""
@@ -94,6 +106,8 @@ def events_due(snapshot: Snapshot) -> Iterator[str]:
     """Each paid payment of an account with an endpoint has one event, and others have none."""
     rows = snapshot.rows("SELECT DISTINCT account_id FROM webhook_endpoint")
     listens = {row[0] for row in rows}
+    if None in listens:  # an endpoint of the provider
+        listens = {account_id for (account_id,) in snapshot.rows("SELECT id FROM account")}
     owners = {attempt.payment_id: attempt.account_id for attempt in snapshot.attempts.values()}
     paid = _charged(snapshot) | set(_by_staff(snapshot, "")) | _returned(snapshot)
     due = {payment_id for payment_id in paid if owners[payment_id] in listens}
@@ -101,6 +115,36 @@ def events_due(snapshot: Snapshot) -> Iterator[str]:
     for payment_id in due | counts.keys():
         if counts[payment_id] != (payment_id in due):
             yield f"payment {payment_id} has {counts[payment_id]} events"
+
+
+def crossings(snapshot: Snapshot) -> Iterator[str]:
+    """V7: each crossing of minus the credit limit is one event, and the last one is the state."""
+    found = defaultdict(list)
+    for account_id, kind in snapshot.rows(CROSSINGS):
+        found[account_id].append(kind)
+    for account_id, balance, credit_limit, is_exhausted in snapshot.rows(FUNDS):
+        kinds = found[account_id]
+        expected = ["balance.restored", "balance.exhausted"] * len(kinds)
+        if kinds != expected[: len(kinds)]:
+            yield f"account {account_id} crossed in the order {kinds}"
+        recorded = not kinds or kinds[-1] == "balance.exhausted"
+        if {bool(is_exhausted), recorded} != {balance <= -credit_limit}:
+            yield f"account {account_id} is recorded as exhausted or not, and has {balance}"
+
+
+def sequences(snapshot: Snapshot) -> Iterator[str]:
+    """V7: each event has its row, and the numbers have no gap.
+
+    All are numbered where the provider has an endpoint that receives all.
+    """
+    rows = snapshot.rows(NUMBERED)
+    yield from (f"event {row[0]} cannot be numbered" for row in rows if row[1] is None)
+    numbers = sorted(row[2] for row in rows if row[2] is not None)
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield "the numbers of events have a gap"
+    is_told = snapshot.count("webhook_endpoint WHERE account_id IS NULL")
+    if is_told and len(numbers) < len(rows):
+        yield f"{len(rows) - len(numbers)} events have no number"
 
 
 def holds(snapshot: Snapshot, journal: Journal) -> Iterator[str]:

@@ -104,6 +104,7 @@ class Run:
         with ThreadPoolExecutor(len(names)) as pool:
             self._accounts = list(pool.map(self._account, names))
         shared = (self._installation, self._journal, self._tally, self._seeded("fleet"))
+        self._add_provider_endpoint()
         self._fleet = Fleet(kind, *shared)
         stack.callback(self._fleet.kill)
         self._injector = FaultInjector(self._installation, self._mails, self._seeded("mischief"))
@@ -116,6 +117,12 @@ class Run:
         add = ("webhooks", "add", str(account.id), self._receiver.url(path), "--json")
         self._receiver.secrets[path] = self._installation.command(*add).json["secret"]
         return account
+
+    def _add_provider_endpoint(self) -> None:
+        """Add an endpoint that receives the events of every account (V7)."""
+        path = "/provider"
+        add = ("provider-webhooks", "add", self._receiver.url(path), "--json")
+        self._receiver.secrets[path] = self._installation.command(*add).json["secret"]
 
     def execute(self) -> Outcome:
         shared = (self._staff, self._mails, self._journal, self._seeded, self._over)

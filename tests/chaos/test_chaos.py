@@ -105,6 +105,8 @@ class Story:
             "event in": obligations.events_in(found),
             "event out": obligations.events_out(found, self.receiver),
             "event due": obligations.events_due(found),
+            "crossing": obligations.crossings(found),
+            "sequence": obligations.sequences(found),
             "hold": obligations.holds(found, self.journal),
             "email": records.mails(found, self.received),
             "email due": records.mails_due(found),
@@ -165,11 +167,15 @@ IN_THE_TABLES = [
     ("UPDATE webhook_delivery SET state = 'owed'", {"unfinished", "event out"}),
     ("UPDATE webhook_endpoint SET ended = 'failing'", {"event out"}),
     ("DELETE FROM webhook_delivery", {"event due", "event out"}),
+    ("UPDATE account SET is_exhausted = TRUE", {"crossing"}),
+    ("DELETE FROM provider_event WHERE event_id = (SELECT max(event_id) FROM provider_event)",
+     {"sequence"}),
+    ("UPDATE provider_event SET sequence = event_id + 1", {"sequence"}),
     ("UPDATE hold SET state = 'released'", {"hold"}),
     ("UPDATE hold SET state = 'open'", {"unfinished", "hold"}),
     ("DELETE FROM hold", {"hold"}),
     ("UPDATE account SET open_holds = 1", {"hold"}),
-]
+]  # fmt: skip
 
 
 def test_differences_in_the_tables_are_detected_l13(story):
