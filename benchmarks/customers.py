@@ -1,6 +1,7 @@
 """Customers, made by the product's own actions and signed in by its own form."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
 from itertools import count
@@ -11,20 +12,21 @@ from sqlalchemy import func, select
 
 from benchmarks import homes
 from webapp.actions.accounts.create_account import create_account
+from webapp.actions.api_keys.create_key import create_key
 from webapp.actions.payment_methods.add_method import Asked, add_card
 from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
 from webapp.actions.top_ups.apply_settings import apply_settings
 from webapp.actions.usage.post_usage import post_usage
 from webapp.clock import Clock
 from webapp.domain.accounts.choice import AccountChoice
-from webapp.domain.api_keys.api_key import OF_ACCOUNT
+from webapp.domain.api_keys.api_key import OF_ACCOUNT, KeyChoice, Scope
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import MICROS
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.owner import OwnerChoice
-from webapp.domain.users.user import Membership, User
+from webapp.domain.users.user import Membership, Right, User
 from webapp.extensions import Services, db, make_context
 from webapp.processors.sandbox.card_form import token_for
 from webapp.processors.sandbox.cards import passes_luhn
@@ -71,6 +73,26 @@ def sign_up(services: Services, *, balance: int = 100 * MICROS, cards: int = 1) 
     for _ in range(9):
         debit(services, made.account_id, MICROS // 2)
     return Customer(made.account_id, email, made.api_key)
+
+
+def accounts(services: Services, number: int) -> list[int]:
+    """Create accounts with a balance and return their ids. They get no emails."""
+    ctx = make_context(COMMAND_LINE).at(services.clock.now())
+    return [
+        create_account(
+            ctx,
+            AccountChoice("Harbour Voice"),
+            OwnerChoice(f"owner-{next(_numbers)}@example.com", "Ana Ruiz", PASSWORD),
+            balance=1_000_000 * MICROS,
+        ).account_id
+        for _ in range(number)
+    ]
+
+
+def provider_key(services: Services) -> str:
+    """Create a key of the provider that posts usage."""
+    ctx = make_context(COMMAND_LINE).at(services.clock.now())
+    return create_key(ctx, None, KeyChoice("Meter", (Scope.USAGE,)), frozenset(Right)).key
 
 
 def owner_of(account_id: int) -> Customer:
@@ -122,12 +144,12 @@ def sign_in(url: str, email: str, password: str = PASSWORD) -> requests.Session:
     return browser
 
 
-def prove_posted(home: Path, customer: Customer, run: str, answered: int) -> None:
+def prove_posted(home: Path, account_ids: Sequence[int], run: str, answered: int) -> None:
     """Raise unless every answered record is in the ledger once and the books agree."""
     with homes.application(home):
         found = db.session.scalar(
             select(func.count()).where(
-                LedgerEntry.account_id == customer.account_id,
+                LedgerEntry.account_id.in_(account_ids),
                 LedgerEntry.reference.startswith(run),
             )
         )

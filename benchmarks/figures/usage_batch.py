@@ -1,4 +1,4 @@
-"""Usage posted in batches of 1,000 records."""
+"""Usage posted in batches of 1,000 records, of one account and of many (V2)."""
 
 import json
 import time
@@ -16,13 +16,19 @@ from webapp.domain.shared.money import MICROS
 BATCH = 1_000
 
 
+ACCOUNTS = 100
+"""Accounts of a batch of many."""
+
+
 def measure(bench: Bench) -> list[Row]:
     installation = bench.default
     with homes.application(installation.home) as it:
         customer = customers.sign_up(it, balance=1_000_000 * MICROS)
+        many = customers.accounts(it, ACCOUNTS)
+        key = customers.provider_key(it)
         now = it.clock.now()
     run = token_hex(4)
-    records = [
+    records: list[dict[str, object]] = [
         {
             "amount": "0.021500",
             "reference": f"{run}-{MARK.decode()}-{index}",
@@ -31,28 +37,48 @@ def measure(bench: Bench) -> list[Row]:
         }
         for index in range(BATCH)
     ]
-    body = json.dumps({"records": records}).encode()
-    post = http.post_json(installation.server, "/api/v1/usage", body, customer.api_key)
+    server = installation.server
+    post = http.post_json(server, "/api/v1/usage", _body(records), customer.api_key)
+    named = [{"account": many[index % ACCOUNTS], **it} for index, it in enumerate(records)]
+    post_many = http.post_json(server, "/api/v1/usage", _body(named), key)
     bare = BareLedger(bench.folder, installation.home, bench.sizes.seconds)
-    ours, bound = alternate(
+    # One connection, because the bound also takes one batch after the other.
+    pairs, bound = alternate(
         bench.sizes.rounds,
-        # One connection, because the bound also takes one batch after the other.
-        lambda: bench.drive(installation.server, [[post]], expect=201),
+        lambda: (
+            bench.drive(server, [[post]], expect=201),
+            bench.drive(server, [[post_many]], expect=201),
+        ),
         bare.records_per_second,
     )
-    answered = sum(load.answered for load in ours)
-    customers.prove_posted(installation.home, customer, run, answered * BATCH)
+    ours, of_many = [one for one, _ in pairs], [other for _, other in pairs]
+    answered = sum(load.answered for load in (*ours, *of_many))
+    customers.prove_posted(installation.home, [customer.account_id, *many], run, answered * BATCH)
+    rates = tuple(load.per_second * BATCH for load in ours)
     return [
         Row(
             figure="Usage, 1,000 records per request",
             unit="records/s",
-            ours=tuple(load.per_second * BATCH for load in ours),
+            ours=rates,
             bound=tuple(bound),
             bound_is="bare executemany of the same rows, one transaction",
             aim=at_least(1 / 3, "1/3"),
             details=details(ours),
-        )
+        ),
+        Row(
+            figure=f"Usage, 1,000 records of {ACCOUNTS} accounts per request",
+            unit="records/s",
+            ours=tuple(load.per_second * BATCH for load in of_many),
+            bound=rates,
+            bound_is="1,000 records of one account per request",
+            aim=at_least(1 / 2, "1/2"),
+            details=details(of_many),
+        ),
     ]
+
+
+def _body(records: list[dict[str, object]]) -> bytes:
+    return json.dumps({"records": records}).encode()
 
 
 class BareLedger:

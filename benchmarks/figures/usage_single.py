@@ -30,7 +30,9 @@ def measure(bench: Bench) -> list[Row]:
         lambda: bench.drive(installation.server, [[post]] * CONNECTIONS, expect=201),
         lambda: bench.drive(bare, [[least]] * CONNECTIONS, expect=201),
     )
-    customers.prove_posted(installation.home, customer, run, sum(load.answered for load in ours))
+    customers.prove_posted(
+        installation.home, [customer.account_id], run, sum(load.answered for load in ours)
+    )
     return [
         Row(
             figure="Usage, one record per request, durable",
