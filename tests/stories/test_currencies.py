@@ -92,3 +92,27 @@ def test_a_refill_in_each_currency_l1(
     letter = world.services.mailer.render(notice.kind, notice.facts, notice.language)
     assert charge in letter.text
     assert charge in letter.html
+
+
+def test_the_api_takes_whole_minor_units_l1(account_in, app):
+    """L1: decimals of yen are refused; trailing zeros are not decimals."""
+    world, _ = account_in("JPY", "en_US", "en")
+    world.card(VISA, auto_charge=True)
+    client = app.test_client()
+    headers = {"Authorization": f"Bearer {world.key().key}"}
+    path = "/api/v1/low-balance-settings"
+    settings = {"refill_on": True, "refill_amount": "10000", "notification_on": False}
+
+    def put(threshold):
+        seen = client.get(path, headers=headers).headers["ETag"]
+        sent = settings | {"threshold": threshold}
+        return client.put(path, json=sent, headers=headers | {"If-Match": seen})
+
+    refused = put("5000.50")
+    assert (refused.status_code, refused.json["errors"]) == (
+        422,
+        {"threshold": "JPY has no decimals"},
+    )
+    assert put("5000.000").json["threshold"] == "5000.00"
+    balance = client.get("/api/v1/balance", headers=headers).json
+    assert (balance["balance"], balance["currency"]) == ("10000.00", "JPY")
