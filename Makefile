@@ -79,7 +79,7 @@ lint: .venv/.dev
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
-	.venv/bin/shellcheck .ci/run $$(find deploy integrations tests -name '*.sh')
+	.venv/bin/shellcheck .ci/run $$(find clients deploy integrations tests -name '*.sh')
 	.venv/bin/rumdl check --quiet .
 	@if path="$$(tests/lint/node.sh)"; then export PATH="$$path"; \
 	    biome check --error-on-warnings && tests/lint/openapi.sh; fi

@@ -1,10 +1,9 @@
-// The main job with the client that openapi-typescript and openapi-fetch make of the document.
-import createClient from "openapi-fetch";
-import type { paths } from "./schema.js";
+// The main job with the package of clients/typescript.
+import { connect } from "ballast-client";
 
 declare const process: { argv: string[] };
-const [, , baseUrl = "", key] = process.argv;
-const client = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${key}` } });
+const [, , address = "", key = ""] = process.argv;
+const client = connect(address, key);
 
 function found<Data>({ data, error }: { data?: Data; error?: unknown }): Data {
   if (data === undefined) throw new Error(JSON.stringify(error));
