@@ -22,7 +22,7 @@ sql "UPDATE ballast.calls SET extend_at = clock_timestamp()
             case $answer in
             200* | *insufficient_balance* | *account_suspended* | *account_closed* | *too_many_holds*)
                 debited=true ;;
-            *hold_over* | *'"conflict"'* | *not_found* | *'"invalid"'*)
+            *hold_closed* | *'"conflict"'* | *not_found* | *'"invalid"'*)
                 debited=false ;;
             *) echo "$reference: Ballast answered $answer" >&2 && exit 1 ;;
             esac
