@@ -42,12 +42,12 @@ BUDGETS = {
     "switch off": (55, 535, 20),
     "switch on": (56, 555, 23),
     "reorder": (57, 660, 28),
-    "retry": (86, 980, 65),
-    "add funds": (83, 970, 56),
-    "settings": (63, 905, 23),
+    "retry": (87, 995, 66),
+    "add funds": (84, 980, 56),
+    "settings": (64, 910, 25),
     "refresh": (49, 540, 9),
-    "poll, changed": (24, 82, 5),
-    "poll, unchanged": (19, 54, 2),
+    "poll, changed": (24, 86, 5),
+    "poll, unchanged": (19, 55, 2),
 }
 """Most files of ours that the request goes through, calls of functions in them, SQL statements."""
 
