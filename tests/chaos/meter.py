@@ -94,8 +94,8 @@ class Meter:
         amount = 1000 * self._random.randrange(1, 5_000)
         debit = self._journal.debits[f"{reference}#1"] = Debit(self._account.id, amount)
         self._journal.count_action("hold reported")
-        # A total is debited once however often it is sent. With an Idempotency-Key instead, a report
-        # that was cut off is in progress for two minutes.
+        # A total is debited once however often it is sent. With an Idempotency-Key instead, a
+        # report that was cut off is in progress for two minutes.
         answer = self._client.ask("PATCH", path, json={"used_total": _decimal(amount)})
         debit.answered = answer.status_code in (200, 402)
 
