@@ -43,11 +43,13 @@ CONFIG = {
             },
         },
         {
-            # Amounts within bounds, time zones, characters of names and dependent fields cannot be
-            # expressed in a schema.
+            # Amounts within bounds, time zones, characters of names and reasons, dependent fields
+            # cannot be expressed in a schema.
             "include-name": [
                 "PATCH /api/v1/accounts/{account}",
                 "POST /api/v1/accounts",
+                "POST /api/v1/accounts/{account}/adjustments",
+                "POST /api/v1/usage/{reference}/reversals",
                 "PATCH /api/v1/holds/{reference}",
                 "POST /api/v1/holds",
                 "POST /api/v1/accounts/{account}/sandbox/payment-methods",
