@@ -1,5 +1,5 @@
 #!/bin/sh
-# patch.sh PATH IDEMPOTENCY_KEY BODY: sends PATCH to Ballast, which http_client of Kamailio 5.6
+# patch.sh PATH BODY: sends PATCH to Ballast, which http_client of Kamailio 5.6
 # cannot. Prints the status (000 without an answer) and the answer's body as one line.
 set -u
 
@@ -7,8 +7,8 @@ set -u
 answer=$(
     printf 'header = "Authorization: Bearer %s"\n' "$BALLAST_KEY" |
         curl --silent --max-time 3 --config - --request PATCH \
-            --header 'Content-Type: application/json' --header "Idempotency-Key: $2" \
-            --data "$3" --write-out '\n%{http_code}' "$BALLAST_URL/api/v1$1"
+            --header 'Content-Type: application/json' --data "$2" \
+            --write-out '\n%{http_code}' "$BALLAST_URL/api/v1$1"
 )
 status=$(printf '%s' "$answer" | tail -n 1)
 body=$(printf '%s' "$answer" | sed '$d' | tr -d '\n')

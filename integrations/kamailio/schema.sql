@@ -24,7 +24,6 @@ CREATE TABLE ballast.calls (
     answered_at timestamptz,
     granted integer NOT NULL DEFAULT 0, -- seconds since the answer that Ballast has granted
     reported integer NOT NULL DEFAULT 0, -- of these, seconds that are debited already
-    part integer NOT NULL DEFAULT 0, -- number of the last report
     part_seconds integer, -- seconds of a report without an answer yet
     extend_at timestamptz, -- when to report and extend; NULL: not
     ended_at timestamptz,
@@ -120,13 +119,13 @@ CREATE VIEW ballast.due AS
     WHERE extend_at <= clock_timestamp()
         AND (part_seconds IS NOT NULL OR state = 4); -- 4: the caller has sent ACK
 
--- The next report of a call: path, idempotency key and body of `PATCH /holds/REFERENCE`. Until it
--- is answered, the same one is returned, at most every two seconds; no row in between.
+-- The next report of a call: path and body of `PATCH /holds/REFERENCE`. Until it is answered, it is
+-- returned again, at most every two seconds; no row in between. It names what the call has used since
+-- its start, so that the same report again debits nothing more.
 CREATE FUNCTION ballast.report(call_reference text, grant_seconds integer, hold_seconds integer)
-RETURNS TABLE (path text, idempotency_key text, body text)
+RETURNS TABLE (path text, body text)
 LANGUAGE sql AS $$
     UPDATE ballast.calls AS call SET
-        part = part + (part_seconds IS NULL)::integer,
         part_seconds = coalesce(
             part_seconds,
             least(floor(ballast.elapsed(call))::integer, granted) / increment * increment - reported
@@ -134,9 +133,9 @@ LANGUAGE sql AS $$
         extend_at = clock_timestamp() + interval '2 seconds'
     WHERE reference = call_reference AND extend_at <= clock_timestamp()
         AND (part_seconds IS NOT NULL OR ended_at IS NULL)
-    RETURNING '/holds/' || reference, reference || '-' || part, json_build_object(
+    RETURNING '/holds/' || reference, json_build_object(
         'external_id', external_id,
-        'used', (ballast.cost(call, reported + part_seconds) - ballast.cost(call, reported))::text,
+        'used_total', ballast.cost(call, reported + part_seconds)::text,
         'amount', ballast.cost(call, grant_seconds)::text,
         'expires_in', hold_seconds
     )::text

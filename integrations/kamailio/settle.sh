@@ -13,21 +13,25 @@ if [ "${1-}" = --end-calls ]; then
     sql "SELECT ballast.ended(reference, true) FROM ballast.calls WHERE ended_at IS NULL"
 fi
 
-# Reports whose answer was lost. The same report again debits nothing twice.
+# Reports whose answer was lost. The same report again debits nothing more.
 sql "UPDATE ballast.calls SET extend_at = clock_timestamp()
     WHERE part_seconds IS NOT NULL AND ended_at IS NOT NULL RETURNING reference" |
     while read -r reference; do
-        sql "SELECT * FROM ballast.report('$reference', 1, 60)" | while IFS='	' read -r path key body; do
-            answer=$("$BALLAST_PATCH" "$path" "$key" "$body")
-            case $answer in
-            200* | *insufficient_balance* | *account_suspended* | *account_closed* | *too_many_holds*)
-                debited=true ;;
-            *hold_closed* | *'"conflict"'* | *not_found* | *'"invalid"'*)
-                debited=false ;;
-            *) echo "$reference: Ballast answered $answer" >&2 && exit 1 ;;
-            esac
-            sql "SELECT * FROM ballast.extended('$reference', $debited, 0, 0)"
-        done
+        sql "SELECT report.* FROM ballast.calls, ballast.report(reference, increment, 60) AS report
+            WHERE reference = '$reference'" |
+            while IFS='	' read -r path body; do
+                answer=$("$BALLAST_PATCH" "$path" "$body")
+                case $answer in
+                200* | *insufficient_balance* | *account_suspended* | *account_closed* | *too_many_holds*)
+                    debited=true ;;
+                *hold_closed* | *'"conflict"'* | *not_found* | *'"invalid"'*)
+                    debited=false ;;
+                *)
+                    echo "$reference: Ballast answered $answer" >&2
+                    continue ;;
+                esac
+                sql "SELECT * FROM ballast.extended('$reference', $debited, 0, 0)"
+            done
     done
 
 while body=$(sql "SELECT * FROM ballast.usage()") && [ -n "$body" ]; do
@@ -39,5 +43,8 @@ while body=$(sql "SELECT * FROM ballast.usage()") && [ -n "$body" ]; do
     hex=$(printf '%s' "$answer" | od -An -v -tx1 | tr -d ' \n')
     settled=$(sql "SELECT * FROM ballast.settled('$hex')")
     printf '%s\n' "${settled:-$answer}"
-    [ -n "$settled" ] || exit 1
+    [ -n "$settled" ] || break
 done
+
+left=$(sql "SELECT count(*) FROM ballast.calls WHERE ended_at IS NOT NULL AND settled_at IS NULL")
+[ "$left" = 0 ] || { echo "$left ended calls are not settled" >&2; exit 1; }

@@ -125,6 +125,20 @@ class Kamailio:
         query = "SELECT reference, seconds FROM ballast.calls WHERE external_id = %s"
         return dict(self.database.execute(query, (external_id,)).fetchall())
 
+    def leave_report_unanswered(self):
+        """Let Ballast debit a report after a second, as if its answer were lost."""
+        due = (
+            "UPDATE ballast.calls SET extend_at = now() WHERE answered_at < now() - interval '1 s'"
+        )
+        wait_until(lambda: self.database.execute(f"{due} AND ended_at IS NULL").rowcount == 1)
+        report = """SELECT report.*
+            FROM ballast.calls AS call, ballast.report(call.reference, 1, 60) AS report
+            WHERE ended_at IS NULL"""
+        path, body = self.database.execute(report).fetchone()
+        patch = [KAMAILIO / "patch.sh", path, body]
+        sent = subprocess.run(patch, env=self.environ, capture_output=True, text=True)
+        assert sent.stdout[:3] in ("200", "402"), sent.stdout  # 402: debited, and nothing is left
+
     def call_id(self, reference):
         query = "SELECT call_id FROM ballast.calls WHERE reference = %s"
         return self.database.execute(query, (reference,)).fetchone()[0]
@@ -299,11 +313,12 @@ def test_every_answered_call_is_debited_once_though_both_are_killed(ballast, swi
 
 
 def test_calls_are_debited_though_kamailio_does_not_run_again(ballast, switch, customer):
-    """settle.sh charges calls in progress at most for what was granted."""
+    """settle.sh charges a call in progress at most for what was granted, after an open report."""
     caller = customer("0.03")
     load = switch.call(caller, seconds=40)
     wait_until(switch.answered)
     switch.kill()
+    switch.leave_report_unanswered()
 
     settle = [KAMAILIO / "settle.sh", "--end-calls"]
     for _ in range(2):
@@ -313,5 +328,6 @@ def test_calls_are_debited_though_kamailio_does_not_run_again(ballast, switch, c
 
     ((reference, seconds),) = switch.calls(caller).items()
     assert 1 <= seconds <= 3
-    assert ballast.usage(caller) == {reference: f"0.0{seconds}"}
+    assert sum(map(Decimal, ballast.usage(caller).values())) == Decimal(seconds) / 100
+    assert ballast.holds(caller)[reference][0] == "ended"
     switch.start()
