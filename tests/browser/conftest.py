@@ -40,7 +40,7 @@ expect.set_options(timeout=PATIENCE)
 # Chromium and htmx log each response that is not 2xx and each network failure. These are expected:
 # the page shows refusals, and server errors are in the server's log.
 NOISE = re.compile(
-    r"Failed to load resource: the server responded with a status of (4(00|01|03|09|22|29)|50[03])"
+    r"Failed to load resource: the server responded with a status of (4(0[0139]|10|22|29)|50[03])"
     r"|Failed to load resource: net::ERR_"
     r"|Failed to load resource: .* 404 .*/billing/nowhere"
     r"|Response Status Error Code (40[0139]|422|429|50[03])|htmx:(afterRequest|sendError)"

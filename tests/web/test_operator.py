@@ -406,3 +406,55 @@ def test_without_the_second_factor_the_view_ends(viewing_operator, world, operat
     world.session.get(User, operator).totp_secret = None
     world.session.commit()
     assert viewing_operator.get(MAIN).location == "/settings/second-factor/new"
+
+
+def test_an_operator_suspends_closes_and_reopens_v4(pat, world, account):
+    """V4, P2: each with a reason; closing says what happens to the balance."""
+    page = pat.get(account).text
+    assert "External id" in page
+    refused = pat.post(f"{account}/state", data={"state": "suspended", "reason": " "})
+    assert refused.status_code == 422
+    assert "Enter a reason" in refused.text
+    assert pat.post(f"{account}/state", data={"state": "gone", "reason": "x"}).status_code == 400
+
+    def press(state, **more):
+        form = {"state": state, "reason": "Unpaid", **more}
+        return pat.post(f"{account}/state", data=form, follow_redirects=True)
+
+    assert "The account is suspended." in press("suspended").text
+    assert "Suspended" in pat.get("/operator").text
+    assert "Resume" in pat.get(account).text
+    assert "The account is active." in press("active").text
+    assert "choose payout or write_off" in press("closed").text
+    assert "The account is closed." in press("closed", closing_balance="payout").text
+    assert balance(world) == 0
+    assert "The account is active." in press("active").text
+    changes = audits(world, "account_suspended", "account_closed", "account_reactivated")
+    assert [what for what, *_ in changes] == [
+        "account_suspended", "account_reactivated", "account_closed", "account_reactivated",
+    ]  # fmt: skip
+    assert all(who.endswith(", your provider") for _, who, _ in changes)
+
+
+def test_a_change_of_state_asks_for_the_operators_code_v4(pat, world, account):
+    """V4: as other sensitive pages do."""
+    world.clock.wait(minutes=16)
+    answer = pat.post(f"{account}/state", data={"state": "suspended", "reason": "Unpaid"})
+    assert answer.status_code in (401, 403, 422)
+    world.session.rollback()
+    assert world.session.get(Account, world.account_id, populate_existing=True).state == "active"
+
+
+def test_a_resumption_that_charges_asks_first_v4_t18(pat, world, account):
+    """V4, T18"""
+    world.cards(VISA)
+    world.refill()
+    pat.post(f"{account}/state", data={"state": "suspended", "reason": "Unpaid"})
+    world.use("60.00")
+    pat.post(f"{account}/state", data={"state": "active", "reason": "Paid"})
+    world.session.rollback()
+    assert world.session.get(Account, world.account_id, populate_existing=True).state == "suspended"
+    pat.post(f"{account}/state", data={"state": "active", "reason": "Paid",
+                                       "confirmed": "100000000"})  # fmt: skip
+    world.work()
+    assert world.tries == [("4242", "100.00", "paid")]

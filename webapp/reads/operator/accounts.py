@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import datetimes, money
@@ -14,10 +14,11 @@ from webapp.domain.shared.errors import NotFound
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
-from webapp.domain.users.user import Membership, Role, User
+from webapp.domain.users.user import Membership, User
 from webapp.reads.accounts.search import AccountFilter
 from webapp.reads.operator.attempts import AttemptLine, in_words, line_of
 from webapp.reads.operator.waiting import Waiting, read_waiting
+from webapp.reads.records.accounts import read_owners
 
 PAGE = 50
 
@@ -28,6 +29,7 @@ class AccountLine:
     name: str
     owner: str
     balance: str
+    state: AccountState
     is_low: bool
     is_paused: bool
 
@@ -53,6 +55,11 @@ class MethodLine:
 class AccountPage:
     id: int
     name: str
+    state: AccountState
+    owes: bool
+    """The balance is not zero, so closing asks what happens to it."""
+    facts: tuple[tuple[str, str], ...]
+    """What the provider has set, by name: "External id", "Credit limit", its metadata (V4)."""
     owner: str
     people: tuple[str, ...]
     balance: str
@@ -89,6 +96,7 @@ def read_accounts(ctx: Context, wanted: str, after: int | None) -> AccountsScree
                 name=a.name,
                 owner=owners.get(a.id, ""),
                 balance=a.show(a.balance),
+                state=AccountState(a.state),
                 is_low=a.is_low,
                 is_paused=a.settings.paused_at is not None,
             )
@@ -120,6 +128,9 @@ def read_account(ctx: Context, account_id: int) -> AccountPage:
     return AccountPage(
         id=account.id,
         name=account.name,
+        state=AccountState(account.state),
+        owes=account.balance != 0,
+        facts=_facts(account),
         owner=_owners(ctx, [account_id]).get(account_id, ""),
         people=tuple(f"{name}, {email}: {role}" for name, email, role in people),
         balance=account.show(account.balance),
@@ -139,10 +150,20 @@ def read_account(ctx: Context, account_id: int) -> AccountPage:
     )
 
 
-def _owners(ctx: Context, ids: list[int]) -> dict[int, str]:
-    query = (
-        select(Membership.account_id, User.email)
-        .join(User)
-        .where(Membership.account_id.in_(ids), Membership.role == Role.OWNER)
+def _facts(account: Account) -> tuple[tuple[str, str], ...]:
+    holds = account.max_open_holds
+    return (
+        ("External id", account.external_id or "None"),
+        ("Credit limit", account.show(account.credit_limit)),
+        ("Open holds", "No limit" if holds is None else f"At most {holds:,}"),
+        ("Own metering", "Allowed" if account.own_metering else "Not allowed"),
+        *sorted(account.details.items()),
     )
-    return {row.account_id: row.email for row in ctx.session.execute(query)}
+
+
+def _owners(ctx: Context, ids: list[int]) -> dict[int, str]:
+    """Return the owners' addresses; of those who have not joined yet, with a note."""
+    return {
+        account_id: it.email if it.has_joined else f"{it.email}, invited"
+        for account_id, it in read_owners(ctx, ids).items()
+    }

@@ -8,11 +8,13 @@ from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
+from webapp.actions.accounts import change_state as state
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.adjust_balance import adjust_balance
 from webapp.actions.top_ups.pause_automatic import pause_automatic
 from webapp.actions.top_ups.resume_automatic import resume_automatic
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.account import Account, AccountState
+from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.shared import email_address, texts
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.shared.field_tables import read_amount
@@ -155,6 +157,33 @@ def pause(account_id: int) -> ResponseReturnValue:
     outcome = charged_by_press(account_id, ctx.now) if not on and forms.confirmed() else None
     words = f"Automatic refills {'are paused' if on else 'are on again'}."
     return done(account_id, words, outcome)
+
+
+@blueprint.post(f"{ACCOUNT}/state")
+def change_state(account_id: int) -> ResponseReturnValue:
+    """Suspend, resume, close or reopen the account (V4)."""
+    person = permit_operator()
+    require_reauthentication(person)
+    form, ctx = request.form, make_context(person.actor)
+    try:
+        change = StateChange(
+            AccountState(form.get("state", "")),
+            form.get("reason", ""),
+            ClosingBalance(form["closing_balance"]) if form.get("closing_balance") else None,
+            reopens=True,
+            confirmed=forms.confirmed(),
+        )
+    except ValueError:
+        abort(400)
+    try:
+        state.change_state(ctx, account_id, change)
+    except ChargeUnconfirmed:
+        raise
+    except Refusal as refusal:
+        return account_refused(person, account_id, "state", refusal)
+    services().wake()
+    outcome = charged_by_press(account_id, ctx.now) if forms.confirmed() else None
+    return done(account_id, f"The account is {change.state}.", outcome)
 
 
 def account_page(
