@@ -1,4 +1,4 @@
-"""An account's API keys, for its settings page and for the command line."""
+"""API keys of an account and of the provider, for their pages and for the command line."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,15 @@ SCOPES = {
     Scope.BALANCE_READ: "Read the balance",
     Scope.BILLING_READ: "Read payment methods, payments, settings and the statement",
     Scope.BILLING_WRITE: "Add funds, and change payment methods and settings",
+    Scope.ACCOUNTS: "Create, read and change accounts, and sign people in from your portal",
+    Scope.USAGE: "Post usage of every account, and reverse it",
+    Scope.HOLDS: "Hold amounts of every account for calls in progress, and post what they used",
+    Scope.BALANCES: "Read the balances and statements of all accounts",
+    Scope.ADJUSTMENTS: "Credit and debit the balance of every account",
+    Scope.EVENTS: "Read the events of all accounts, and change the provider’s webhooks",
+    Scope.SANDBOX: "Add test cards, answer as the bank and advance the clock in the sandbox",
 }
-"""Descriptions of an account's scopes in the form that creates a key."""
+"""Descriptions of the scopes in the forms that create a key of an account or of the provider."""
 
 MOST_ENDED = 20
 """Ended keys shown; older ones are in the audit log."""
@@ -81,20 +88,20 @@ class KeyRecord:
     last_used_from: str
 
 
-def read_keys(ctx: Context, account_id: int, rights: Collection[Right]) -> KeysScreen:
-    account = ctx.session.get_one(Account, account_id)
+def read_keys(ctx: Context, account_id: int | None, rights: Collection[Right]) -> KeysScreen:
+    zone = _zone(ctx, account_id)
     keys = _newest_first(ctx, account_id)
     replaced = api_keys.successors(ctx.session, keys)
-    rows = [_row(key, key.id in replaced, account.time_zone, rights, ctx.now) for key in keys]
+    rows = [_row(key, key.id in replaced, zone, rights, ctx.now) for key in keys]
     ended = [row for row in rows if not row.works]
     return KeysScreen(tuple(row for row in rows if row.works), tuple(ended[:MOST_ENDED]))
 
 
 def read_scopes(
-    ctx: Context, account_id: int, rights: Collection[Right]
+    ctx: Context, account_id: int | None, rights: Collection[Right]
 ) -> Sequence[tuple[Scope, str]]:
     """Return the scopes that a user with these rights may grant, with descriptions (P1, V3)."""
-    grantable = api_keys.grantable_scopes(ctx.session.get_one(Account, account_id))
+    grantable = api_keys.grantable_scopes(_account(ctx, account_id))
     return [
         (scope, words)
         for scope, words in SCOPES.items()
@@ -102,12 +109,13 @@ def read_scopes(
     ]
 
 
-def read_key(ctx: Context, account_id: int, key_id: int, rights: Collection[Right]) -> KeyRow:
+def read_key(
+    ctx: Context, account_id: int | None, key_id: int, rights: Collection[Right]
+) -> KeyRow:
     """Raises `NotFound`."""
-    account = ctx.session.get_one(Account, account_id)
     key = api_keys.find(ctx.session, account_id, key_id)
     replaced = bool(api_keys.successors(ctx.session, [key]))
-    return _row(key, replaced, account.time_zone, rights, ctx.now)
+    return _row(key, replaced, _zone(ctx, account_id), rights, ctx.now)
 
 
 def read_key_records(ctx: Context, account_id: int | None) -> Sequence[KeyRecord]:
@@ -130,6 +138,16 @@ def read_key_records(ctx: Context, account_id: int | None) -> Sequence[KeyRecord
         )
         for key in keys
     ]
+
+
+def _account(ctx: Context, account_id: int | None) -> Account | None:
+    return None if account_id is None else ctx.session.get_one(Account, account_id)
+
+
+def _zone(ctx: Context, account_id: int | None) -> str:
+    """Return the time zone of the pages: the account's, or the operator's, which is UTC."""
+    account = _account(ctx, account_id)
+    return account.time_zone if account else "UTC"
 
 
 def _newest_first(ctx: Context, account_id: int | None) -> Sequence[ApiKey]:

@@ -1,5 +1,6 @@
-"""API keys: create, rotate and revoke the keys of an account."""
+"""API keys: create, rotate and revoke the keys of an account or of the provider."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from flask import Blueprint, request
@@ -10,19 +11,15 @@ from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.actions.api_keys.rotate_key import rotate_key
 from webapp.domain.api_keys.api_key import KeyChoice, Scope
 from webapp.domain.shared.errors import NotFound, Refusal
-from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context
 from webapp.reads.api_keys import read_key, read_keys, read_scopes
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
-from webapp.web.http.access import permit
-from webapp.web.http.person import Person
+from webapp.web.http.managers import Admit, Manager, admit_customer, admit_operator
 from webapp.web.http.responses import go_to, show, show_dialog
 from webapp.web.payment_methods.responses import fields_of, status_of
 
-blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
-
-KEY = "/<int:key_id>"
+ONE = "/<int:key_id>"
 
 DEFAULT_SCOPES = [Scope.BALANCE_READ]
 """Preselected for a new key."""
@@ -41,63 +38,106 @@ OVERLAPS = {
 }
 
 
-@blueprint.get("")
-def index() -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    screen = read_keys(make_context(), person.account_id, person.rights)
-    return show(person, "api_keys/index.html", "api_keys", screen=screen)
+class KeyPages:
+    """The pages for one kind of owner. `pages` is the blueprint's name for links to its pages."""
 
-
-@blueprint.get("/new")
-def new() -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    return creation_form(person)
-
-
-@blueprint.post("")
-def create() -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    choice = choice_in_form()
-    try:
-        rate_limits.new_key(person)
-        made = create_key(make_context(person.actor), person.account_id, choice, person.rights)
-    except Refusal as refusal:
-        return creation_form(person, refusal), status_of(refusal)
-    return shown_once(person, made)
-
-
-@blueprint.get(f"{KEY}/rotation")
-def rotation(key_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    return key_dialog(person, "rotate", key_id)
-
-
-@blueprint.post(f"{KEY}/rotation")
-def rotate(key_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    _, overlap = OVERLAPS.get(request.form.get("overlap", ""), OVERLAPS["24"])
-    try:
-        rate_limits.new_key(person)
-        made = rotate_key(
-            make_context(person.actor), person.account_id, key_id, overlap, person.rights
+    def __init__(
+        self, name: str, url_prefix: str, pages: str, entry: str, title: str, admit: Admit
+    ) -> None:
+        """`entry`: the page's name in the menu."""
+        self.pages, self.entry, self.title, self.admit = pages, entry, title, admit
+        self.blueprint = Blueprint(name, __name__, url_prefix=url_prefix)
+        routes: tuple[tuple[str, str, Callable[..., ResponseReturnValue]], ...] = (
+            ("GET", "", self.index),
+            ("GET", "/new", self.new),
+            ("POST", "", self.create),
+            ("GET", f"{ONE}/rotation", self.rotation),
+            ("POST", f"{ONE}/rotation", self.rotate),
+            ("GET", f"{ONE}/revocation", self.revocation),
+            ("POST", f"{ONE}/revocation", self.revoke),
         )
-    except Refusal as refusal:
-        return refused(person, "rotate", key_id, refusal)
-    return shown_once(person, made)
+        for method, rule, view in routes:
+            self.blueprint.add_url_rule(rule, view.__name__, view, methods=[method])
 
+    def index(self) -> ResponseReturnValue:
+        manager = self.admit()
+        return show(
+            manager.person,
+            "api_keys/index.html",
+            self.entry,
+            screen=read_keys(make_context(), manager.account_id, manager.rights),
+            pages=self.pages,
+            title=self.title,
+            of_provider=manager.account_id is None,
+        )
 
-@blueprint.get(f"{KEY}/revocation")
-def revocation(key_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
-    return key_dialog(person, "revoke", key_id)
+    def new(self) -> ResponseReturnValue:
+        return self._form(self.admit())
 
+    def create(self) -> ResponseReturnValue:
+        manager = self.admit(confirmed=True, proved=True)
+        ctx, choice = make_context(manager.person.actor), choice_in_form()
+        try:
+            rate_limits.new_key(manager.account_id)
+            made = create_key(ctx, manager.account_id, choice, manager.rights)
+        except Refusal as refusal:
+            return self._form(manager, refusal), status_of(refusal)
+        return self._shown_once(manager, made)
 
-@blueprint.post(f"{KEY}/revocation")
-def revoke(key_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    ctx = make_context(person.actor)
-    key = revoke_key(ctx, person.account_id, key_id)
-    return go_to("api_keys.index", Message(f"{key.name} is revoked."))
+    def rotation(self, key_id: int) -> ResponseReturnValue:
+        return self._key_dialog(self.admit(), "rotate", key_id)
+
+    def rotate(self, key_id: int) -> ResponseReturnValue:
+        manager = self.admit(confirmed=True, proved=True)
+        _, overlap = OVERLAPS.get(request.form.get("overlap", ""), OVERLAPS["24"])
+        ctx = make_context(manager.person.actor)
+        try:
+            rate_limits.new_key(manager.account_id)
+            made = rotate_key(ctx, manager.account_id, key_id, overlap, manager.rights)
+        except NotFound:
+            raise
+        except Refusal as refusal:
+            db.session.rollback()
+            refused = self._key_dialog(manager, "rotate", key_id, refusal.sentence)
+            return refused, status_of(refusal)
+        return self._shown_once(manager, made)
+
+    def revocation(self, key_id: int) -> ResponseReturnValue:
+        return self._key_dialog(self.admit(), "revoke", key_id)
+
+    def revoke(self, key_id: int) -> ResponseReturnValue:
+        manager = self.admit(confirmed=True, proved=True)
+        key = revoke_key(make_context(manager.person.actor), manager.account_id, key_id)
+        return go_to(f"{self.pages}.index", Message(f"{key.name} is revoked."))
+
+    def _form(self, manager: Manager, refusal: Refusal | None = None) -> str:
+        """The form with the submitted values and an error beside each invalid field."""
+        db.session.rollback()
+        errors = fields_of(refusal) if refusal else {}
+        return self._dialog(
+            manager,
+            "new",
+            scopes=read_scopes(make_context(), manager.account_id, manager.rights),
+            lasts=[(key, words) for key, (words, _) in LIFETIMES.items()],
+            typed=request.form,
+            chosen=request.form.getlist("scopes") if refusal else DEFAULT_SCOPES,
+            errors=errors,
+            refusal=refusal.sentence if refusal and not errors else "",
+        )
+
+    def _key_dialog(self, manager: Manager, name: str, key_id: int, refusal: str = "") -> str:
+        key = read_key(make_context(), manager.account_id, key_id, manager.rights)
+        overlaps = [(hours, words) for hours, (words, _) in OVERLAPS.items()]
+        return self._dialog(manager, name, key=key, overlaps=overlaps, refusal=refusal)
+
+    def _shown_once(self, manager: Manager, made: NewKey) -> ResponseReturnValue:
+        """Show the key without a redirect: it is not stored, so no later request can show it."""
+        return self._dialog(manager, "shown", made=made), 201
+
+    def _dialog(self, manager: Manager, part: str, **context: object) -> str:
+        template = f"api_keys/_{part}_dialog.html"
+        context["pages"] = self.pages
+        return show_dialog(manager.person, template, self.entry, self.title, **context)
 
 
 def choice_in_form() -> KeyChoice:
@@ -108,39 +148,10 @@ def choice_in_form() -> KeyChoice:
     return KeyChoice(form.get("name", ""), scopes, tuple(networks), lifetime)
 
 
-def creation_form(person: Person, refusal: Refusal | None = None) -> str:
-    """The form with the submitted values and an error beside each invalid field."""
-    db.session.rollback()
-    errors = fields_of(refusal) if refusal else {}
-    return dialog(
-        person,
-        "new",
-        scopes=read_scopes(make_context(), person.account_id, person.rights),
-        lasts=[(key, words) for key, (words, _) in LIFETIMES.items()],
-        typed=request.form,
-        chosen=request.form.getlist("scopes") if refusal else DEFAULT_SCOPES,
-        errors=errors,
-        refusal=refusal.sentence if refusal and not errors else "",
-    )
+blueprint = KeyPages(
+    "api_keys", "/settings/api-keys", "api_keys", "api_keys", "API keys", admit_customer
+).blueprint
 
-
-def key_dialog(person: Person, name: str, key_id: int, refusal: str = "") -> str:
-    key = read_key(make_context(), person.account_id, key_id, person.rights)
-    overlaps = [(hours, words) for hours, (words, _) in OVERLAPS.items()]
-    return dialog(person, name, key=key, overlaps=overlaps, refusal=refusal)
-
-
-def refused(person: Person, name: str, key_id: int, refusal: Refusal) -> ResponseReturnValue:
-    db.session.rollback()
-    if isinstance(refusal, NotFound):
-        raise refusal
-    return key_dialog(person, name, key_id, refusal.sentence), status_of(refusal)
-
-
-def shown_once(person: Person, made: NewKey) -> ResponseReturnValue:
-    """Show the key without a redirect: the key is not stored, so no later request can show it."""
-    return dialog(person, "shown", made=made), 201
-
-
-def dialog(person: Person, name: str, **context: object) -> str:
-    return show_dialog(person, f"api_keys/_{name}_dialog.html", "api_keys", "API keys", **context)
+provider_blueprint = KeyPages(
+    "keys", "/keys", "operator.keys", "operator_keys", "Provider keys", admit_operator
+).blueprint

@@ -1,8 +1,6 @@
 """Webhooks: endpoints and their deliveries, of an account and of the provider."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,41 +15,11 @@ from webapp.extensions import db, make_context, services
 from webapp.reads.message import Message
 from webapp.reads.webhooks import WORDS, read_deliveries, read_endpoint, read_endpoints
 from webapp.web.http import forms
-from webapp.web.http.access import permit, permit_operator
-from webapp.web.http.person import Person
-from webapp.web.http.reauthentication import require_reauthentication
+from webapp.web.http.managers import Admit, Manager, admit_customer, admit_operator
 from webapp.web.http.responses import go_to, say, show, show_dialog, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of
 
 ONE = "/<int:endpoint_id>"
-
-
-@dataclass(frozen=True)
-class Manager:
-    """The signed-in person, and whose endpoints they manage."""
-
-    person: Person
-    account_id: int | None
-    """None: those of the provider (V7)."""
-    rights: Collection[Right]
-
-
-class Admit(Protocol):
-    """Checks who asks. `proved`: they have authenticated recently, or do so with this form."""
-
-    def __call__(self, *, confirmed: bool = False, proved: bool = False) -> Manager: ...
-
-
-def admit_customer(*, confirmed: bool = False, proved: bool = False) -> Manager:
-    person = permit(Right.TECHNICAL, confirmed=confirmed, proved=proved)
-    return Manager(person, person.account_id, person.rights)
-
-
-def admit_operator(*, confirmed: bool = False, proved: bool = False) -> Manager:
-    person = permit_operator()
-    if proved:
-        require_reauthentication(person)
-    return Manager(person, None, frozenset(Right))
 
 
 class EndpointPages:

@@ -239,11 +239,14 @@ def lock_owner(session: Session, account_id: int | None) -> Collection[Scope]:
     """
     if account_id is None:
         begin_writing(session)
-        return OF_PROVIDER
+        return grantable_scopes(None)
     return grantable_scopes(Account.locked(session, account_id))
 
 
-def grantable_scopes(account: Account) -> Collection[Scope]:
+def grantable_scopes(account: Account | None) -> Collection[Scope]:
+    """Return the scopes that keys of the account may have; without one, those of the provider."""
+    if account is None:
+        return OF_PROVIDER
     return OF_ACCOUNT if account.own_metering else OF_ACCOUNT[1:]
 
 

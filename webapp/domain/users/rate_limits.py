@@ -78,7 +78,7 @@ RETRY = Limit("retry", 5, HOUR)
 """Retries per account."""
 
 KEY = Limit("key", 20, HOUR)
-"""New API keys per account."""
+"""New API keys per account, and of the provider."""
 KEY_FROM = Limit("key-from", 60, MINUTE)
 """Requests with unknown API keys per IP address."""
 

@@ -75,6 +75,7 @@ OPERATORS = (
                 None,
             ),
             Entry("operator_mails", "operator.mails.index", "mail", "Emails", None),
+            Entry("operator_keys", "operator.keys.index", "key", "Provider keys", None),
             Entry("operator_webhooks", "operator.webhooks.index", "webhook", "Webhooks", None),
         ),
     ),

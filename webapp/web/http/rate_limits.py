@@ -77,8 +77,9 @@ def retry(person: Person) -> None:
     check("Too many payments retried", [of_account(rate_limits.RETRY, person)])
 
 
-def new_key(person: Person) -> None:
-    check("Too many API keys created", [of_account(rate_limits.KEY, person)])
+def new_key(account_id: int | None) -> None:
+    """None: a key of the provider."""
+    check("Too many API keys created", [Count(rate_limits.KEY, str(account_id or "provider"))])
 
 
 def of_account(limit: Limit, person: Person) -> Count:

@@ -2,11 +2,12 @@
 
 from flask import Blueprint
 
+from webapp.web import api_keys, webhooks
 from webapp.web.operator import accounts, attempts, mails, views, wires
-from webapp.web.webhooks import provider_blueprint
 
 blueprint = Blueprint("operator", __name__, url_prefix="/operator")
 
 for module in (accounts, views, wires, attempts, mails):
     blueprint.register_blueprint(module.blueprint)
-blueprint.register_blueprint(provider_blueprint)
+for shared in (api_keys, webhooks):
+    blueprint.register_blueprint(shared.provider_blueprint)
