@@ -1,6 +1,7 @@
 """`Idempotency-Key`: repeats get the same response and have one effect, also after a crash."""
 
 import pytest
+from sqlalchemy import text
 
 from tests.factories import VISA
 from webapp.actions.api_keys.idempotency import delete_old_answers
@@ -111,3 +112,22 @@ def test_p1_nothing_is_replayed_without_a_valid_api_key(app, program):
         headers={"Authorization": "Bearer bk_wrong", "Idempotency-Key": "order-77"},
     )
     assert answer.status_code == 401
+
+
+def test_an_answer_with_a_secret_is_not_kept(world, provider):
+    """V8: a copy of the database contains no link and no signing secret."""
+    path = f"/accounts/{world.account_id}/portal-sessions"
+    sent = {"role": "billing", "return_url": "https://portal.example.com/"}
+    made = provider("POST", path, sent, Idempotency_Key="portal-1")
+    assert made.status_code == 201
+    token = made.json["url"].rpartition("/")[2]
+    again = provider("POST", path, sent, Idempotency_Key="portal-1")
+    assert (again.status_code, again.json["code"]) == (409, "answer_not_kept")
+    endpoint = {"url": "https://hooks.example.com/in"}
+    secret = provider("POST", "/webhook-endpoints", endpoint, Idempotency_Key="hook-1").json[
+        "secret"
+    ]
+    world.session.rollback()
+    kept = str(world.session.execute(text("SELECT * FROM idempotency_key")).all())
+    assert token not in kept
+    assert secret not in kept

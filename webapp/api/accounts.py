@@ -307,6 +307,7 @@ class PortalSession(Record):
     "Create a portal session",
     Scope.ACCOUNTS,
     status=201,
+    shows_secret=True,
     examples={
         "billing": {"role": "billing", "return_url": "https://portal.example.com/customers/42"}
     },

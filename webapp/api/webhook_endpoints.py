@@ -121,6 +121,7 @@ def list_webhook_endpoints(ctx: Context, client: Client) -> EndpointList:
     "Add a webhook endpoint",
     *WRITE,
     status=201,
+    shows_secret=True,
     examples=EXAMPLES,
     problems=("too_many_endpoints",),
     links=LINKS,
@@ -174,7 +175,9 @@ def remove_webhook_endpoint(ctx: Context, client: Client, endpoint_id: int) -> N
     actions.remove_endpoint(ctx, client.account_id, endpoint_id, RIGHTS)
 
 
-@resource.post(f"{ONE}/secret-rotations", "Rotate the secret", *WRITE, status=201)
+@resource.post(
+    f"{ONE}/secret-rotations", "Rotate the secret", *WRITE, status=201, shows_secret=True
+)
 def rotate_webhook_secret(ctx: Context, client: Client, endpoint_id: int) -> NewEndpoint:
     """Create a new secret. Deliveries are signed with both secrets for 24 hours, so the receiver
     can change over without losing events. Another rotation within this time ends the older of the

@@ -30,6 +30,7 @@ def create_key(
     Raises `Invalid` with an error for each invalid field.
     """
     grantable = api_keys.lock_owner(ctx.session, account_id)
+    api_keys.require_not_closed(ctx.session, account_id)
     if faults := choice.faults(rights, grantable):
         raise Invalid(faults)
     api_keys.require_room(ctx, account_id)

@@ -27,6 +27,7 @@ def rotate_key(
     longer works or has been rotated before.
     """
     api_keys.lock_owner(ctx.session, account_id)
+    api_keys.require_not_closed(ctx.session, account_id)
     old = api_keys.find(ctx.session, account_id, key_id)
     if not timedelta() <= overlap <= LONGEST_OVERLAP:
         raise Refusal(f"The overlap can be at most {LONGEST_OVERLAP.days} days.")

@@ -35,6 +35,7 @@ OF_STAFF = "This address belongs to one of the provider’s staff, who cannot jo
 def invite(ctx: Context, account_id: int, email: str, roles: Sequence[Role]) -> Invitation:
     """Invite an address by email. Raises `Invalid` with an error for each invalid field."""
     account = Account.locked(ctx.session, account_id)
+    account.require_not_closed()
     email = email.strip().lower()
     if faults := _faults(ctx, account_id, email, roles):
         ctx.session.rollback()

@@ -19,6 +19,8 @@ def forget_password(ctx: Context, email: str, address: str) -> None:
     """Email a reset link. For an unknown address the work and the time taken are the same."""
     begin_writing(ctx.session)
     user = User.by_email(ctx.session, email)
+    if user is not None and user.is_of_portal:
+        user = None
     accounts = [account.id for account in user.accounts] if user else []
     actor = Actor(user.id if user else None, user.name if user else "Unknown person", address)
     event = PasswordForgotten()

@@ -38,6 +38,9 @@ CODES: Mapping[str, Code] = {
     "idempotency_key_reused": Code(
         409, "This `Idempotency-Key` was used with a different request."
     ),
+    "answer_not_kept": Code(
+        409, "The first request with this `Idempotency-Key` succeeded; its secret is shown once."
+    ),
     "idempotency_in_progress": Code(
         409, "The first request with this `Idempotency-Key` is still running. Try again later."
     ),

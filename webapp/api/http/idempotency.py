@@ -10,9 +10,9 @@ from werkzeug.exceptions import BadRequest
 
 from webapp.actions.api_keys.idempotency import begin_request, keep_answer, release_request
 from webapp.api.http import problems
-from webapp.api.openapi.operations import JSON
+from webapp.api.openapi.operations import JSON, Operation
 from webapp.domain.api_keys.idempotency_keys import LONGEST_KEY, StoredAnswer
-from webapp.domain.shared.errors import Invalid, PaymentDeclined
+from webapp.domain.shared.errors import Conflict, Invalid, PaymentDeclined
 from webapp.extensions import make_context
 
 HEADER = "Idempotency-Key"
@@ -33,16 +33,25 @@ def request_key() -> str:
     return f"api{sha256(key.encode()).hexdigest()[:45]}" if key else ""
 
 
-def once(account_id: int | None, answer: Callable[[], Response], *, requires_key: bool) -> Response:
-    """Answer a POST; a repeat with the same `Idempotency-Key` gets the stored answer."""
+def once(account_id: int | None, answer: Callable[[], Response], operation: Operation) -> Response:
+    """Answer a POST or PATCH; a repeat with the same `Idempotency-Key` gets the stored answer.
+
+    An answer with a secret is not stored: a repeat raises `Conflict`.
+    """
     if (key := request.headers.get(HEADER)) is None:
-        if requires_key:
+        if operation.requires_key:
             raise KeyRequired
         return answer()
     if not fullmatch(PATTERN, key):
         raise Invalid({HEADER: f"Must be 1 to {LONGEST_KEY} printable ASCII characters, no spaces"})
     ctx, fingerprint = make_context(), _request_hash()
     stored = begin_request(ctx, account_id, key, fingerprint)
+    if stored is not None and operation.shows_secret:
+        raise Conflict(
+            "The first request with this Idempotency-Key has succeeded. Its response contains a "
+            "secret and is not kept.",
+            code="answer_not_kept",
+        )
     if stored is not None:
         return _replay(stored)
     try:
@@ -57,9 +66,8 @@ def once(account_id: int | None, answer: Callable[[], Response], *, requires_key
     if response.status_code >= 300 and response.status_code != HTTPStatus.PAYMENT_REQUIRED:
         release_request(ctx, account_id, key, fingerprint)
     else:
-        kept = StoredAnswer(
-            response.status_code, response.headers.get("Location", ""), response.get_data(True)
-        )
+        body = "" if operation.shows_secret else response.get_data(True)
+        kept = StoredAnswer(response.status_code, response.headers.get("Location", ""), body)
         keep_answer(ctx, account_id, key, fingerprint, kept)
     return response
 

@@ -96,7 +96,7 @@ def _view(operation: Operation, handler: Callable[..., Any]) -> Callable[..., Re
 
         if not operation.is_repeatable:
             return once()
-        return idempotency.once(client.account_id, once, requires_key=operation.requires_key)
+        return idempotency.once(client.account_id, once, operation)
 
     respond.operation = operation  # type: ignore[attr-defined]
     return respond

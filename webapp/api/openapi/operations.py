@@ -71,6 +71,8 @@ class Operation:
     """The request requires an `Idempotency-Key`: it charges, so a blind repeat must not."""
     if_match: bool = False
     """The request requires `If-Match`."""
+    shows_secret: bool = False
+    """The response contains a secret, so it is not kept for a repeat."""
     links: Mapping[str, Link] = field(default_factory=dict)
 
     @property

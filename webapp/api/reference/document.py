@@ -86,6 +86,8 @@ def codes_of(it: Operation) -> list[str]:
         codes |= {"idempotency_key_reused", "idempotency_in_progress"}
     if it.requires_key:
         codes.add("idempotency_key_required")
+    if it.shows_secret:
+        codes.add("answer_not_kept")
     if "<" in it.path:
         codes |= {"not_found", "method_not_allowed"}
     if it.if_match:

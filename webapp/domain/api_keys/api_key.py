@@ -243,6 +243,12 @@ def lock_owner(session: Session, account_id: int | None) -> Collection[Scope]:
     return grantable_scopes(Account.locked(session, account_id))
 
 
+def require_not_closed(session: Session, account_id: int | None) -> None:
+    """Raise `Denied` if the locked account is closed (V4)."""
+    if account_id is not None:
+        session.get_one(Account, account_id).require_not_closed()
+
+
 def grantable_scopes(account: Account | None) -> Collection[Scope]:
     """Return the scopes that keys of the account may have; without one, those of the provider."""
     if account is None:

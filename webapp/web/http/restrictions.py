@@ -46,8 +46,10 @@ PERSONAL = OWN | frozenset(
 """Blueprints that do not change the account, and so work in a closed one."""
 
 
-LASTING = frozenset(("users", "api_keys", "webhook_endpoints", "data"))
-"""Blueprints whose changes outlast a portal session: people, keys, endpoints, imports."""
+LASTING = frozenset(("users", "api_keys", "webhook_endpoints", "data", "notifications"))
+"""Blueprints whose changes outlast a portal session: people, keys, endpoints, imports, and who is
+emailed.
+"""
 
 SIGN_IN = frozenset(("profile", "passwords", "passkeys", "second_factor", "emails", "invitations"))
 """Blueprints about the person's own sign-in, which a portal session does not open."""
