@@ -160,3 +160,27 @@ def test_a_shared_commit_names_no_other_accounts_key_p1(world):
     events = world.session.scalars(select(EventRow).where(EventRow.account_id == other)).all()
     recorded = [row for row in events if row.timeline == "usage_too_large"]
     assert [(row.actor_name, row.address) for row in recorded] == [("Ballast", "")]
+
+
+def test_repeats_and_new_holds_share_commits_v5(app, world):
+    """V5: each request is answered, also one that repeats another account's thread's work."""
+    key = world.provider_key().key
+    accounts = [world.account().account_id for _ in range(4)]
+    world.session.rollback()
+
+    def ask(account_id, reference):
+        sent = {"account": account_id, "reference": reference, "amount": "1.00"}
+        headers = {"Authorization": f"Bearer {key}"}
+        return app.test_client().post("/api/v1/holds", json=sent, headers=headers)
+
+    def repeat(account_id):
+        return [ask(account_id, "running").status_code for _ in range(25)]
+
+    def start(account_id):
+        return [ask(account_id, f"new-{number}").status_code for number in range(25)]
+
+    assert [ask(account_id, "running").status_code for account_id in accounts] == [201] * 4
+    with ThreadPoolExecutor(8) as pool:
+        repeats, new = pool.map(repeat, accounts), pool.map(start, accounts)
+        assert [set(statuses) for statuses in repeats] == [{200}] * 4
+        assert [set(statuses) for statuses in new] == [{201}] * 4

@@ -262,3 +262,49 @@ def test_an_accounts_own_key_names_no_other_account_p1(world, program):
     other = world.account(name="Pier").account_id
     assert program("POST", "/holds", sent | {"account": other}).status_code == 404
     assert program.get(f"/holds/call-1?account={other}").status_code == 404
+
+
+def test_an_older_report_sent_again_is_not_debited_again_v6(world, authorise, report):
+    """V6: also after another report, and after a refusal; with another amount it is refused."""
+    authorise(amount="80.00")
+    assert granted(report(key="first", used="80.00")) == (402, "0.00")
+    report(key="second", used="1.00", amount="5.00")
+    world.session.execute(IdempotencyKey.__table__.delete())
+    world.session.commit()
+    for _ in range(2):
+        report(key="first", used="80.00")
+    other = report(key="first", used="70.00")
+    assert (other.status_code, other.json["code"]) == (409, "idempotency_key_reused")
+    assert world.balance == "19.00"
+
+
+def test_a_call_does_not_start_on_a_hold_that_holds_nothing_v5(authorise, report):
+    """V5: the same request again, after its extension was refused."""
+    authorise(amount="60.00")
+    authorise("other", amount="40.00")
+    assert granted(report(used="60.00")) == (402, "0.00")
+    assert granted(authorise(amount="60.00")) == (402, "0.00")
+
+
+def test_a_part_takes_no_reference_of_another_call_v6(world, authorise, report):
+    """V6: neither posted usage nor an open hold."""
+    authorise("leg", amount="10.00")
+    authorise("leg#1", amount="10.00")
+    world.use("3.00", "leg#2")
+    assert report("leg", used="2.00").status_code == 200
+    assert entries(world) == [("leg#2", 3_000_000), ("leg#3", 2_000_000)]
+    world.use("2.00", "leg#1")
+    assert world.balance == "93.00"
+
+
+def test_a_kept_minimum_stops_no_report_v6(world, authorise, report):
+    """V6: a shorter or cheaper next part is granted in full."""
+    authorise(rate_per_minute="0.60", minimum="2.00", expires_in=300)
+    assert report(used="1.00", expires_in=60).json["granted"] == "0.60"
+    assert report(used="1.00", rate_per_minute="0.10").json["granted"] == "0.10"
+    assert world.balance == "98.00"
+
+
+def test_an_absurd_account_is_not_found(provider):
+    sent = {"account": "9" * 5_000, "reference": "call-1", "amount": "1.00"}
+    assert provider("POST", "/holds", sent).status_code == 404

@@ -123,10 +123,9 @@ def test_an_answer_with_a_secret_is_not_kept(world, provider):
     token = made.json["url"].rpartition("/")[2]
     again = provider("POST", path, sent, Idempotency_Key="portal-1")
     assert (again.status_code, again.json["code"]) == (409, "answer_not_kept")
-    endpoint = {"url": "https://hooks.example.com/in"}
-    secret = provider("POST", "/webhook-endpoints", endpoint, Idempotency_Key="hook-1").json[
-        "secret"
-    ]
+    endpoint = {"url": "https://hooks.example.com/in", "events": ["balance.exhausted"]}
+    added = provider("POST", "/webhook-endpoints", endpoint, Idempotency_Key="hook-1")
+    secret = added.json["secret"]
     world.session.rollback()
     kept = str(world.session.execute(text("SELECT * FROM idempotency_key")).all())
     assert token not in kept

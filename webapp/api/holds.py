@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field
-from pydantic import WithJsonSchema as Schema
 
 from webapp.actions.usage.change_hold import change_hold as change
 from webapp.actions.usage.open_hold import NewHold as Asked
@@ -15,10 +14,9 @@ from webapp.api.http.authentication import Client
 from webapp.api.http.idempotency import request_key
 from webapp.api.http.problems import ProblemDetails
 from webapp.api.http.resource import Resource
-from webapp.api.openapi.fields import Micros, Reference, reader, whole
+from webapp.api.openapi.fields import Micros, MicrosOrZero, Reference, whole
 from webapp.api.openapi.operations import Group, Link
 from webapp.domain.api_keys.api_key import Scope
-from webapp.domain.shared import money
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.shared.money import DecimalText, decimal_text
@@ -33,25 +31,6 @@ from webapp.reads.usage.holds import read_open_holds
 LONGEST = int(LIFE.total_seconds())
 Seconds = Annotated[int, *whole(1, LONGEST)]
 
-
-def _used(value: object) -> int:
-    try:
-        return money.parse(value, money.USAGE_PLACES)
-    except money.BadAmount:
-        if isinstance(value, str) and value.strip("0") in ("", "."):
-            return 0
-        raise
-
-
-USED = r"^[0-9]{1,9}(\.[0-9]{1,6}0{0,30})?$"
-Used = Annotated[
-    int,
-    reader(_used),
-    Schema(
-        {"type": "string", "format": "decimal", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,6}0{0,30})?$"}
-    ),
-]
-"""A decimal string with up to six decimals, which may be zero, in micros."""
 
 Named = Annotated[str, Field(description="Your reference.")]
 Opened = Annotated[Instant, Field(description="When the hold was opened.")]
@@ -94,12 +73,12 @@ class NewHold(OfAccount):
 class HoldChange(OfAccount):
     """A report of use, a request for the next part, or both. At least one field is required."""
 
-    used: Used | None = Field(
+    used: MicrosOrZero | None = Field(
         None,
         description="The cost since the last report. It is debited, whether or not the next part "
         "is granted.",
     )
-    used_total: Used | None = Field(
+    used_total: MicrosOrZero | None = Field(
         None,
         description="Instead of `used`: the cost since the start. What earlier reports have not "
         "debited is debited, so that a report can be repeated, late or out of order.",

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.domain.usage.test_csv_reader import HEADER, damaged
 from tests.factories import MASTERCARD, VISA
 from tests.web.conftest import errors, words
+from webapp.domain.accounts.account import Account
 from webapp.domain.usage.imports import UsageImport
 
 HERE = "/settings/data"
@@ -258,3 +259,17 @@ def test_the_export_is_offered_only_to_people_with_all_rights(client, teammate):
     """P1"""
     assert "Export everything" in words(client.get(HERE))
     assert "Export everything" not in words(teammate("technical").get(HERE))
+
+
+def test_only_an_account_that_meters_itself_imports_usage_v3(world, client):
+    """V3: otherwise a customer could post the references of running calls for nothing."""
+    world.session.get_one(Account, world.account_id).own_metering = False
+    world.session.commit()
+    page = client.get("/settings/data").text
+    assert "Your provider meters this account" in page
+    file = (BytesIO(b"amount,reference\n0.000001,call-1\n"), "usage.csv")
+    answer = client.post(
+        "/settings/data/imports", data={"file": file, "request_key": token_hex(16)}
+    )
+    assert answer.status_code == 403
+    assert world.balance == "100.00"

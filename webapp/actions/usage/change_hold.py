@@ -10,8 +10,10 @@ from webapp.domain.shared.errors import Conflict, Denied, Invalid, Refusal
 from webapp.domain.usage import holds
 from webapp.domain.usage.funds import Funds
 from webapp.domain.usage.hold_request import HoldChange, HoldRequest
-from webapp.domain.usage.holds import Hold, HoldState
+from webapp.domain.usage.holds import Hold, HoldReport, HoldState
 from webapp.domain.usage.record import REFERENCE_LENGTH, Usage, Verdict, refusal
+
+OTHER_REPORT = "This Idempotency-Key was used with another report. Nothing was done."
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,19 @@ def change_hold(
 ) -> Changed:
     """Debit what was used and hold the next part. An expired hold is open again.
 
-    `report_key` identifies the report: the last one, sent again, changes nothing.
+    `report_key` identifies the report: sent again, it changes nothing.
     If nothing was to be debited and nothing more is granted, raises `PaymentRequired` or `Denied`.
     Raises `NotFound`, `Invalid`, or `Conflict` if the hold has ended or was released.
     """
     account = Account.locked(ctx.session, account_id)
     hold = holds.find(ctx.session, account_id, reference)
     _require_running(ctx, hold)
-    is_repeated = bool(report_key) and report_key == hold.report_key
-    if is_repeated:
+    if report := holds.report_of(ctx.session, hold, report_key):
+        is_same = change.used in (None, report.amount)
         ctx.session.rollback()
-        refusal = None if hold.amount else Funds.of(ctx, account_id).insufficient()
+        if not is_same:
+            raise Conflict(OTHER_REPORT, code="idempotency_key_reused")
+        refusal = None if hold.amount else Funds.of(ctx, account_id).refusal()
         return Changed(hold, opened_top_up=False, refusal=refusal)
     request = hold.next_request(change)
     request.require_valid()
@@ -77,10 +81,20 @@ def _require_running(ctx: Context, hold: Hold) -> None:
         raise Conflict(f"The usage of {hold.reference} has been posted.", code="hold_closed")
 
 
+def _next_part(ctx: Context, hold: Hold) -> tuple[int, str]:
+    """Return number and reference of the next part: one that no other usage or hold has."""
+    number = hold.reports + 1
+    while True:
+        part = f"{hold.reference}{holds.PART}{number}"
+        is_taken = holds.by_reference(ctx.session, hold.account_id, part) is not None
+        if not is_taken and not ledger.has_reference(ctx.session, hold.account_id, part):
+            return number, part
+        number += 1
+
+
 def _debit(ctx: Context, hold: Hold, used: int, report_key: str) -> bool:
     """Post the part's usage under a reference of its own. Returns whether a top-up was opened."""
-    number = hold.reports + 1
-    part = f"{hold.reference}{holds.PART}{number}"
+    number, part = _next_part(ctx, hold)
     if len(part) > REFERENCE_LENGTH:
         raise Invalid({"used": f"Needs a reference of at most {holds.LONGEST_REPORTED} characters"})
     usage = Usage(used, part, ctx.now, f"{hold.reference}, part {number}"[:500])
@@ -90,8 +104,11 @@ def _debit(ctx: Context, hold: Hold, used: int, report_key: str) -> bool:
         ctx.session.commit()  # the provider is told (L14)
         raise Invalid({"used": refusal(verdict, usage, receipt.usage_max)["amount"]})
     if verdict is Verdict.INVALID:
+        ctx.session.commit()  # the provider is told (V7)
         raise Denied("The account is closed.", code="account_closed")
     if verdict is not Verdict.POSTED:
         raise Conflict(f"Usage with the reference {part} has been posted.")
-    hold.reports, hold.used, hold.report_key = number, hold.used + used, report_key
+    hold.reports, hold.used = number, hold.used + used
+    if report_key:
+        ctx.session.add(HoldReport(hold_id=hold.id, report_key=report_key, amount=used))
     return receipt.opened_top_up

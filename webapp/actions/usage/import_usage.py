@@ -32,9 +32,10 @@ def import_usage(
     key: str,
     wake: Callable[[], None],
 ) -> int:
-    """Import the file and return the import's id.
+    """Import the customer's file and return the import's id.
 
-    `key` identifies the form. Raises `Conflict` if the form has been submitted before.
+    `key` identifies the form. Raises `Denied` if the provider meters the account (V3), or
+    `Conflict` if the form has been submitted before.
     """
     import_id = _begin(ctx.later(), account_id, file_name, size, key)
     currency = ctx.session.get_one(Account, account_id).currency
@@ -51,7 +52,7 @@ def import_usage(
 
 
 def _begin(ctx: Context, account_id: int, file_name: str, size: int, key: str) -> int:
-    begin_writing(ctx.session)
+    Account.locked(ctx.session, account_id).require_own_metering()
     run = UsageImport(
         account_id=account_id,
         user_id=ctx.actor.user_id,

@@ -65,6 +65,8 @@ def open_holds(ctx: Context, sent: Sequence[NewHold]) -> list[Opened | Refusal]:
                 new.append(hold)
             else:
                 _require_same(ctx, hold, it.request)
+                if not hold.amount:  # its last extension was refused
+                    raise funds[it.account_id].refusal()
             results.append(Opened(hold, funds[it.account_id], is_new))
         except Refusal as refusal:
             results.append(refusal)

@@ -125,6 +125,11 @@ class Account(Base):
         if self.is_closed:
             raise Denied("This account is closed.", code="account_closed")
 
+    def require_own_metering(self) -> None:
+        """Raise `Denied` unless the operator allows the account its own metering (V3)."""
+        if not self.own_metering:
+            raise Denied("Your provider meters this account.", code="metered_by_provider")
+
     @classmethod
     def locked(cls, session: Session, account_id: int) -> "Account":
         """Start a write transaction and lock the account: the first line of an action.

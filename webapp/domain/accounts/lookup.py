@@ -33,7 +33,7 @@ def account_id_of(session: Session, account: str) -> int:
         known = ids_by_external_id(session, [external_id])
         if external_id in known:
             return known[external_id]
-    elif account.isascii() and account.isdecimal() and int(account) <= LARGEST_ID:
+    elif re.fullmatch("[0-9]{1,10}", account) and int(account) <= LARGEST_ID:
         found = session.scalar(select(Account.id).where(Account.id == int(account)))
         if found is not None:
             return found

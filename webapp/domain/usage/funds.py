@@ -71,15 +71,18 @@ class Funds:
         its maximum number of open holds (V4), or `PaymentRequired`.
         """
         if self.state != AccountState.ACTIVE:
-            raise Denied(f"The account is {self.state}.", code=f"account_{self.state}")
+            raise self.refusal()
         if self.max_open_holds is not None and self.holds >= self.max_open_holds:
             sentence = f"The account can have {self.max_open_holds:,} open holds."
             raise Conflict(sentence, code="too_many_holds")
         if granted := request.granted(self.available):
             return granted
-        raise self.insufficient()
+        raise self.refusal()
 
-    def insufficient(self) -> Refusal:
+    def refusal(self) -> Refusal:
+        """Return why nothing is granted."""
+        if self.state != AccountState.ACTIVE:
+            return Denied(f"The account is {self.state}.", code=f"account_{self.state}")
         facts = {
             "granted": money.decimal_text(0),
             "balance": money.decimal_text(self.balance),

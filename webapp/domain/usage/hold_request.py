@@ -1,6 +1,6 @@
 """What a switch asks for with a hold, and how much of it is granted (V5, V6)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from webapp.domain.shared.errors import Invalid
@@ -52,10 +52,10 @@ class HoldRequest:
         """Return the request for the next part: what is not changed is asked again."""
         rate = change.rate or self.rate
         amount = self.amount if change.amount is None and change.rate is None else change.amount
-        minimum = change.minimum
-        if minimum is None and self.minimum is not None:
-            minimum = self.minimum if amount is None else min(self.minimum, amount)
-        return HoldRequest(change.lasts or self.lasts, amount, rate, minimum)
+        request = HoldRequest(change.lasts or self.lasts, amount, rate, change.minimum)
+        if change.minimum is None and self.minimum is not None:
+            return replace(request, minimum=min(self.minimum, request.asked))
+        return request
 
     @property
     def asked(self) -> int:

@@ -82,8 +82,6 @@ class Hold(Base):
     """Micros debited by reports while the hold is open."""
     reports: Mapped[int] = mapped_column(default=0, server_default="0")
     """Number of those reports."""
-    report_key: Mapped[str] = mapped_column(String(48), default="", server_default="")
-    """Request key of the last report: the same report again is not debited again."""
     state: Mapped[HoldState] = mapped_column(String(10), default=HoldState.OPEN)
     opened_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -100,7 +98,7 @@ class Hold(Base):
         cls, account_id: int, reference: str, request: HoldRequest, amount: int, now: datetime
     ) -> "Hold":
         hold = cls(account_id=account_id, reference=reference, opened_at=now)
-        hold.state, hold.used, hold.reports, hold.report_key = HoldState.OPEN, 0, 0, ""
+        hold.state, hold.used, hold.reports = HoldState.OPEN, 0, 0
         hold.grant(request, amount, now)
         return hold
 
@@ -132,6 +130,21 @@ class Hold(Base):
         """End the hold as released or expired; `account` must be locked."""
         self.state, self.ended_at = state, now
         account.open_holds -= 1
+
+
+class HoldReport(Base):
+    """A report of use that had an `Idempotency-Key`: sent again, it is not debited again (V6)."""
+
+    __tablename__ = "hold_report"
+    __table_args__ = (
+        Index("uq_hold_report_hold_id_report_key", "hold_id", "report_key", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hold_id: Mapped[int] = mapped_column(ForeignKey("hold.id"))
+    report_key: Mapped[str] = mapped_column(String(48))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    """Micros that were debited."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +183,14 @@ def held(ctx: Context, account: Account) -> Held:
     return Held(count, int(amount))
 
 
+def report_of(session: Session, hold: Hold, report_key: str) -> HoldReport | None:
+    """Return the report that had this key; None if there is none."""
+    if not report_key:
+        return None
+    mine = (HoldReport.hold_id == hold.id, HoldReport.report_key == report_key)
+    return session.scalar(select(HoldReport).where(*mine))
+
+
 def require_open(hold: Hold, now: datetime) -> None:
     """Raise `Conflict` if the hold has ended or expired."""
     state = hold.standing(now)
@@ -180,14 +201,19 @@ def require_open(hold: Hold, now: datetime) -> None:
 def by_references(
     session: Session, pairs: Collection[tuple[int, str]]
 ) -> dict[tuple[int, str], Hold]:
-    """Return the known holds among pairs of account and reference."""
+    """Return the known holds among pairs of account and reference, detached from the session, so
+    that the threads of other requests can read them.
+    """
     values = {
         "account_ids": list({account_id for account_id, _ in pairs}),
         "references": list({reference for _, reference in pairs}),
     }
     if session.connection().execute(_IDS_AMONG, values).first() is None:
         return {}
-    return {(it.account_id, it.reference): it for it in session.scalars(_AMONG, values)}
+    found = session.scalars(_AMONG, values).all()
+    for hold in found:
+        session.expunge(hold)
+    return {(hold.account_id, hold.reference): hold for hold in found}
 
 
 def insert(session: Session, new: Sequence[Hold], counts: Mapping[int, int]) -> None:

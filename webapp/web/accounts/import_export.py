@@ -10,6 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from webapp.actions.accounts.record_export import record_export
 from webapp.actions.usage.import_usage import import_usage
+from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.usage import imports as usage_imports
 from webapp.domain.users.user import Right
@@ -129,13 +130,16 @@ def may_import() -> bool:
 
 def page(person: Person, error: str = "") -> str:
     db.session.rollback()
-    rows = imports.read_imports(make_context(), person.account_id)
+    ctx = make_context()
+    rows = imports.read_imports(ctx, person.account_id)
+    meters_itself = ctx.session.get_one(Account, person.account_id).own_metering
     return show(
         person,
         "accounts/import_export.html",
         "data",
         rows=rows,
         error=error,
+        meters_itself=meters_itself,
         request_key=token_hex(16),
         may_export=person.may(Right.AUDIT) and person.may(Right.BILLING),
     )
