@@ -266,3 +266,11 @@ def test_an_account_is_suspended_resumed_closed_and_reopened_v4(flask, world):
     assert flask(f"accounts resume {account} --reason Paid").exit_code == 1
     assert state(f"reopen {account}") == "active"
     assert flask(f"accounts suspend {account}").exit_code == 2
+
+
+def test_a_portal_link_is_created_for_a_role_as_the_api_names_it_v8(flask, world):
+    """V8"""
+    back = "--return-url https://portal.example.com/"
+    result = flask(f"accounts portal-link {world.account_id} --role billing {back} --json")
+    assert result.exit_code == 0, result.output
+    assert "/portal/" in json.loads(result.stdout)["url"]

@@ -181,7 +181,7 @@ def update(
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
-@click.option("--role", type=click.Choice(portal.ROLES), required=True)
+@click.option("--role", type=click.Choice([it.value for it in portal.ROLES]), required=True)
 @click.option("--email", help="A member's address. Default: a person whom only your portal knows.")
 @click.option("--return-url", required=True, help="The page to which the way leads back.")
 @prints()
