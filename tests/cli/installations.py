@@ -25,6 +25,8 @@ from tests.factories import (
 from webapp.actions.api_keys.idempotency import begin_request
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.notebook import DatabaseNotebook
+from webapp.actions.usage.change_hold import change_hold
+from webapp.actions.usage.reverse_usage import reverse_usage
 from webapp.actions.users.operators import create_operator
 from webapp.actions.users.portal import create_portal_link
 from webapp.actions.users.rate_limit import hit
@@ -34,6 +36,7 @@ from webapp.backup.rows import tables
 from webapp.backup.snapshot import view
 from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.processor_events import EventPosition
+from webapp.domain.usage.hold_request import HoldChange
 from webapp.domain.users import rate_limits, second_factor
 from webapp.domain.users.portal import PortalChoice
 from webapp.domain.users.rate_limits import Count
@@ -94,7 +97,9 @@ def add_processor_events(world: World):
 
 def add_api_data(world: World):
     world.hold("1.50", "call-held")
+    change_hold(world.ctx, world.account_id, "call-held", HoldChange(used=250_000), "report-1")
     world.import_usage("amount,reference\n0.25,line-1\n")
+    reverse_usage(world.ctx, world.account_id, "line-1", "credit-1", None, "Wrong number")
     begin_request(world.ctx, world.account_id, "key-1", "POST /")
     DatabaseNotebook("paypal", lambda: db.engine).keep("attempt-1", "order-1")
 

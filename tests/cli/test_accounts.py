@@ -203,7 +203,7 @@ def test_a_balance_is_adjusted_once_per_reference_v9(flask, world):
     )
     posted = json.loads(flask(line).output)
     assert (posted["reference"], posted["amount"], posted["balance"]) == (
-        "f1", "-0.0215", "99.9785",
+        "fee-1", "-0.0215", "99.9785",
     )  # fmt: skip
     assert json.loads(flask(line).output) == posted
     other = flask(line.replace("0.0215", "0.03"))
