@@ -30,7 +30,7 @@ def set_credit_limit(world, amount):
 
 def test_the_first_money_is_a_restored_balance(world):
     """V7: a new account begins exhausted, without an event."""
-    made = {balance: world.account(balance) for balance in (None, "0.000001")}
+    made = {balance: world.account(balance) for balance in (None, "0.01")}
     rows = world.session.scalars(select(EventRow).where(EventRow.webhook.is_not(None))).all()
     told = {
         balance: [row.webhook for row in rows if row.account_id == account.account_id]
@@ -38,7 +38,7 @@ def test_the_first_money_is_a_restored_balance(world):
     }
     assert told == {
         None: ["account.created"],
-        "0.000001": ["account.created", "balance.restored"],
+        "0.01": ["account.created", "balance.restored"],
     }
 
 

@@ -20,8 +20,8 @@ from webapp.reads.payments.payment_cause import read_cause
 
 STATE = {
     "account_id", "notification_steps", "armed_below", "notified_at", "blocked_mailed_at",
-    "check_again_at", "version", "applied_at", "applied_by_id", "paused_at", "paused_by",
-    "resumed_at", "low_by_reversal", "refill_held", "all_failed_mailed",
+    "blocked_code", "check_again_at", "version", "applied_at", "applied_by_id", "paused_at",
+    "paused_by", "resumed_at", "low_by_reversal", "refill_held", "all_failed_mailed",
 }  # fmt: skip
 """Columns that are no settings of the panel."""
 COLUMNS = {it.name: it for it in LowBalanceSettings.__table__.columns if it.name not in STATE}

@@ -36,8 +36,8 @@ def row(world):
 
 
 def events(world):
-    kinds = [str(row.webhook) for row in world.events(EventRow.webhook)]
-    return [kind for kind in kinds if kind.endswith((".suspended", ".restored"))]
+    kinds = ("payment_method.suspended", "payment_method.restored")
+    return [row.webhook for row in world.events(EventRow.webhook) if row.webhook in kinds]
 
 
 def test_a_method_without_auto_charge_is_nowhere_called_suspended(failed):
