@@ -77,7 +77,7 @@ def home(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(home: Path) -> Iterator[Server]:
-    with serve(home) as served:
+    with serve(home, SIGN_UP="on") as served:
         yield served
 
 
