@@ -17,6 +17,7 @@ from webapp.delivery.mailer import SmtpMailer
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.payment_method import MethodKind, PaymentMethod
 from webapp.domain.shared.money import MICROS
+from webapp.domain.usage.record import NO_HOLD
 from webapp.domain.users import rate_limits
 from webapp.domain.users.user import Membership, Role, User
 from webapp.ports import ChargeRequest, MethodGone
@@ -175,7 +176,7 @@ def test_usage_below_the_threshold_causes_a_refill(client, world):
 
 @pytest.mark.parametrize(
     ("amount", "sentence"),
-    [("", "Enter an amount"), ("0", "Must be above zero"), ("1.2345678", "At most 6 decimals")],
+    [("", "Enter an amount"), ("0", NO_HOLD), ("1.2345678", "At most 6 decimals")],
 )
 def test_an_invalid_amount_stays_beside_its_error(client, world, amount, sentence):
     answer = client.post("/sandbox/usage", data={"amount": amount, "reference": "call-7"})
