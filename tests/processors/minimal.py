@@ -67,9 +67,7 @@ class Smallest:
 
     def charge(self, request):
         with self.lock:
-            wanted = replace(
-                request, return_to=""
-            )  # a different return address is the same request
+            wanted = replace(request, return_to="")  # another return address is the same request
             if request.key not in self.charges:
                 self.charges[request.key] = (wanted, self._decide(request))
             before, answer = self.charges[request.key]
