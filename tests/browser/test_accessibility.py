@@ -201,6 +201,7 @@ def test_reduced_motion_keeps_the_spinner(open_page, full):
     held = Held(page, "**/low-balance-settings")
     apply(page).click()
     held.arrived()
+    expect(apply(page)).to_have_css("color", "rgb(255, 255, 255)")  # its color fades
     spinner = apply(page).evaluate(
         """(it) => {
           const style = getComputedStyle(it, "::before");
