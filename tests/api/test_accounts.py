@@ -258,6 +258,14 @@ def test_a_program_suspends_resumes_and_closes_v4(world, provider, pier):
     ]
 
 
+def test_a_new_account_is_active_v4(provider):
+    """V4"""
+    sent = {"name": "Pier", "owner": {"name": "Ana", "email": "ana@new.example"}}
+    assert provider("POST", "/accounts", sent | {"state": "active"}).json["state"] == "active"
+    refused = provider("POST", "/accounts", sent | {"state": "closed"})
+    assert (refused.status_code, list(refused.json["errors"])) == (422, ["state"])
+
+
 def test_a_program_says_what_happens_to_the_balance_v4(world, provider):
     """V4"""
     path = f"/accounts/{world.account_id}"

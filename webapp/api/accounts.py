@@ -161,6 +161,9 @@ class NewAccount(Facts):
         "", description="The account's currency, for good. Empty: the default of the installation."
     )
     owner: NewOwner = Field(description="The owner, who is invited by email.")
+    state: Literal[AccountState.ACTIVE] | Absent = Field(
+        None, description="A new account is `active`. It can be suspended afterwards."
+    )
 
 
 class AccountChange(Facts):
