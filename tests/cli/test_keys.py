@@ -31,7 +31,7 @@ def test_a_key_is_created_with_its_scopes(flask, account_id, balance):
     made = parsed(
         flask(f"keys create {account_id} --name Meter --scope usage:write --days 30 --json")
     )
-    assert set(made) == {"account", "id", "name", "api_key"}
+    assert set(made) == {"account", "id", "name", "api_key", "scopes"}
     assert balance(made["api_key"]) == 403  # the key is valid but lacks the scope
     row = parsed(flask(f"keys list {account_id} --json"))[0]
     assert (row["id"], row["name"], row["scopes"]) == (made["id"], "Meter", ["usage:write"])

@@ -18,7 +18,6 @@ from webapp.cli import (
     payments,
     post,  # noqa: F401 adds a command to `usage`
     processors,
-    provider_keys,
     statement,
     usage,
     webhooks,
@@ -28,11 +27,11 @@ from webapp.cli.demo import commands as demo_commands
 
 GROUPS = (
     accounts, attempts, demo_commands, events, evidence, holds, jobs, keys, ledger, low_balance,
-    methods, operators, payments, processors, provider_keys, usage, webhooks, wires,
+    methods, operators, payments, processors, usage, webhooks, wires,
 )  # fmt: skip
 COMMANDS = (
     statement.activity, statement.statement, backup.backup, backup.restore, backup.move_to,
-    webhooks.provider_commands,
+    keys.provider_commands, webhooks.provider_commands,
 )  # fmt: skip
 
 

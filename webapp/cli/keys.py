@@ -1,4 +1,4 @@
-"""`flask keys`: an account's API keys, and the installation's secret key."""
+"""`flask keys` and `flask provider-keys`: API keys, and the installation's secret key."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,8 +11,10 @@ from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.actions.api_keys.rotate_key import LONGEST_OVERLAP, rotate_key
 from webapp.actions.rotate_secret import rotate_secret
 from webapp.cli.accounts import ANY_ID
+from webapp.cli.shared.arguments import Owner, of_provider
 from webapp.cli.shared.output import Commands, as_json, lines, print_json, prints, sentence
-from webapp.domain.api_keys.api_key import OF_ACCOUNT, READING, KeyChoice
+from webapp.domain.api_keys import api_key as api_keys
+from webapp.domain.api_keys.api_key import KeyChoice, Scope
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
@@ -20,93 +22,118 @@ from webapp.extensions import make_context, services
 from webapp.reads.api_keys import KeyRecord, read_key_records
 from webapp.reads.system.installation import SHORTEST_KEY
 
-commands = Commands(
-    "keys", help="Create, list, rotate and revoke API keys. rotate-secret replaces SECRET_KEY."
-)
-
-NAME = click.option("--name", required=True, help="The key's purpose. Shown in the key list.")
-NETWORKS = click.option(
-    "--from",
-    "networks",
-    multiple=True,
-    metavar="CIDR",
-    help="An allowed network; can be repeated. Default: any.",
-)
-DAYS = click.option(
-    "--days", type=click.IntRange(1, 3650), help="Days until it expires. Default: never."
-)
-KEY_ID = click.argument("key", type=ANY_ID)
 MOST_HOURS = int(LONGEST_OVERLAP / timedelta(hours=1))
-OVERLAP = click.option(
-    "--overlap",
-    type=click.IntRange(0, MOST_HOURS),
-    default=24,
-    show_default=True,
-    help="Hours for which the old key still works.",
-)
+
+OF_ACCOUNT = click.argument("account", type=ANY_ID)
+KEY = click.argument("key", type=ANY_ID)
 
 
-@commands.command()
-@click.argument("account", type=ANY_ID)
-@NAME
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    type=click.Choice([scope.value for scope in OF_ACCOUNT]),
-    help="A permission; can be repeated. Default: those that read.",
-)
-@NETWORKS
-@DAYS
-@prints()
-def create(
-    account: int,
-    name: str,
-    scopes: tuple[str, ...],
-    networks: tuple[str, ...],
-    days: int | None,
-) -> dict[str, object]:
-    """Create a key for ACCOUNT. It is shown only once."""
-    choice = KeyChoice(name, scopes or READING, networks, timedelta(days=days) if days else None)
-    ctx = make_context(COMMAND_LINE)
-    made = create_key(ctx, account, choice, frozenset(Right))
-    return _shown_once(account, made)
-
-
-def key_line(row: KeyRecord) -> str:
+def _line(row: KeyRecord) -> str:
     used = f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used"
     return f"{row.id:>6}  {row.prefix}…  {row.state:<8} {used:<16}  {row.name}"
 
 
-@commands.command("list")
-@click.argument("account", type=ANY_ID)
-@prints(lines(key_line, "No API keys."))
-def list_(account: int) -> Sequence[KeyRecord]:
-    """List the keys of ACCOUNT, newest first. The secret part is not stored."""
-    return read_key_records(make_context(), account)
+def group(
+    name: str, about: str, owner: Owner, offered: Sequence[Scope], default: Sequence[Scope]
+) -> Commands:
+    """Return the commands for keys of one kind of owner.
 
+    `owner` passes `account` to each command; `offered` are the scopes that a key can have.
+    """
+    commands = Commands(name, help=about)
 
-@commands.command()
-@click.argument("account", type=ANY_ID)
-@KEY_ID
-@OVERLAP
-@prints()
-def rotate(account: int, key: int, overlap: int) -> dict[str, object]:
-    """Replace KEY, an id from `flask keys list`, with a new key."""
-    made = rotate_key(
-        make_context(COMMAND_LINE), account, key, timedelta(hours=overlap), frozenset(Right)
+    @commands.command()
+    @owner
+    @click.option("--name", required=True, help="The key's purpose. Shown in the key list.")
+    @click.option(
+        "--scope",
+        "scopes",
+        multiple=True,
+        type=click.Choice([scope.value for scope in offered]),
+        help=f"A permission; can be repeated. Default: {', '.join(default)}.",
     )
-    return _shown_once(account, made)
+    @click.option(
+        "--from",
+        "networks",
+        multiple=True,
+        metavar="CIDR",
+        help="An allowed network; can be repeated. Default: any.",
+    )
+    @click.option(
+        "--days", type=click.IntRange(1, 3650), help="Days until it expires. Default: never."
+    )
+    @prints()
+    def create(
+        account: int | None,
+        name: str,
+        scopes: tuple[str, ...],
+        networks: tuple[str, ...],
+        days: int | None,
+    ) -> dict[str, object]:
+        """Create a key. It is shown only once."""
+        lasts = timedelta(days=days) if days else None
+        choice = KeyChoice(name, scopes or tuple(default), networks, lasts)
+        made = create_key(make_context(COMMAND_LINE), account, choice, frozenset(Right))
+        return {"scopes": choice.scopes, **_shown_once(account, made)}
+
+    @commands.command("list")
+    @owner
+    @prints(lines(_line, "No API keys."))
+    def list_(account: int | None) -> Sequence[KeyRecord]:
+        """List the keys, newest first. The secret part is not stored."""
+        return read_key_records(make_context(), account)
+
+    @commands.command()
+    @owner
+    @KEY
+    @click.option(
+        "--overlap",
+        type=click.IntRange(0, MOST_HOURS),
+        default=24,
+        show_default=True,
+        help="Hours for which the old key still works.",
+    )
+    @prints()
+    def rotate(account: int | None, key: int, overlap: int) -> dict[str, object]:
+        """Replace KEY, an id from the list, with a new key."""
+        ctx, lasts = make_context(COMMAND_LINE), timedelta(hours=overlap)
+        return _shown_once(account, rotate_key(ctx, account, key, lasts, frozenset(Right)))
+
+    @commands.command()
+    @owner
+    @KEY
+    @prints(sentence("Key {id} is revoked."))
+    def revoke(account: int | None, key: int) -> dict[str, object]:
+        """Revoke KEY immediately and permanently."""
+        revoked = revoke_key(make_context(COMMAND_LINE), account, key)
+        return {**_owner(account), "id": key, "revoked_at": revoked.revoked_at}
+
+    return commands
 
 
-@commands.command()
-@click.argument("account", type=ANY_ID)
-@KEY_ID
-@prints(sentence("Key {id} of account {account} is revoked."))
-def revoke(account: int, key: int) -> dict[str, object]:
-    """Revoke KEY immediately and permanently."""
-    revoked = revoke_key(make_context(COMMAND_LINE), account, key)
-    return {"account": account, "id": key, "revoked_at": revoked.revoked_at}
+def _owner(account: int | None) -> dict[str, object]:
+    return {} if account is None else {"account": account}
+
+
+def _shown_once(account: int | None, made: NewKey) -> dict[str, object]:
+    field = "key" if account is None else "api_key"
+    return {**_owner(account), "id": made.id, "name": made.name, field: made.key}
+
+
+commands = group(
+    "keys",
+    "Create, list, rotate and revoke API keys. rotate-secret replaces SECRET_KEY.",
+    OF_ACCOUNT,
+    api_keys.OF_ACCOUNT,
+    api_keys.READING,
+)
+provider_commands = group(
+    "provider-keys",
+    "Create, list, rotate and revoke the provider's API keys, which act for every account.",
+    of_provider,
+    api_keys.OF_PROVIDER,
+    api_keys.OF_PROVIDER,
+)
 
 
 @commands.command("rotate-secret")
@@ -145,7 +172,3 @@ def rotate_secret_key(new_key_file: Path | None, as_json: bool) -> None:
         "All users are signed out, and links in emails sent before (password reset, confirmation, "
         "invitation, payment, unsubscribe) no longer work. Keep the old key for older backups."
     )
-
-
-def _shown_once(account: int, made: NewKey) -> dict[str, object]:
-    return {"account": account, "id": made.id, "name": made.name, "api_key": made.key}

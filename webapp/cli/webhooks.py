@@ -1,14 +1,13 @@
 """`flask webhooks` and `flask provider-webhooks`: webhook endpoints and their deliveries."""
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
 from webapp.actions.webhooks import endpoints as actions
 from webapp.actions.webhooks.endpoints import NewSecret
 from webapp.cli.accounts import ANY_ID
+from webapp.cli.shared.arguments import Owner, of_provider
 from webapp.cli.shared.output import Commands, lines, prints, sentence
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.users.user import Right
@@ -20,20 +19,8 @@ SHOWN = 50
 
 STAFF = frozenset(Right)
 
-Command = Callable[..., Any]
-
 OF_ACCOUNT = click.argument("account", type=ANY_ID)
 ENDPOINT = click.argument("endpoint", type=ANY_ID)
-
-
-def of_provider(command: Command) -> Command:
-    """Call the command without an account: for the provider's endpoints (V7)."""
-
-    @wraps(command)
-    def run(**given: Any) -> Any:
-        return command(account=None, **given)
-
-    return run
 
 
 def _endpoint_line(row: records.EndpointRecord) -> str:
@@ -51,9 +38,7 @@ def _shown_once(account: int | None, made: NewSecret) -> dict[str, object]:
     return {**owner, "id": made.endpoint_id, "url": made.url, "secret": made.secret}
 
 
-def group(
-    name: str, about: str, owner: Callable[[Command], Command], offered: Sequence[EventKind]
-) -> Commands:
+def group(name: str, about: str, owner: Owner, offered: Sequence[EventKind]) -> Commands:
     """Return the commands for endpoints of one kind of owner.
 
     `owner` passes `account` to each command; `offered` are the events that it can receive.

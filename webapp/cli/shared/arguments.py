@@ -1,6 +1,9 @@
 """Arguments and options shared by several commands."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
 
 import click
 
@@ -23,6 +26,21 @@ CURSOR = click.option(
     type=click.IntRange(1, 999_999_999),
     help="Continue after a page; printed at its end.",
 )
+
+
+Command = Callable[..., Any]
+Owner = Callable[[Command], Command]
+"""Passes `account` to a command, which serves accounts and the provider alike."""
+
+
+def of_provider(command: Command) -> Command:
+    """Call the command without an account: for what is the provider's own (V1, V7)."""
+
+    @wraps(command)
+    def run(**given: Any) -> Any:
+        return command(account=None, **given)
+
+    return run
 
 
 def require(account: int) -> None:
