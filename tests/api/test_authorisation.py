@@ -305,6 +305,19 @@ def test_a_kept_minimum_stops_no_report_v6(world, authorise, report):
     assert world.balance == "98.00"
 
 
-def test_an_absurd_account_is_not_found(provider):
+def test_a_report_on_a_released_hold_is_debited_and_grants_nothing_v6(
+    world, authorise, provider, report
+):
+    """V6: the call went on although its hold was released; its cost is not lost."""
+    authorise(amount="10.00")
+    provider("DELETE", f"/holds/call-1?account={world.account_id}")
+    for _ in range(2):
+        late = report(used_total="4.00")
+        assert (late.status_code, late.json["code"]) == (409, "hold_closed")
+    assert world.balance == "96.00"
+    assert report(amount="1.00").status_code == 409
+
+
+def test_an_account_of_too_many_digits_is_invalid(provider):
     sent = {"account": "9" * 5_000, "reference": "call-1", "amount": "1.00"}
-    assert provider("POST", "/holds", sent).status_code == 404
+    assert set(provider("POST", "/holds", sent).json["errors"]) == {"account"}

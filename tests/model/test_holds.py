@@ -82,9 +82,13 @@ class Model:
 
     def report(self, name, used, asked):
         call = self.calls.get(name)
-        if call is None or call.state != "open":
+        if call is None or call.state == "ended":
+            return False
+        if name in self.posted:
             return False
         self.balance -= used
+        if call.state == "released":
+            return False
         asked = call.asked if asked is None else asked
         minimum = None if call.minimum is None else min(call.minimum, asked)
         granted = self.grant(asked, minimum, without=name)

@@ -29,9 +29,11 @@ def change_hold(
 ) -> Changed:
     """Debit what was used and hold the next part. An expired hold is open again.
 
-    `report_key` identifies the report: sent again, it changes nothing.
-    If nothing was to be debited and nothing more is granted, raises `PaymentRequired` or `Denied`.
-    Raises `NotFound`, `Invalid`, or `Conflict` if the hold has ended or was released.
+    What was used is debited also if nothing more is granted, or the hold was released: the result
+    then has a refusal. `report_key` identifies the report: sent again, it changes nothing.
+
+    If nothing was to be debited, raises the refusal: `PaymentRequired`, `Denied` or `Conflict`.
+    Raises `NotFound`, `Invalid`, or `Conflict` if the hold has ended.
     """
     account = Account.locked(ctx.session, account_id)
     hold = holds.find(ctx.session, account_id, reference)
@@ -66,6 +68,8 @@ def _renew(ctx: Context, account: Account, hold: Hold, request: HoldRequest) -> 
 
     Raises a `Refusal` and leaves the hold as it is.
     """
+    if hold.state == HoldState.RELEASED:
+        holds.require_open(hold, ctx.now)
     granted = Funds.of(ctx, account.id).without(hold, ctx.now).authorise(request)
     if hold.state == HoldState.EXPIRED:
         hold.state, hold.ended_at = HoldState.OPEN, None
@@ -74,8 +78,8 @@ def _renew(ctx: Context, account: Account, hold: Hold, request: HoldRequest) -> 
 
 
 def _require_running(ctx: Context, hold: Hold) -> None:
-    """Raise `Conflict` if the hold has ended or was released, or its usage is posted."""
-    if hold.state not in (HoldState.OPEN, HoldState.EXPIRED):
+    """Raise `Conflict` if the hold has ended, or its usage is posted."""
+    if hold.state == HoldState.ENDED:
         holds.require_open(hold, ctx.now)
     if ledger.has_reference(ctx.session, hold.account_id, hold.reference):
         raise Conflict(f"The usage of {hold.reference} has been posted.", code="hold_closed")
@@ -101,10 +105,10 @@ def _debit(ctx: Context, hold: Hold, used: int, report_key: str) -> bool:
     receipt = post_within(ctx, {hold.account_id: [usage]})[hold.account_id]
     (verdict,) = receipt.verdicts
     if verdict is Verdict.TOO_LARGE:
-        ctx.session.commit()  # the provider is told (L14)
+        ctx.session.commit()  # keeps the event that notifies the provider (L14)
         raise Invalid({"used": refusal(verdict, usage, receipt.usage_max)["amount"]})
     if verdict is Verdict.INVALID:
-        ctx.session.commit()  # the provider is told (V7)
+        ctx.session.commit()  # keeps the event that notifies the provider (V7)
         raise Denied("The account is closed.", code="account_closed")
     if verdict is not Verdict.POSTED:
         raise Conflict(f"Usage with the reference {part} has been posted.")

@@ -24,7 +24,7 @@ class NewHold:
 @dataclass(frozen=True)
 class Opened:
     hold: Hold
-    """Not of a session, if it is new."""
+    """Of no session: the thread of another request may read it."""
     funds: Funds
     is_new: bool
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base, partial_index
-from webapp.database.statements import select_columns, sql_literal
+from webapp.database.statements import sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, NotFound
@@ -177,10 +177,8 @@ def held(ctx: Context, account: Account) -> Held:
     """Return the sum of the open holds, without a query if the account has none."""
     if not account.open_holds:
         return NOTHING
-    count, amount = select_columns(
-        ctx.session, _HELD, {"account_id": account.id, "now": ctx.now}
-    ).one()
-    return Held(count, int(amount))
+    ctx.session.flush()
+    return held_by_account(ctx, [account.id]).get(account.id, NOTHING)
 
 
 def report_of(session: Session, hold: Hold, report_key: str) -> HoldReport | None:
@@ -279,11 +277,6 @@ def expired(now: datetime) -> ColumnElement[bool]:
     return and_(Hold.state == HoldState.OPEN, Hold.expires_at <= now)
 
 
-_HELD = select(func.count(), func.coalesce(func.sum(Hold.amount), 0)).where(
-    Hold.account_id == bindparam("account_id"),
-    Hold.state == sql_literal(HoldState.OPEN),
-    Hold.expires_at > bindparam("now", type_=Hold.expires_at.type),
-)
 _AMONG = select(Hold).where(
     Hold.account_id.in_(bindparam("account_ids", expanding=True)),
     Hold.reference.in_(bindparam("references", expanding=True)),
