@@ -24,7 +24,7 @@ from webapp.api.low_balance import EXAMPLE as SETTINGS
 from webapp.api.low_balance import NewSettings, SettingsRecord
 from webapp.api.openapi.fields import Body, Switch, reader, whole
 from webapp.api.openapi.operations import Group, Link
-from webapp.domain.accounts.lookup import account_id_of
+from webapp.domain.accounts.lookup import account_id_of, id_of
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.payment_methods import method_setups
 from webapp.domain.payment_methods.declines import METHOD_GONE, REASONS
@@ -234,7 +234,7 @@ def add_test_card(
     problems=("no_sandbox", "stale"),
 )
 def replace_settings(ctx: Context, client: ProviderClient, account: str, body: Body) -> Record:
-    """Replace the low-balance settings as the customer would, whatever they were before."""
+    """Replace the low-balance settings as the customer would."""
     account_id = account_id_of(ctx.session, account)
     _books()
     _, version = read_settings(ctx, account_id)
@@ -330,7 +330,7 @@ def list_emails(ctx: Context, client: ProviderClient, query: EmailQuery) -> Emai
     emails, or a real processor is used.
     """
     _books()
-    account_id = account_id_of(ctx.session, query.account) if query.account is not None else None
+    account_id = id_of(ctx.session, query.account) if query.account is not None else None
     its = services()
     is_mailbox = not its.mailer.delivers and not its.settings.has_real_processor
     renderer = its.mailer if is_mailbox else its.letters

@@ -11,8 +11,10 @@ from webapp.api.openapi.fields import LARGEST_ID, Body, reader
 from webapp.domain.accounts.lookup import (
     EXTERNAL,
     EXTERNAL_ID_PATTERN,
-    account_id_of,
-    fault_of_external_id,
+    AccountKey,
+    id_of,
+    read_account,
+    read_external_id,
 )
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Invalid, NotFound
@@ -20,23 +22,9 @@ from webapp.domain.shared.errors import Invalid, NotFound
 NAMED = f"^([0-9]{{1,9}}|{EXTERNAL}{EXTERNAL_ID_PATTERN})$"
 
 
-def _account(value: object) -> str:
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        return str(value)
-    raise ValueError("Must be the account's id, or external: and your own id")
-
-
-def _external_id(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("Must be text")
-    if fault := fault_of_external_id(value):
-        raise ValueError(fault)
-    return value
-
-
 AccountName = Annotated[
-    str,
-    reader(_account),
+    AccountKey,
+    reader(read_account),
     Schema(
         {
             "anyOf": [
@@ -49,7 +37,7 @@ AccountName = Annotated[
 ]
 ExternalId = Annotated[
     str,
-    reader(_external_id),
+    reader(read_external_id),
     Schema({"type": "string", "pattern": f"^{EXTERNAL_ID_PATTERN}$", "examples": ["cust-0042"]}),
 ]
 
@@ -77,9 +65,8 @@ def account_of(ctx: Context, client: Client, *named: OfAccount | AccountQuery) -
     Raises `NotFound` if a name is unknown or means another account than the key or the other name,
     and `Invalid` if a provider's request names none.
     """
-    names = [it.account for it in named if it.account is not None]
-    names += [f"{EXTERNAL}{it.external_id}" for it in named if it.external_id is not None]
-    ids = {account_id_of(ctx.session, name) for name in names}
+    keys = {key for it in named for key in (it.account, it.external_id) if key is not None}
+    ids = {id_of(ctx.session, key) for key in keys}
     if isinstance(client, ApiClient):
         ids.add(client.account_id)
     if not ids:

@@ -73,8 +73,8 @@ class Account(Base):
     own_metering: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the account's own keys may post usage and open holds (V3)."""
     is_exhausted: Mapped[bool] = mapped_column(default=True, server_default=true())
-    """Whether the balance was at or below minus the credit limit when the provider was last told,
-    or at the account's creation (V7)."""
+    """Whether the balance was at or below minus the credit limit at the last event about it, or at
+    the account's creation (V7)."""
     currency: Mapped[str] = mapped_column(String(3), default="USD")
     locale: Mapped[str] = mapped_column(String(20), default="en_US")
     time_zone: Mapped[str] = mapped_column(String(60), default="UTC")

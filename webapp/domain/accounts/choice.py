@@ -44,25 +44,20 @@ class AccountChoice:
 
     def faults(self, policy: Policy) -> dict[str, str]:
         """Return an error for each invalid field."""
+        name = self.name.strip()
         faults = {
-            "name": "Enter a name"
-            if not self.name.strip()
-            else texts.fault(self.name.strip(), NAME_LENGTH),
+            "name": texts.fault(name, NAME_LENGTH) if name else "Enter a name",
             "currency": policy.currency_fault(self.currency),
-            "time_zone": ""
-            if is_time_zone(self.time_zone)
-            else "Must be a time zone such as Europe/Dublin",
-            "external_id": ""
-            if self.external_id is None
-            else fault_of_external_id(self.external_id),
             "metadata": _fault_of_details(self.details),
-            "credit_limit": ""
-            if 0 <= self.credit_limit <= money.LARGEST
-            else "Must be zero or above",
-            "max_open_holds": ""
-            if 0 <= (self.max_open_holds or 0) <= MOST_HOLDS
-            else f"Must be a whole number from 0 to {MOST_HOLDS:,}",
         }
+        if not is_time_zone(self.time_zone):
+            faults["time_zone"] = "Must be a time zone such as Europe/Dublin"
+        if self.external_id is not None:
+            faults["external_id"] = fault_of_external_id(self.external_id)
+        if not 0 <= self.credit_limit <= money.LARGEST:
+            faults["credit_limit"] = "Must be zero or above"
+        if not 0 <= (self.max_open_holds or 0) <= MOST_HOLDS:
+            faults["max_open_holds"] = f"Must be a whole number from 0 to {MOST_HOLDS:,}"
         return {name: fault for name, fault in faults.items() if fault}
 
     def opened(self, now: datetime) -> Account:

@@ -1,8 +1,8 @@
 """How a provider names an account: by its id, or as `external:ID` by the provider's own id (V2)."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -11,6 +11,11 @@ from webapp.domain.accounts.account import EXTERNAL_ID_LENGTH, Account
 from webapp.domain.shared.errors import Invalid, NotFound
 
 EXTERNAL = "external:"
+
+AccountKey = int | str
+"""Our id of an account, or the provider's, which is always text."""
+
+Key = TypeVar("Key")
 
 LARGEST_ID = 2**31 - 1
 
@@ -26,38 +31,58 @@ def fault_of_external_id(text: str) -> str:
     return f"Must be 1 to {EXTERNAL_ID_LENGTH} letters, digits or any of . _ ~ : @ + -"
 
 
+def read_account(value: object) -> AccountKey:
+    """Parse an account's id, a number or its digits, or `external:ID`. Raises `ValueError`."""
+    if type(value) is int and 0 <= value <= LARGEST_ID:
+        return value
+    if isinstance(value, str):
+        if value.isascii() and value.isdecimal() and len(value) < len(str(LARGEST_ID)):
+            return int(value)
+        external_id = value.removeprefix(EXTERNAL)
+        if external_id != value and EXTERNAL_ID.fullmatch(external_id):
+            return external_id
+    raise ValueError("Must be the account's id, or external: and your own id")
+
+
+def read_external_id(value: object) -> str:
+    """Parse the provider's own id of an account. Raises `ValueError`."""
+    if not isinstance(value, str):
+        raise ValueError("Must be text")
+    if fault := fault_of_external_id(value):
+        raise ValueError(fault)
+    return value
+
+
 def account_id_of(session: Session, account: str) -> int:
-    """Return the id of the account that `account` names. Raises `NotFound`."""
-    if account.startswith(EXTERNAL):
-        external_id = account.removeprefix(EXTERNAL)
-        known = ids_by_external_id(session, [external_id])
-        if external_id in known:
-            return known[external_id]
-    elif re.fullmatch("[0-9]{1,10}", account) and int(account) <= LARGEST_ID:
-        found = session.scalar(select(Account.id).where(Account.id == int(account)))
-        if found is not None:
-            return found
-    raise NotFound("The account")
+    """Return the id of the account that a path names. Raises `NotFound`."""
+    try:
+        return id_of(session, read_account(account))
+    except ValueError:
+        raise NotFound("The account") from None
 
 
-def ids_by_external_id(session: Session, external_ids: Collection[str]) -> Mapping[str, int]:
-    """Return the account's id for each external id that is known."""
-    possible = [it for it in external_ids if EXTERNAL_ID.fullmatch(it)]
-    named = select(Account.external_id, Account.id).where(Account.external_id.in_(possible))
-    return {external_id or "": account_id for external_id, account_id in session.execute(named)}
+def id_of(session: Session, key: AccountKey) -> int:
+    """Return the id of the account with this key. Raises `NotFound`."""
+    is_wanted = Account.id == key if isinstance(key, int) else Account.external_id == key
+    found = session.scalar(select(Account.id).where(is_wanted))
+    if found is None:
+        raise NotFound("The account")
+    return found
 
 
 class AccountName(NamedTuple):
     """The account that a record names, by either field or by both."""
 
-    account: int | str | None = None
-    """Our id, or the provider's as text."""
+    account: AccountKey | None = None
     external_id: str | None = None
 
     @classmethod
     def read(cls, account: object, external_id: object) -> "AccountName":
         """Parse the two fields. Raises `Invalid`."""
-        return cls(_read_account(account), _read_external_id(external_id))
+        return cls(
+            _read("account", read_account, account),
+            _read("external_id", read_external_id, external_id),
+        )
 
 
 class NamedAccount(NamedTuple):
@@ -71,8 +96,7 @@ class Directory:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._known: dict[int | str, NamedAccount | None] = {}
-        """By our id, and by the provider's."""
+        self._known: dict[AccountKey, NamedAccount | None] = {}
 
     def load(self, names: Iterable[AccountName]) -> None:
         """Read the named accounts, except those that were read before."""
@@ -104,7 +128,7 @@ class Directory:
             if found.external_id is not None:
                 self._known[found.external_id] = found
 
-    def _find(self, field: str, key: int | str | None) -> NamedAccount | None:
+    def _find(self, field: str, key: AccountKey | None) -> NamedAccount | None:
         if key is None:
             return None
         found = self._known[key]
@@ -114,23 +138,10 @@ class Directory:
         return found
 
 
-def _read_account(value: object) -> int | str | None:
-    if isinstance(value, str):
-        if value.isascii() and value.isdecimal() and len(value) < len(str(LARGEST_ID)):
-            return int(value)
-        external_id = value.removeprefix(EXTERNAL)
-        if external_id != value and EXTERNAL_ID.fullmatch(external_id):
-            return external_id
-    elif value is None or (type(value) is int and 0 <= value <= LARGEST_ID):
-        return value
-    raise Invalid({"account": "Must be the account's id, or external: and your own id"})
-
-
-def _read_external_id(value: object) -> str | None:
+def _read(field: str, read: Callable[[object], Key], value: object) -> Key | None:
     if value is None:
         return None
-    if not isinstance(value, str):
-        raise Invalid({"external_id": "Must be text"})
-    if fault := fault_of_external_id(value):
-        raise Invalid({"external_id": fault})
-    return value
+    try:
+        return read(value)
+    except ValueError as fault:
+        raise Invalid({field: str(fault)}) from None
