@@ -20,7 +20,7 @@ def link(world, server, role="billing"):
 
 
 def test_a_person_comes_from_the_portal_and_goes_back_v8(world, server, open_signed_out):
-    """V8, P5: a second person with the same link is told what to do."""
+    """V8, P5: the page says what to do to a second person with the same link."""
     world.cards(VISA)
     page, path = open_signed_out(), link(world, server)
     page.goto(path)

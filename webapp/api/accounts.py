@@ -27,9 +27,7 @@ from webapp.domain.accounts.choice import (
     MOST_HOLDS,
     AccountChoice,
 )
-from webapp.domain.accounts.lookup import (
-    account_id_of,
-)
+from webapp.domain.accounts.lookup import account_id_of
 from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared import email_address, texts
@@ -325,7 +323,7 @@ def create_portal_session(
     """
     choice = PortalChoice(body.role, body.return_url, body.email)
     made = create_portal_link(ctx, account_id_of(ctx.session, account), choice)
-    path = url_for("portal.enter", token=made.token)
+    path = url_for("portal.follow", token=made.token)
     return PortalSession(
         url=urljoin(services().settings.base_url, path), expires_at=made.expires_at
     )

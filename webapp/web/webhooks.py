@@ -117,26 +117,27 @@ class EndpointPages:
         return go_to(f"{self.pages}.index", Message("The webhook is removed."))
 
     def test(self, endpoint_id: int) -> ResponseReturnValue:
-        manager = self.admit()
-        try:
-            actions.send_test(make_context(), manager.account_id, endpoint_id)
-        except NotFound:
-            raise
-        except Refusal as refusal:
-            return self._back_to(endpoint_id, refusal.sentence, tone="bad")
-        services().wake()
-        return self._back_to(endpoint_id, "The test event is being sent.")
+        return self._send(
+            endpoint_id, actions.send_test, endpoint_id, "The test event is being sent."
+        )
 
     def resend(self, endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
+        return self._send(
+            endpoint_id, actions.send_again, delivery_id, "The event is being sent again."
+        )
+
+    def _send(
+        self, endpoint_id: int, action: Callable[..., object], what_id: int, done: str
+    ) -> ResponseReturnValue:
         manager = self.admit()
         try:
-            actions.send_again(make_context(), manager.account_id, delivery_id)
+            action(make_context(), manager.account_id, what_id)
         except NotFound:
             raise
         except Refusal as refusal:
             return self._back_to(endpoint_id, refusal.sentence, tone="bad")
         services().wake()
-        return self._back_to(endpoint_id, "The event is being sent again.")
+        return self._back_to(endpoint_id, done)
 
     def _show(self, manager: Manager, template: str, **context: object) -> str:
         owner = {"pages": self.pages, "of_provider": manager.account_id is None}

@@ -63,7 +63,7 @@ def test_one_click_leads_into_the_account_and_back_v8(world, enter):
 
 
 def test_the_link_works_once_v8(app, link):
-    """V8, P5: who opens it again is told what to do, and is not signed in."""
+    """V8, P5: opening it again signs nobody in, and the page says what to do."""
     path = link()
     assert app.test_client().get(path).status_code == 303
     other = app.test_client()
@@ -74,7 +74,7 @@ def test_the_link_works_once_v8(app, link):
 
 
 def test_the_link_works_for_a_minute_v8(app, world, link):
-    """V8: by the wall clock, whatever the sandbox's clock shows."""
+    """V8: by the wall clock, not by the sandbox's."""
     early, late = link(), link()
     world.clock.advance(hours=9)
     world.clock.wall_at += timedelta(seconds=59)
@@ -175,7 +175,7 @@ def test_the_session_opens_no_other_account_v8(world, enter):
 )
 @pytest.mark.parametrize("is_member", [False, True])
 def test_the_session_makes_nothing_that_outlasts_it_v8(world, enter, path, data, is_member):
-    """V8: no people, keys, endpoints or sign-in, whatever the role."""
+    """V8: no people, keys, endpoints, recipients or sign-in, in any role."""
     member = world.session.get_one(User, world.created.user_id)
     browser = enter("owner", **({"email": member.email} if is_member else {}))
     answer = browser.post(path, data=data)
@@ -295,3 +295,14 @@ def test_two_browsers_race_for_one_link_and_one_gets_in_v8(app, world, link):
     assert sorted(answers) == [303, 410, 410, 410]
     sessions = select(func.count()).where(UserSession.account_id.is_not(None))
     assert world.session.scalar(sessions) == 1
+
+
+def test_a_browser_that_is_signed_in_is_asked_first_v8(world, link, client):
+    """V8: another site could send it here, and its person would work in another account."""
+    path = link("billing")
+    asked = client.get(path)
+    assert (asked.status_code, "You are signed in as" in asked.text) == (200, True)
+    assert client.get("/settings/profile").status_code == 200
+    assert f'action="{path}"' in asked.text
+    assert client.post(path).status_code == 303
+    assert client.get("/settings/profile").status_code == 403

@@ -66,23 +66,18 @@ def enter_by_portal(ctx: Context, token: str, *, device: str, address: str) -> P
     if link is None:
         ctx.session.rollback()
         return None
-    cookie = sessions.new_token()
-    ctx.session.add(
-        UserSession(
-            user_id=link.user_id,
-            token_hash=sessions.hash_token(cookie),
-            remember=False,
-            started_at=wall,
-            last_used_at=wall,
-            proved_at=wall,
-            signed_in_with=SIGNED_IN_WITH,
-            address=address,
-            device=device,
-            account_id=link.account_id,
-            role=link.role,
-            return_url=link.return_url,
-        )
+    started, cookie = UserSession.start(
+        wall,
+        user_id=link.user_id,
+        remember=False,
+        signed_in_with=SIGNED_IN_WITH,
+        address=address,
+        device=device,
+        account_id=link.account_id,
+        role=link.role,
+        return_url=link.return_url,
     )
+    ctx.session.add(started)
     user = ctx.session.get_one(User, link.user_id)
     actor = Actor(user.id, user.name, address)
     events.record(ctx.by(actor), link.account_id, SignedInByPortal(link.role))

@@ -27,22 +27,17 @@ def start_session(
     wall: datetime,
 ) -> str:
     """Start a session for a user who has just authenticated. Returns the cookie's token."""
-    token = sessions.new_token()
+    started, token = UserSession.start(
+        wall,
+        user_id=user_id,
+        remember=remember,
+        signed_in_with=signed_in_with,
+        address=address,
+        device=device,
+    )
     begin_writing(ctx.session)
     _delete_expired(ctx, user_id, wall)
-    ctx.session.add(
-        UserSession(
-            user_id=user_id,
-            token_hash=sessions.hash_token(token),
-            remember=remember,
-            started_at=wall,
-            last_used_at=wall,
-            proved_at=wall,
-            signed_in_with=signed_in_with,
-            address=address,
-            device=device,
-        )
-    )
+    ctx.session.add(started)
     ctx.session.commit()
     return token
 

@@ -129,6 +129,13 @@ def take(session: Session, token: str, wall: datetime) -> PortalLink | None:
     return session.scalar(select(PortalLink).where(PortalLink.token_hash == hashed))
 
 
+def find_open(session: Session, token: str, wall: datetime) -> PortalLink | None:
+    """Return the link if it can be used."""
+    link = session.scalar(select(PortalLink).where(PortalLink.token_hash == hash_token(token)))
+    is_open = link is not None and link.used_at is None and wall < link.expires_at
+    return link if is_open else None
+
+
 def state_of(session: Session, token: str, wall: datetime) -> LinkState:
     link = session.scalar(select(PortalLink).where(PortalLink.token_hash == hash_token(token)))
     if link is None:

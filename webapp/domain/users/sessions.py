@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_urlsafe
+from typing import Any
 
 from sqlalchemy import ForeignKey, String, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
@@ -55,7 +56,7 @@ class UserSession(Base):
     started_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
     proved_at: Mapped[datetime]
-    """Time of the last authentication in this session."""
+    """When the person last authenticated: at the sign-in, or later for a sensitive change."""
     signed_in_with: Mapped[str] = mapped_column(String(METHOD_LENGTH))
     """ "password", "password and code", "passkey"."""
     address: Mapped[str] = mapped_column(String(45))
@@ -71,6 +72,13 @@ class UserSession(Base):
     """The page of the provider's portal from which the person came."""
 
     user: Mapped[User] = relationship()
+
+    @classmethod
+    def start(cls, wall: datetime, **facts: Any) -> "tuple[UserSession, str]":
+        """Return a session that starts now, and the cookie's token, which is not stored."""
+        token = new_token()
+        started = {"started_at": wall, "last_used_at": wall, "proved_at": wall}
+        return cls(token_hash=hash_token(token), **started, **facts), token
 
     @property
     def lifetime(self) -> Lifetime:

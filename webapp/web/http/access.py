@@ -6,7 +6,7 @@ of another account is not found.
 
 import json
 from dataclasses import asdict
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from flask import (
@@ -130,16 +130,10 @@ def person_of(current: UserSession, account_id: int | None) -> Person | None:
     is_required = any(
         m.account_id == account_id and m.account.second_factor_required for m in user.memberships
     )
-    return Person(
-        id=user.id,
-        session_id=current.id,
-        proved_at=current.proved_at,
-        name=user.name,
-        email=user.email,
+    return _person(
+        current,
         account_id=account_id,
         rights=user.rights_in(account_id),
-        is_confirmed=user.is_confirmed,
-        has_second_factor=user.has_second_factor,
         must_set_up_second_factor=is_required and not user.has_second_factor,
         is_closed=any(m.account_id == account_id and m.account.is_closed for m in user.memberships),
     )
@@ -154,16 +148,10 @@ def portal_person(current: UserSession, account_id: int) -> Person | None:
     rights = RIGHTS[role] if user.is_of_portal else RIGHTS[role] & user.rights_in(account_id)
     if not rights:
         return None
-    return Person(
-        id=user.id,
-        session_id=current.id,
-        proved_at=current.proved_at,
-        name=user.name,
-        email=user.email,
+    return _person(
+        current,
         account_id=account_id,
         rights=rights,
-        is_confirmed=user.is_confirmed,
-        has_second_factor=user.has_second_factor,
         must_set_up_second_factor=False,
         is_closed=db.session().get_one(Account, account_id).is_closed,
         portal_url=current.return_url or "",
@@ -175,18 +163,27 @@ def operator_of(current: UserSession, viewed_id: int | None) -> Person:
     """The session's operator. With `viewed_id` they view that account read-only."""
     user = current.user
     is_viewing = viewed_id is not None and user.has_second_factor
+    return _person(
+        current,
+        account_id=viewed_id if viewed_id is not None and is_viewing else NO_ACCOUNT,
+        rights=frozenset(Right) if is_viewing else frozenset(),
+        is_confirmed=True,
+        must_set_up_second_factor=not user.has_second_factor,
+        is_operator=True,
+    )
+
+
+def _person(current: UserSession, **facts: Any) -> Person:
+    """The session's user, with the facts that depend on the kind of session."""
+    user = current.user
     return Person(
         id=user.id,
         session_id=current.id,
         proved_at=current.proved_at,
         name=user.name,
         email=user.email,
-        account_id=viewed_id if viewed_id is not None and is_viewing else NO_ACCOUNT,
-        rights=frozenset(Right) if is_viewing else frozenset(),
-        is_confirmed=True,
         has_second_factor=user.has_second_factor,
-        must_set_up_second_factor=not user.has_second_factor,
-        is_operator=True,
+        **{"is_confirmed": user.is_confirmed, **facts},
     )
 
 

@@ -33,7 +33,7 @@ CHANGING = frozenset(
     )
 )
 
-OWN = frozenset(("operator", "session", "probes"))
+OWN = frozenset(("operator", "session", "portal", "probes"))
 """Blueprints that work normally during a view. Probes do because they must answer even when the
 database, and with it the person, cannot be read."""
 
