@@ -36,7 +36,7 @@ def test_minor_units_are_those_of_the_currency_and_of_the_processors_l1(currency
         ),
         ("HUF", "HUF is not supported: it has two decimals, but a processor takes none"),
         ("TWD", "TWD is not supported: it has two decimals, but a processor takes none"),
-        ("GBP", "GBP is not offered: use one of USD, EUR"),
+        ("GBP", "GBP is not offered: use one of USD, EUR, or set amounts of it"),
         ("XYZ", "Use one of USD, EUR"),
         ("eur", "Use one of USD, EUR"),
         ("USD", ""),

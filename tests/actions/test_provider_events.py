@@ -1,4 +1,4 @@
-"""V7: the provider is told of every account, whatever its customer has set."""
+"""V7: the provider receives the events of every account, independently of its settings."""
 
 import json
 from dataclasses import replace
@@ -86,7 +86,7 @@ def record(world, event, session=None):
     return row.id
 
 
-# What the provider is told
+# What the provider receives
 
 
 def test_the_provider_is_told_of_each_account(world, receiver):
@@ -164,11 +164,11 @@ def test_a_blocked_refill_is_told_once_per_cause(world, receiver):
     world.use("60.00")
     world.use("60.00")
     deliver(world)
-    assert len(receiver.bodies) == 3, "a new episode is told again"
+    assert len(receiver.bodies) == 3, "a new episode is a new event"
 
 
-def test_rejected_usage_is_told(world, receiver):
-    """V7, L14: the same request again is not told again."""
+def test_rejected_usage_is_an_event(world, receiver):
+    """V7, L14: the same request again is no new event."""
     world.provider_webhook(events=["usage.rejected"])
     world.use("215000", "call-1")
     world.use("215000", "call-1")

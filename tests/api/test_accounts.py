@@ -73,7 +73,7 @@ def test_an_account_exists_at_once_and_its_owner_is_invited_v4(world, provider):
 
 
 def test_the_owner_joins_by_the_link_and_nobody_else_does_v4(app, world, provider, pier, link):
-    """V4: whoever has the link and a password of their own owns the account, once."""
+    """V4: the person who opens the link owns the account, and the link works once."""
     browser = app.test_client()
     page = browser.get(link())
     assert page.status_code == 200

@@ -248,7 +248,7 @@ def test_csv_without_a_column_of_accounts_is_a_bad_request_v2(app, world):
 
 
 def test_a_batch_of_many_accounts_is_one_commit_with_few_statements_v2(app, world):
-    """V2: whatever the number of accounts."""
+    """V2: for any number of accounts."""
     ids = [world.account(name=f"Customer {n}").account_id for n in range(20)]
     key = world.provider_key(Scope.USAGE).key
     meter = Program(app, key)

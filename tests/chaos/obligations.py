@@ -142,8 +142,8 @@ def sequences(snapshot: Snapshot) -> Iterator[str]:
     numbers = sorted(row[2] for row in rows if row[2] is not None)
     if numbers != list(range(1, len(numbers) + 1)):
         yield "the numbers of events have a gap"
-    is_told = snapshot.count("webhook_endpoint WHERE account_id IS NULL")
-    if is_told and len(numbers) < len(rows):
+    has_endpoint = snapshot.count("webhook_endpoint WHERE account_id IS NULL")
+    if has_endpoint and len(numbers) < len(rows):
         yield f"{len(rows) - len(numbers)} events have no number"
 
 

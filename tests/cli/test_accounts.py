@@ -46,7 +46,10 @@ def test_an_account_has_the_chosen_currency_l1(flask, app, session):
     refused = flask(f"{create} --currency HUF")
     assert refused.exit_code == 1
     assert "HUF is not supported: it has two decimals, but a processor takes none" in refused.stderr
-    assert "EUR is not offered: use one of USD, JPY" in flask(f"{create} --currency EUR").stderr
+    assert (
+        "EUR is not offered: use one of USD, JPY, or set amounts of it"
+        in flask(f"{create} --currency EUR").stderr
+    )
     refused = flask(f"{create} --currency JPY --balance 100.50")
     assert "JPY has no decimals" in refused.stderr
     assert session.scalar(select(func.count(Account.id))) == 0

@@ -1,4 +1,4 @@
-"""V7: each crossing of minus the credit limit is an event, once, whatever moved the balance."""
+"""V7: each crossing of minus the credit limit is one event: by usage, credits or another limit."""
 
 from random import Random
 
@@ -61,7 +61,7 @@ def test_the_crossing_is_at_minus_the_credit_limit(world):
 
 
 def test_a_payment_and_a_refund_cross(world):
-    """V7: whatever the customer's settings are."""
+    """V7: independently of the customer's settings."""
     world.use("100.00")
     world.pay(world.card(VISA), "30.00")
     world.books.reversals.refund(world.attempts[-1].key, micros("30.00"), world.clock.now())

@@ -68,9 +68,9 @@ class Batch:
                 yield Judged(record, Verdict.INVALID, {"account": refusal})
             else:
                 verdict = next(verdicts[record.account_id])
-                is_told = verdict is not Verdict.CONFLICT
+                has_errors = verdict is not Verdict.CONFLICT
                 usage_max = receipts[record.account_id].usage_max
-                errors = usage.refusal(verdict, record.usage, usage_max) if is_told else {}
+                errors = usage.refusal(verdict, record.usage, usage_max) if has_errors else {}
                 yield Judged(record, verdict, errors)
 
 

@@ -36,7 +36,7 @@ from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 from webapp.domain.top_ups.top_up import Plan, PlanInput, TopUp
 
 CAUSES = BLOCKED | {Code.AFTER_REVERSAL}
-"""Codes of which the provider is told while a refill is due. Those of an outcome that is awaited
+"""Codes that notify the provider while a refill is due. Those of an outcome that is awaited
 and of a failed refill have events of their own."""
 
 

@@ -1,4 +1,4 @@
-"""Number the events of which the provider is told (V7)."""
+"""Number the events that the provider receives (V7)."""
 
 from webapp.database.transactions import begin_writing
 from webapp.domain.shared.context import Context

@@ -15,7 +15,7 @@ from webapp.domain.webhooks.endpoint import EventKind
 
 
 class AccountEvent(Event):
-    """The provider is told what it may have set, as of the event; other properties it reads."""
+    """The payload contains what the provider may have set, as of the event."""
 
     state: str
     credit_limit: Micros

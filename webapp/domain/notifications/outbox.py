@@ -404,7 +404,7 @@ def _new(
     return notice
 
 
-def last_told(session: Session, account_id: int, kinds: Collection[NoticeKind]) -> datetime | None:
+def last_sent(session: Session, account_id: int, kinds: Collection[NoticeKind]) -> datetime | None:
     """Return when the newest sent email of these kinds was created; None if there is none."""
     return session.scalar(
         select(Notice.created_at)

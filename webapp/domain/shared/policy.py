@@ -52,7 +52,7 @@ class Policy:
             return ""
         offered = ", ".join(self.offered)
         if currency in currencies.DECIMALS:
-            return f"{currency} is not offered: use one of {offered}"
+            return f"{currency} is not offered: use one of {offered}, or set amounts of it"
         if currency in currencies.REFUSED:
             return currencies.fault(currency)
         return f"Use one of {offered}"

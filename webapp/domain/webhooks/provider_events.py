@@ -27,7 +27,7 @@ AT_ONCE = 1000
 
 
 class ProviderEvent(Base):
-    """An event of which the provider is told. It is written in the event's transaction."""
+    """An event that the provider receives. It is written in the event's transaction."""
 
     __tablename__ = "provider_event"
     __table_args__ = (

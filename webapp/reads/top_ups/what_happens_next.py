@@ -192,7 +192,7 @@ def _broken(ctx: Context, account: Account, inputs: PlanInput, plan: Plan) -> tu
         arrow = "dashed" if index < len(shown) - 1 else ""
         steps.append(_method_step(method, detail, "skipped", arrow))
     sent_at = (
-        outbox.last_told(ctx.session, account.id, EXPLAINING) if inputs.is_below and shown else None
+        outbox.last_sent(ctx.session, account.id, EXPLAINING) if inputs.is_below and shown else None
     )
     if sent_at is not None and inputs.now - sent_at < RECENT:
         when = datetimes.within(datetimes.since(sent_at, inputs.time_zone, inputs.now))
