@@ -107,6 +107,8 @@ def main(address, key):
         sign_up(api, customer)
     settle(api, events, customers)
     for day in range(1, DAYS + 1):
+        if sys.stderr.isatty():
+            print(f"\rDay {day} of {DAYS}", end="", file=sys.stderr, flush=True)
         if day == DECLINED_ON:
             answer = {"kind": "decline", "decline_code": "insufficient_funds"}
             api("POST", "/sandbox/answers", {**answer, "last4": SCRIPTED[-4:]})
