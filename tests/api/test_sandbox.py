@@ -74,6 +74,9 @@ def test_v10_a_card_and_settings_refill_the_balance(provider, customer, world):
     assert (
         add(provider, customer, DECLINING, auto_charge=True).json["payment_method"]["position"] == 2
     )
+    events = provider.get("/events?type=payment_method.added").json["events"]
+    consents = [it["data"]["payment_method"]["auto_charge"] for it in events]
+    assert consents == [True, True]
 
     saved = provider("PUT", f"{customer}/sandbox/low-balance-settings", REFILL)
     assert (saved.json["refill_on"], saved.json["day_limit"]) == (True, "500.00")

@@ -32,7 +32,7 @@ def test_a_person_comes_from_the_portal_and_goes_back_v8(world, server, open_sig
     other.goto(path)
     expect(other.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
-    page.get_by_role("link", name="Back to Ballast").click()
+    page.get_by_role("link", name="Back to your provider").click()
     expect(page).to_have_url(f"{server.url}/healthz")
 
 

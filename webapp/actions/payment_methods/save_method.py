@@ -8,7 +8,12 @@ from sqlalchemy import select
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due, hold_refill
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import recording as events
-from webapp.domain.events.payment_methods import AutoChargeSwitched, MethodAdded, MethodRefreshed
+from webapp.domain.events.payment_methods import (
+    AutoChargeSwitched,
+    MethodAdded,
+    MethodEvent,
+    MethodRefreshed,
+)
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods import revocations
 from webapp.domain.payment_methods.payment_method import MethodKind, PaymentMethod
@@ -40,12 +45,15 @@ def save_method(
             old = method.processor_reference
             revocations.ask(ctx, account.id, method.processor, old)
         method.refresh(saved)
-        events.record(ctx, account.id, MethodRefreshed.about(method))
+        event: type[MethodEvent] = MethodRefreshed
     else:
         method = _add(ctx, account.id, saved, processor)
-        events.record(ctx, account.id, MethodAdded.about(method))
-    if consent is not None and consent != method.auto_charge:
+        event = MethodAdded
+    is_switched = consent is not None and consent != method.auto_charge
+    if consent is not None and is_switched:
         method.consent(consent, ctx.now)
+    events.record(ctx, account.id, event.about(method))
+    if consent is not None and is_switched:
         events.record(ctx, account.id, AutoChargeSwitched.about(method, on=consent))
     try:
         check_balance(ctx, account, "method added", confirmed=confirmed)

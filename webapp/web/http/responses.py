@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from flask import flash, get_flashed_messages, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.domain.shared.provider import NOBODY
 from webapp.domain.users.user import Right
 from webapp.extensions import make_context, services
 from webapp.reads.ledger.balance_pill import read_balance
@@ -97,7 +98,7 @@ def _with_shell(person: Person, **context: object) -> dict[str, object]:
             user_role=in_words({person.role}),
             user_email=person.shown_email,
             portal_url=person.portal_url,
-            provider=services().policy.provider.name,
+            provider=_provider_name(),
         )
     context["menu"] = menu_of(person)
     context |= link_context(person)
@@ -112,6 +113,11 @@ def link_context(person: Person) -> dict[str, object]:
     sends = bool(services().settings.mail_server)
     outbox = "" if sends or not may_open_outbox(person) else url_for("sandbox.outbox")
     return {"sends_email": sends, "outbox": outbox}
+
+
+def _provider_name() -> str:
+    provider = services().policy.provider
+    return "your provider" if provider == NOBODY else provider.name
 
 
 @dataclass(frozen=True)

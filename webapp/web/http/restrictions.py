@@ -33,14 +33,14 @@ CHANGING = frozenset(
     )
 )
 
-OWN = frozenset(("operator", "session", "portal", "probes"))
+OWN = frozenset(("operator", "session", "probes"))
 """Blueprints that work normally during a view. Probes do because they must answer even when the
 database, and with it the person, cannot be read."""
 
 PERSONAL = OWN | frozenset(
     (
         *("accounts", "profile", "passwords", "passkeys", "second_factor", "emails", "sign_up"),
-        *("invitations", "unsubscribe", "webhooks", "sandbox"),
+        *("invitations", "portal", "unsubscribe", "webhooks", "sandbox"),
     )
 )
 """Blueprints that do not change the account, and so work in a closed one."""
