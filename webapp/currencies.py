@@ -6,6 +6,7 @@ are whole minor units, such as cents.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Self
 
 MICROS = 1_000_000
@@ -49,6 +50,7 @@ def places(currency: str) -> int:
     return DECIMALS.get(currency, 2)
 
 
+@cache
 def minor_unit(currency: str) -> int:
     """Return the minor unit in micros: 10,000 for cents, 1,000,000 for yen."""
     return int(MICROS // 10 ** places(currency))

@@ -117,7 +117,7 @@ def test_amounts_in_yen_have_no_decimals(open_page, world):
     field(page, "Threshold amount").fill("5,000")
     field(page, "Refill amount").fill("10000.50")
     apply(page).click()
-    expect(settings(page).get_by_text("JPY has no decimals")).to_be_visible()
+    expect(settings(page).locator("#refill_amount-error")).to_have_text("JPY has no decimals")
     field(page, "Refill amount").fill("10000")
     expect(field(page, "Daily limit")).to_have_value("50000")
     apply(page).click()

@@ -9,7 +9,7 @@ PAGE = (ROOT / "docs" / "commands.md").read_text()
 
 def shown(output):
     """Return the output as the page shows it: without secrets and trailing blanks."""
-    output = re.sub(r"\b(bk_(live|test)?_?|whsec_)[\w+/=-]{20,}", r"\1…", output)
+    output = re.sub(r"\b(bk_|whsec_)[\w+/=-]{20,}", r"\1…", output)
     return "\n".join(line.strip() for line in output.splitlines())
 
 

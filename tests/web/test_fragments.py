@@ -39,13 +39,13 @@ SETTINGS = {
 }  # fmt: skip
 
 BUDGETS = {
-    "switch off": (55, 535, 20),
-    "switch on": (56, 555, 23),
-    "reorder": (57, 660, 28),
-    "retry": (87, 995, 66),
-    "add funds": (84, 980, 56),
-    "settings": (64, 910, 25),
-    "refresh": (49, 540, 9),
+    "switch off": (54, 520, 19),
+    "switch on": (55, 540, 22),
+    "reorder": (56, 645, 27),
+    "retry": (87, 965, 66),
+    "add funds": (84, 945, 56),
+    "settings": (64, 860, 25),
+    "refresh": (49, 520, 9),
     "poll, changed": (24, 86, 5),
     "poll, unchanged": (19, 55, 2),
 }

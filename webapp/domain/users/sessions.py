@@ -85,8 +85,8 @@ class UserSession(Base):
         return LIFETIMES[self.remember] if self.account_id is None else OF_PORTAL
 
     def is_alive(self, now: datetime) -> bool:
-        idle, absolute = self.lifetime.idle, self.lifetime.absolute
-        return now < self.last_used_at + idle and now < self.started_at + absolute
+        lifetime = self.lifetime
+        return now < self.last_used_at + lifetime.idle and now < self.started_at + lifetime.absolute
 
     def should_record_use(self, now: datetime) -> bool:
         return now >= self.last_used_at + NOTED_EVERY
