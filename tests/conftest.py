@@ -115,8 +115,13 @@ def quick_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compiled_once() -> Iterator[None]:
-    with speedups.addresses(), speedups.templates(), speedups.static_files():
+def speeded_up() -> Iterator[None]:
+    with (
+        speedups.addresses(),
+        speedups.templates(),
+        speedups.static_files(),
+        speedups.sockets(),
+    ):
         yield
 
 

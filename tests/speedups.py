@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socketserver import StreamRequestHandler
 
 from jinja2 import Environment
 from sqlalchemy import Engine
@@ -58,6 +59,18 @@ def static_files() -> Iterator[None]:
     WhiteNoise.add_files = add_once
     yield
     WhiteNoise.add_files = add
+
+
+@contextmanager
+def sockets() -> Iterator[None]:
+    """Send every write of a stand-in's server at once.
+
+    A handler writes the headers and the body separately. With Nagle's algorithm the body waits
+    about 40 ms for the client to acknowledge the headers.
+    """
+    StreamRequestHandler.disable_nagle_algorithm = True
+    yield
+    StreamRequestHandler.disable_nagle_algorithm = False
 
 
 class Statements:
