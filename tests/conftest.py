@@ -27,6 +27,8 @@ from webapp.extensions import db
 from webapp.processors.sandbox.processor import SandboxPayPal, SandboxProcessor
 from webapp.settings import Settings
 
+speedups.use_memory()
+
 # Fixtures shared by several folders.
 pytest_plugins = ["tests.roles", "tests.stripe_and_paypal"]
 

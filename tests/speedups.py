@@ -1,7 +1,11 @@
 """Caches for work that is the same for every test's application; it would take half the run."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from socketserver import StreamRequestHandler
 
 from jinja2 import Environment
@@ -9,7 +13,18 @@ from sqlalchemy import Engine
 from werkzeug.routing import Rule
 from whitenoise import WhiteNoise
 
+MEMORY = Path("/dev/shm")
+
+ROOM = 4 * 2**30
+"""Bytes. A container's file system in memory often has 64 MiB, which a run would fill."""
+
 RESULTS = ("_build", "_build_unknown", "_converters", "_parts", "_trace", "arguments")
+
+
+def use_memory() -> None:
+    """Keep temporary files in memory if there is room: on a disk, half of a test is its commits."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ SETTINGS = {
     "autovacuum": "off",
     "shared_buffers": "32MB",
     "max_connections": "200",
+    "dynamic_shared_memory_type": "mmap",
     "log_min_messages": "fatal",
     "wal_level": "replica",
     # A commit returns once the standby has it too.

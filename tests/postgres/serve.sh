@@ -11,7 +11,7 @@ bin=$1 folder=$2
 # Durability is off, and only the tests connect.
 "$bin/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= \
     -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off \
-    -c shared_buffers=32MB -c log_min_messages=fatal &
+    -c dynamic_shared_memory_type=mmap -c shared_buffers=32MB -c log_min_messages=fatal &
 
 cat >/dev/null
 kill -QUIT $!
