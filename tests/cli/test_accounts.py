@@ -172,6 +172,21 @@ def test_an_invited_owner_needs_no_password_v4(flask, world, session):
     assert session.scalar(select(Invitation.email)) == "ana@pier.example"
 
 
+def test_everything_about_an_account_can_be_given_when_it_is_created_v4(flask, session):
+    flask(
+        f"{CREATE} --invite --external-id c-7 --time-zone Europe/Dublin --language de"
+        " --credit-limit 12.5 --max-open-holds 4 --metadata plan=gold --metadata crm=81"
+    )
+    account = session.scalars(select(Account)).one()
+    assert (account.external_id, account.time_zone, account.language) == (
+        "c-7",
+        "Europe/Dublin",
+        "de",
+    )
+    assert (account.credit_limit, account.max_open_holds) == (12_500_000, 4)
+    assert account.details == {"plan": "gold", "crm": "81"}
+
+
 def test_an_account_is_updated_v4(flask, world):
     """V4: an option that is left out changes nothing."""
     line = f"accounts update {world.account_id} --json"

@@ -1,5 +1,6 @@
 """`flask accounts`: create, show, export and adjust accounts."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -52,6 +53,47 @@ OPENING_BALANCE = AmountOrZero(money.PAYMENT_PLACES)
 CREDIT_LIMIT = AmountOrZero(money.USAGE_PLACES)
 
 
+def choices(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that both `create` and `update` take."""
+    for option in reversed(
+        (
+            click.option("--external-id", help="Your own id of the account, unique."),
+            click.option("--time-zone", help="Such as Europe/Dublin; for a new account UTC."),
+            click.option("--language", type=click.Choice([it.value for it in Language])),
+            click.option(
+                "--credit-limit", type=CREDIT_LIMIT, help="How far below zero holds may go."
+            ),
+            click.option(
+                "--max-open-holds", type=click.IntRange(0), help="The largest number of open holds."
+            ),
+            click.option(
+                "--own-metering/--no-own-metering",
+                default=None,
+                help="May the account post its own usage and open holds?",
+            ),
+            click.option(
+                "--metadata",
+                multiple=True,
+                metavar="NAME=TEXT",
+                help="Set an entry; without TEXT, remove it.",
+            ),
+        )
+    ):
+        option(command)
+    return command
+
+
+def without_absent(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def entries(given: tuple[str, ...], known: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata with each NAME=TEXT set, and each NAME= removed."""
+    pairs = {name: text for name, _, text in (it.partition("=") for it in given)}
+    return {name: text for name, text in {**known, **pairs}.items() if text}
+
+
 @commands.command()
 @click.option("--name", required=True, help="The customer's company.")
 @click.option("--email", required=True, help="The owner's email address, for sign-in and billing.")
@@ -63,19 +105,8 @@ CREDIT_LIMIT = AmountOrZero(money.USAGE_PLACES)
 @click.option(
     "--invite", is_flag=True, help="Email the owner a link to join, instead of setting a password."
 )
-@click.option("--external-id", help="Your own id of the account, unique.")
-@click.option(
-    "--time-zone",
-    default="UTC",
-    show_default=True,
-    help="The account's time zone, such as Europe/Dublin.",
-)
-@click.option(
-    "--own-metering",
-    is_flag=True,
-    help="The account meters itself: the key also posts usage and opens holds.",
-)
 @click.option("--currency", default="", metavar="EUR", help="Default: the setting CURRENCY.")
+@choices
 @prints()
 def create(
     name: str,
@@ -84,10 +115,9 @@ def create(
     balance: int,
     owner: str,
     invite: bool,
-    external_id: str | None,
-    time_zone: str,
-    own_metering: bool,
     currency: str,
+    metadata: tuple[str, ...],
+    **options: Any,
 ) -> dict[str, object]:
     """Create an account with its owner and an API key, which reads the balance and billing.
 
@@ -98,18 +128,15 @@ def create(
         raise click.UsageError("An invited owner chooses a password: omit --password.")
     if password is None and not invite:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    choice = AccountChoice(
+        name, currency=currency, details=entries(metadata, {}), **without_absent(options)
+    )
     made = create_account(
         make_context(COMMAND_LINE),
-        AccountChoice(
-            name,
-            currency=currency,
-            external_id=external_id,
-            time_zone=time_zone,
-            own_metering=own_metering,
-        ),
+        choice,
         OwnerChoice(email, owner, password),
         balance=balance,
-        scopes=(Scope.USAGE_WRITE, *READING) if own_metering else READING,
+        scopes=(Scope.USAGE_WRITE, *READING) if choice.own_metering else READING,
     )
     return {"account": made.account_id, "user": made.user_id, "api_key": made.api_key or None}
 
@@ -142,19 +169,8 @@ def show(account: int) -> AccountCard:
 @commands.command()
 @click.argument("account", type=ANY_ID)
 @click.option("--name", help="The customer's company.")
-@click.option("--external-id", help="Your own id of the account, unique.")
-@click.option("--time-zone", help="Such as Europe/Dublin.")
-@click.option("--language", type=click.Choice([it.value for it in Language]))
-@click.option("--credit-limit", type=CREDIT_LIMIT, help="How far below zero holds may go.")
-@click.option("--max-open-holds", type=click.IntRange(0), help="The largest number of open holds.")
+@choices
 @click.option("--no-hold-limit", is_flag=True, help="Any number of open holds.")
-@click.option("--own-metering/--no-own-metering", default=None, help="May it post its own usage?")
-@click.option(
-    "--metadata",
-    multiple=True,
-    metavar="NAME=TEXT",
-    help="Set an entry; without TEXT, remove it.",
-)
 @click.option("--invite", metavar="EMAIL", help="Invite the owner, while the account has none.")
 @click.option("--owner", default="", help="The name of the invited owner.")
 @prints()
@@ -167,13 +183,12 @@ def update(
     **options: Any,
 ) -> AccountCard:
     """Change what you set about ACCOUNT. Options that are left out stay as they are."""
-    changes = {name: value for name, value in options.items() if value is not None}
+    changes = without_absent(options)
     if no_hold_limit:
         changes["max_open_holds"] = None
     if metadata:
         known = dict(read_account(make_context(), account).metadata)
-        pairs = {name: text for name, _, text in (it.partition("=") for it in metadata)}
-        changes["details"] = {name: it for name, it in (known | pairs).items() if it}
+        changes["details"] = entries(metadata, known)
     invited = OwnerChoice(invite, owner) if invite else None
     change_account(make_context(COMMAND_LINE), account, changes, owner=invited)
     return read_account(make_context(), account)
