@@ -31,7 +31,7 @@ from webapp.actions.users.sessions import start_session
 from webapp.actions.webhooks.endpoints import add_endpoint
 from webapp.background.scheduler import JOBS
 from webapp.clock import Clock
-from webapp.currencies import AMOUNTS, DECIMALS, Bounds
+from webapp.currencies import Bounds
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.api_keys.api_key import OF_ACCOUNT, OF_PROVIDER, KeyChoice
@@ -151,16 +151,6 @@ def card_form(number: str, expiry: str = "12/34") -> dict[str, str]:
         "city": "Dublin",
         "postcode": "D18 A4R6",
     }
-
-
-EVERY_CURRENCY = {
-    name.upper(): ",".join(
-        f"{currency}={money.decimal_text(getattr(Bounds.default(currency), name))}"
-        for currency in DECIMALS
-    )
-    for name in AMOUNTS
-}
-"""Settings with which every supported currency is offered."""
 
 
 def with_bounds(policy: Policy, currency: str = "USD", **amounts: int) -> Policy:

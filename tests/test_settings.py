@@ -10,7 +10,7 @@ from tests.conftest import migrate
 from webapp import currencies
 from webapp.currencies import MICROS as M
 from webapp.currencies import Bounds
-from webapp.env import BadSetting, sqlite_url
+from webapp.env import BadSetting, GivenAmounts, sqlite_url
 from webapp.settings import ROOT, SECRET_KEYS, SECRETS, VARIABLES, Settings
 
 PAYPAL_KEYS = {
@@ -36,6 +36,10 @@ def settings(**environ):
     return Settings.from_environment(environ)
 
 
+def dollars(micros):
+    return GivenAmounts({"USD": micros}, is_list=False)
+
+
 def test_an_empty_environment_gives_a_local_sandbox():
     given = settings()
 
@@ -45,9 +49,8 @@ def test_an_empty_environment_gives_a_local_sandbox():
     assert (given.run_jobs, given.demo) == (True, False)
     assert (given.card_processor, given.paypal_processor) == ("sandbox", "sandbox")
     assert given.automatic_payments == "on"
-    assert given.bounds == {
-        "USD": Bounds("USD", 30_000_000, 10_000_000_000, 1_000_000_000, 50_000_000)
-    }
+    assert list(given.bounds) == list(currencies.DECIMALS)
+    assert given.bounds["USD"] == Bounds("USD", 30 * M, 10_000 * M, 1_000 * M, 50 * M)
     assert (given.mail_server, given.mail_port, given.mail_use_tls) == ("", 25, False)
     assert given.mail_sender == "ballast@localhost"
     assert given.wire_beneficiary == ""
@@ -67,22 +70,37 @@ def test_bounds_are_per_currency_l1():
     assert given.bounds["EUR"] == Bounds("EUR", 30 * M, 10_000 * M, 1_000_500_000, 50 * M)
     assert given.bounds["JPY"] == Bounds("JPY", 3_000 * M, 1_000_000 * M, 100_000 * M, 5_000 * M)
     assert given.incomplete_currencies == {}
+    assert set(given.left_out) == set(currencies.DECIMALS) - {"EUR", "JPY"}
 
 
 @pytest.mark.parametrize("currency", currencies.DECIMALS)
 def test_every_supported_currency_has_default_bounds_l1(currency):
     given = settings(CURRENCY=currency)
 
-    assert given.bounds == {currency: Bounds.default(currency)}
+    assert next(iter(given.bounds)) == currency
+    assert given.bounds == {code: Bounds.default(code) for code in currencies.DECIMALS}
     smallest = 3_000 if currency == "JPY" else 30
     assert given.bounds[currency].payment_min == smallest * M
 
 
-def test_a_currency_without_one_of_the_amounts_is_not_offered_l1():
-    given = settings(PAYMENT_MIN="USD=30.00,EUR=30.00", USAGE_MAX="USD=1000,EUR=1000")
+def test_one_amount_is_of_the_default_currency_alone_l1():
+    """L1: 40.00 dollars are no bound of yen."""
+    given = settings(PAYMENT_MIN="40.00", USAGE_MAX="USD=2000,EUR=1800,JPY=250000")
+
+    assert list(given.bounds) == ["USD", "EUR", "JPY"]
+    assert given.bounds["USD"] == Bounds("USD", 40 * M, 10_000 * M, 2_000 * M, 50 * M)
+    assert given.bounds["EUR"] == Bounds("EUR", 30 * M, 10_000 * M, 1_800 * M, 50 * M)
+    assert given.bounds["JPY"] == Bounds("JPY", 3_000 * M, 1_000_000 * M, 250_000 * M, 5_000 * M)
+    assert given.on_default("EUR") == given.on_default("JPY") == ["PAYMENT_MIN"]
+    assert given.on_default("USD") == []
+
+
+def test_a_list_leaves_out_the_currencies_that_it_does_not_name_l1():
+    given = settings(PAYMENT_MIN="USD=30.00,EUR=30.00", USAGE_MAX="USD=1000,GBP=1000")
 
     assert list(given.bounds) == ["USD"]
-    assert given.incomplete_currencies == {"EUR": ["PAYMENT_MAX", "THRESHOLD_ADVICE"]}
+    assert given.incomplete_currencies == {"EUR": ["USAGE_MAX"], "GBP": ["PAYMENT_MIN"]}
+    assert given.left_out["JPY"] == ["PAYMENT_MIN", "USAGE_MAX"]
 
 
 @pytest.mark.parametrize(
@@ -127,12 +145,12 @@ def test_a_currency_without_one_of_the_amounts_is_not_offered_l1():
         ({"CARD_PROCESSOR": "sandbox"}, "card_processor", "sandbox"),
         ({"AUTOMATIC_PAYMENTS": "off"}, "automatic_payments", "off"),
         ({"AUTOMATIC_PAYMENTS": "dry-run"}, "automatic_payments", "dry-run"),
-        ({"PAYMENT_MIN": "5"}, "payment_min", {"USD": 5_000_000}),
-        ({"PAYMENT_MIN": "0.01"}, "payment_min", {"USD": 10_000}),
-        ({"PAYMENT_MIN": "10000"}, "payment_min", {"USD": 10_000_000_000}),
+        ({"PAYMENT_MIN": "5"}, "payment_min", dollars(5_000_000)),
+        ({"PAYMENT_MIN": "0.01"}, "payment_min", dollars(10_000)),
+        ({"PAYMENT_MIN": "10000"}, "payment_min", dollars(10_000_000_000)),
         ({"API_REQUESTS_PER_MINUTE": "1"}, "api_requests_per_minute", 1),
         ({"API_USAGE_PER_MINUTE": "999999999"}, "api_usage_per_minute", 999_999_999),
-        ({"PAYMENT_MAX": "999999999.99"}, "payment_max", {"USD": 999_999_999_990_000}),
+        ({"PAYMENT_MAX": "999999999.99"}, "payment_max", dollars(999_999_999_990_000)),
         (
             {"WIRE_BENEFICIARY": "Pier Ltd", "WIRE_IBAN": "ie29aibk93115212345678"},
             "wire_iban",
@@ -293,7 +311,7 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         ({"PAYMENT_MIN": "0.00"}, "PAYMENT_MIN: got '0.00'; use an amount above zero"),
         (
             {"PAYMENT_MIN": "50", "PAYMENT_MAX": "49.99"},
-            "PAYMENT_MIN: 50.00 is more than PAYMENT_MAX, 49.99; use at most that",
+            "PAYMENT_MIN: 50.00 USD is more than PAYMENT_MAX, 49.99 USD; use at most that",
         ),
         ({"PAYMENT_MIN": "USD=30.00,"}, f"PAYMENT_MIN: got 'USD=30.00,'; {AMOUNT}"),
         ({"PAYMENT_MIN": "USD=30;EUR=30"}, f"PAYMENT_MIN: got 'USD=30;EUR=30'; {AMOUNT}"),
@@ -338,7 +356,7 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
                 "USAGE_MAX": "USD=1000.00,EUR=1000.00",
                 "THRESHOLD_ADVICE": "USD=50.00,EUR=50.00",
             },
-            "PAYMENT_MIN: 30.00 is more than PAYMENT_MAX, 29.99; use at most that",
+            "PAYMENT_MIN: 30.00 EUR is more than PAYMENT_MAX, 29.99 EUR; use at most that",
         ),
         (
             {"MAIL_USERNAME": "u"},
@@ -519,4 +537,7 @@ def test_the_example_file_lists_every_variable_with_its_default():
     listed = dict(re.findall(r"^#([A-Z_]+)=(.*)$", example, re.MULTILINE))
     files = {f"{name}_FILE" for name in SECRETS}
     assert listed.keys() == {*VARIABLES, *files}
-    assert settings(**listed | EXAMPLES) == settings()
+    given, default = settings(**listed | EXAMPLES), settings()
+    assert given.bounds == default.bounds
+    amounts = set(currencies.AMOUNTS)
+    assert given.model_dump(exclude=amounts) == default.model_dump(exclude=amounts)

@@ -1,7 +1,8 @@
 """The kinds of values that environment variables have, each with the sentence of its refusal."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parseaddr
 from enum import StrEnum
@@ -88,9 +89,22 @@ def _currency(raw: str) -> str:
     return raw
 
 
-def _amounts(raw: str, settings: ValidationInfo) -> dict[str, int]:
+@dataclass(frozen=True)
+class GivenAmounts:
+    """What the operator has set, in micros by currency."""
+
+    amounts: Mapping[str, int]
+    is_list: bool
+    """Whether other currencies are left out, instead of having the default."""
+
+
+NO_AMOUNTS = GivenAmounts({}, is_list=False)
+
+
+def _amounts(raw: str, settings: ValidationInfo) -> GivenAmounts:
     """Read one amount of CURRENCY, or a list of amounts with their currencies."""
-    if "=" in raw:
+    is_list = "=" in raw
+    if is_list:
         pairs = [part.strip().partition("=")[::2] for part in raw.split(",")]
     else:
         pairs = [(settings.data.get("currency", ""), raw)]
@@ -110,7 +124,7 @@ def _amounts(raw: str, settings: ValidationInfo) -> dict[str, int]:
         if micros % currencies.minor_unit(currency):
             raise ValueError(f"got {raw!r}; {currency} has no decimals")
         amounts[currency] = micros
-    return amounts
+    return GivenAmounts(amounts, is_list)
 
 
 def _networks(raw: str) -> tuple[str, ...]:
@@ -171,8 +185,8 @@ Line = Annotated[
 Currency = Annotated[str, BeforeValidator(_currency)]
 """A supported currency (L1)."""
 
-Amounts = Annotated[dict[str, int], BeforeValidator(_amounts)]
-"""Micros by currency: one amount of CURRENCY, or a list such as USD=30.00,JPY=3000."""
+Amounts = Annotated[GivenAmounts, BeforeValidator(_amounts)]
+"""One amount of CURRENCY, or a list such as USD=30.00,JPY=3000."""
 
 Percent = Annotated[
     int,

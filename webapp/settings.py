@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from webapp import env, private_files
-from webapp.currencies import AMOUNTS, Bounds
+from webapp.currencies import AMOUNTS, DECIMALS, Bounds
 from webapp.env import BadSetting, decimal, sqlite_file, sqlite_url
 
 log = logging.getLogger(__name__)
@@ -126,16 +126,6 @@ TOGETHER = (
 """A field that is needed with any of the others, and what the others are called."""
 
 
-def _bound(name: str) -> Any:
-    """Return the field of an amount of `Bounds`, by currency, with the default of CURRENCY."""
-
-    def default(given: dict[str, Any]) -> dict[str, int]:
-        currency = given["currency"]
-        return {currency: getattr(Bounds.default(currency), name)}
-
-    return Field(default_factory=default)
-
-
 class Settings(BaseSettings):
     """The settings of one installation. Amounts are in micros.
 
@@ -193,11 +183,11 @@ class Settings(BaseSettings):
     )
     currency: env.Currency = "USD"
     """Currency of new accounts, unless another is chosen (L1)."""
-    # Only CURRENCY has defaults: another currency is offered if all four name it.
-    payment_min: env.Amounts = _bound("payment_min")
-    payment_max: env.Amounts = _bound("payment_max")
-    usage_max: env.Amounts = _bound("usage_max")
-    threshold_advice: env.Amounts = _bound("threshold_advice")
+    # What these leave open is the default of each currency; see `bounds`.
+    payment_min: env.Amounts = env.NO_AMOUNTS
+    payment_max: env.Amounts = env.NO_AMOUNTS
+    usage_max: env.Amounts = env.NO_AMOUNTS
+    threshold_advice: env.Amounts = env.NO_AMOUNTS
 
     api_requests_per_minute: env.Quota = 6_000
     """Limit per API key, counted by each process separately."""
@@ -276,17 +266,15 @@ class Settings(BaseSettings):
         return self
 
     def _check_bounds(self) -> None:
-        for name in AMOUNTS:
-            if self.currency not in getattr(self, name):
-                raise BadSetting(
-                    f"{name.upper()}: has no amount of {self.currency}, the CURRENCY; "
-                    f"add {self.currency}=…"
-                )
-        for bounds in self.bounds.values():
+        if names := self.left_out.get(self.currency):
+            raise BadSetting(
+                f"{names[0]}: has no amount of {self.currency}, the CURRENCY; add {self.currency}=…"
+            )
+        for currency, bounds in self.bounds.items():
             if bounds.payment_min > bounds.payment_max:
                 raise BadSetting(
-                    f"PAYMENT_MIN: {decimal(bounds.payment_min)} is more than "
-                    f"PAYMENT_MAX, {decimal(bounds.payment_max)}; use at most that"
+                    f"PAYMENT_MIN: {decimal(bounds.payment_min)} {currency} is more than "
+                    f"PAYMENT_MAX, {decimal(bounds.payment_max)} {currency}; use at most that"
                 )
 
     def _require(self, chosen: str, *fields: str) -> None:
@@ -352,23 +340,49 @@ class Settings(BaseSettings):
 
     @property
     def bounds(self) -> dict[str, Bounds]:
-        """Bounds of the offered currencies, CURRENCY first: of those for which all are set."""
-        offered = sorted(self.payment_min, key=lambda it: it != self.currency)
+        """Bounds of the offered currencies, CURRENCY first: all that no list leaves out.
+
+        An amount that is not set is the default, also where CURRENCY alone has an amount.
+        """
         return {
-            currency: Bounds(currency, *(getattr(self, name)[currency] for name in AMOUNTS))
-            for currency in offered
-            if currency not in self.incomplete_currencies
+            currency: Bounds(
+                currency,
+                *(
+                    it.amounts.get(currency, getattr(Bounds.default(currency), name))
+                    for name, it in self._amounts.items()
+                ),
+            )
+            for currency in sorted(DECIMALS, key=lambda it: it != self.currency)
+            if currency not in self.left_out
+        }
+
+    @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Supported currencies that are not offered, with the lists that do not name them."""
+        lists = {name: it.amounts for name, it in self._amounts.items() if it.is_list}
+        return {
+            currency: names
+            for currency in DECIMALS
+            if (names := [name.upper() for name, named in lists.items() if currency not in named])
         }
 
     @property
     def incomplete_currencies(self) -> dict[str, list[str]]:
-        """Currencies for which only some amounts are set, with the variables that lack them."""
-        named = {currency for name in AMOUNTS for currency in getattr(self, name)}
-        lacking = {
-            currency: [name.upper() for name in AMOUNTS if currency not in getattr(self, name)]
-            for currency in sorted(named)
-        }
-        return {currency: names for currency, names in lacking.items() if names}
+        """Those left out that another list names."""
+        named = {currency for it in self._amounts.values() for currency in it.amounts}
+        return {currency: names for currency, names in self.left_out.items() if currency in named}
+
+    def on_default(self, currency: str) -> list[str]:
+        """Return the variables that are set for CURRENCY alone, and so not for this currency."""
+        return [
+            name.upper()
+            for name, it in self._amounts.items()
+            if it.amounts and not it.is_list and currency not in it.amounts
+        ]
+
+    @property
+    def _amounts(self) -> dict[str, env.GivenAmounts]:
+        return {name: getattr(self, name) for name in AMOUNTS}
 
     @property
     def key_file(self) -> Path:

@@ -18,7 +18,7 @@ from tests.browser.screen import (
     settings,
 )
 from tests.conftest import copy_home, settings_in
-from tests.factories import EVERY_CURRENCY, VISA, World, micros
+from tests.factories import VISA, World, micros
 from webapp.app import create_app
 from webapp.domain.accounts.account import Account
 from webapp.domain.top_ups.settings import LowBalanceSettings
@@ -32,13 +32,13 @@ def home(migrated, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(home):
-    with serve(home, **EVERY_CURRENCY) as served:
+    with serve(home) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def app(server):
-    app = create_app(settings_in(server.home, **EVERY_CURRENCY))
+    app = create_app(settings_in(server.home))
     yield app
     with app.app_context():
         db.engine.dispose()

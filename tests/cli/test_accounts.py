@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.factories import VISA, with_bounds
+from webapp.currencies import DECIMALS
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import EventRow
+from webapp.domain.shared.policy import Policy
 from webapp.domain.users.invitations import Invitation
 from webapp.domain.users.passwords import is_right
 from webapp.domain.users.user import User
@@ -37,10 +39,17 @@ def test_an_account_is_created_with_its_owner_and_key(flask, app, session):
     assert answer.json["balance"] == "100.00"
 
 
+@pytest.mark.parametrize("currency", DECIMALS)
+def test_every_supported_currency_can_be_chosen_without_a_setting_l1(flask, session, currency):
+    made = json.loads(flask(f"{CREATE} --invite --currency {currency} --json").output)
+
+    assert session.get_one(Account, made["account"]).currency == currency
+
+
 def test_an_account_has_the_chosen_currency_l1(flask, app, session):
     """L1: an offered one, otherwise CURRENCY; the opening balance is in whole minor units."""
     services = app.extensions["ballast"]
-    app.extensions["ballast"] = replace(services, policy=with_bounds(services.policy, "JPY"))
+    app.extensions["ballast"] = replace(services, policy=with_bounds(Policy(), "JPY"))
     create = f"{CREATE} --password correct-horse"
 
     refused = flask(f"{create} --currency HUF")

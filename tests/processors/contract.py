@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 
+from webapp.currencies import DECIMALS, Bounds
 from webapp.domain.payment_methods import declines
 from webapp.domain.shared.money import CENT, MICROS
 from webapp.ports import (
@@ -174,6 +175,18 @@ class ProcessorContract:
         assert (answer.amount, answer.currency) == (123_450_000, "USD")
         assert answer.reference
         assert list(harness.taken()) == [(request.key, 123_450_000, "USD")]
+
+    @pytest.mark.parametrize("currency", DECIMALS)
+    def test_a_charge_takes_the_smallest_payment_in_each_currency_l1(self, harness, currency):
+        """L1: every currency that is offered by default."""
+        least = Bounds.default(currency).payment_min
+        request = charge_request(harness.paying(), amount=least, currency=currency)
+
+        answer = harness.processor.charge(request)
+
+        assert isinstance(answer, Paid)
+        assert (answer.amount, answer.currency) == (least, currency)
+        assert list(harness.taken()) == [(request.key, least, currency)]
 
     def test_yen_are_charged_refunded_and_disputed_in_whole_units_l1(self, harness):
         """L1, L7: a currency without a minor unit has the same amount in every message."""

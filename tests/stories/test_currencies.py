@@ -6,7 +6,7 @@ Amounts are those of the other stories; in yen, which has no minor unit, a hundr
 import pytest
 
 from tests.documents.test_pdf import text_of
-from tests.factories import EVERY_CURRENCY, VISA, World, micros, signed_in_cookie
+from tests.factories import VISA, World, micros, signed_in_cookie
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.i18n import Language
@@ -20,15 +20,12 @@ CASES = [
     ("EUR", "de_DE", "de", "100,00\xa0€", "50,00\xa0€", "139,49\xa0€"),
     ("GBP", "en_IE", "en", "£100.00", "£50.00", "£139.49"),
     ("CHF", "de_CH", "fr", "CHF\xa0100.00", "CHF\xa050.00", "CHF\xa0139.49"),
+    ("CAD", "en_CA", "en", "$100.00", "$50.00", "$139.49"),
+    ("AUD", "en_US", "en", "A$100.00", "A$50.00", "A$139.49"),
     ("PLN", "pl_PL", "es", "100,00\xa0zł", "50,00\xa0zł", "139,49\xa0zł"),
     ("SEK", "sv_SE", "en", "100,00\xa0kr", "50,00\xa0kr", "139,49\xa0kr"),
     ("JPY", "en_US", "en", "¥10,000", "¥5,000", "¥13,949"),
 ]
-
-
-@pytest.fixture
-def environ():
-    return EVERY_CURRENCY
 
 
 @pytest.fixture

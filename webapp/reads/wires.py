@@ -215,7 +215,7 @@ def _form(
 ) -> WireForm:
     bounds = policy.bounds(account.currency)
     low, high = account.show(bounds.payment_min), account.show(bounds.payment_max)
-    offered = wires.currencies_of(account.currency, policy)
+    offered = wires.currencies_of(account.currency)
     own, *others = offered
     return WireForm(
         amount=account.amounts.field(DEFAULT * bounds.threshold_advice)

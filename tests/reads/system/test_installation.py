@@ -119,18 +119,35 @@ def test_a_sandbox_outside_the_demo_is_reported(tmp_path):
 
 
 def test_a_currency_without_all_amounts_is_reported_l1(tmp_path):
-    environ = {"DEMO": "1", "PAYMENT_MIN": "USD=30.00,EUR=30.00"}
+    environ = {"DEMO": "1", "PAYMENT_MIN": "USD=30.00,EUR=30.00", "USAGE_MAX": "USD=1000.00"}
     finding = of_settings(tmp_path, **environ)["incomplete_currency"]
     assert finding.severity is Severity.WARN
-    assert finding.sentence == (
-        "EUR is not offered: PAYMENT_MAX and USAGE_MAX and THRESHOLD_ADVICE set no amount of it"
-    )
+    assert finding.sentence == "EUR is not offered: USAGE_MAX sets no amount of it"
 
 
 def test_accounts_in_a_currency_without_amounts_stop_the_start_l1(found):
     """L1: their charges would have no bounds."""
     assert ("currency_not_offered", Severity.REFUSE) not in found()
-    assert ("currency_not_offered", Severity.REFUSE) in found(CURRENCY="EUR")
+    assert ("currency_not_offered", Severity.REFUSE) in found(
+        CURRENCY="EUR", PAYMENT_MAX="EUR=500.00"
+    )
+
+
+def test_accounts_with_default_amounts_beside_own_ones_are_reported_l1(found, home, world):
+    """L1: a maximum of 500.00 dollars leaves 10,000.00 euros to an account in euros."""
+    own = {"PAYMENT_MAX": "500.00", "USAGE_MAX": "20.00"}
+    assert ("default_amounts", Severity.WARN) not in found(**own)
+
+    world.account(currency="EUR")
+
+    assert ("default_amounts", Severity.WARN) not in found()
+    world.session.rollback()
+    findings = read_installation(world.ctx, settings_in(home, **own), TRUSTED)
+    (finding,) = [it for it in findings if it.code == "default_amounts"]
+    assert finding.sentence == (
+        "Accounts have the currency EUR, and PAYMENT_MAX and USAGE_MAX have amounts of USD only: "
+        "the default of EUR applies. Set a list, such as PAYMENT_MAX=USD=…,EUR=…"
+    )
 
 
 def test_files_readable_by_others_are_reported(home):

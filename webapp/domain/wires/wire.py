@@ -24,7 +24,7 @@ from webapp.domain.shared.money import BadAmount, decimals_fault
 from webapp.domain.shared.policy import Policy
 
 COMMON_CURRENCIES = ("USD", "EUR")
-"""Currencies in which every account can request a wire, whatever currencies accounts have."""
+"""Currencies in which every account can request a wire, besides its own."""
 
 OPEN_AT_ONCE = 10
 """Maximum number of open requests per account."""
@@ -291,9 +291,9 @@ def open_count(session: Session, account_id: int) -> int:
     return count or 0
 
 
-def currencies_of(account_currency: str, policy: Policy) -> tuple[str, ...]:
+def currencies_of(account_currency: str) -> tuple[str, ...]:
     """Return the currencies in which an account can request a wire, its own one first."""
-    return tuple(dict.fromkeys((account_currency, *COMMON_CURRENCIES, *policy.offered)))
+    return tuple(dict.fromkeys((account_currency, *COMMON_CURRENCIES)))
 
 
 def bounds_of(currency: str, account_currency: str, policy: Policy) -> Bounds:
@@ -308,7 +308,7 @@ def request_faults(
     amount: int, currency: str, account_currency: str, policy: Policy, show: Show
 ) -> dict[str, str]:
     """Return an error for each invalid field of a request."""
-    offered = currencies_of(account_currency, policy)
+    offered = currencies_of(account_currency)
     if currency not in offered:
         return {"currency": f"Choose {' or '.join(offered)}"}
     bounds = bounds_of(currency, account_currency, policy)

@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, exists, func, select
 
-from webapp.currencies import AMOUNTS
 from webapp.database.statements import sql_literal
 from webapp.database.vault import WrongKey
 from webapp.domain.accounts.account import Account
@@ -107,20 +106,32 @@ def _of_currencies(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "incomplete_currency",
             Severity.WARN,
-            f"{currency} is not offered: {' and '.join(variables)} set no amount of it",
+            f"{currency} is not offered: {' and '.join(variables)} "
+            f"{'set' if len(variables) > 1 else 'sets'} no amount of it",
         )
 
 
 def _of_accounts(ctx: Context, settings: Settings) -> Iterator[Finding]:
-    """Find accounts in a currency that is not offered any more: nothing may be charged there."""
+    """Find accounts in a currency that is not offered any more, where nothing may be charged, and
+    in one whose amounts the operator may have forgotten.
+    """
     in_use = select(Account.currency).distinct().order_by(Account.currency)
     for currency in ctx.session.scalars(in_use):
-        if currency not in settings.bounds:
-            names = ", ".join(name.upper() for name in AMOUNTS)
+        if names := settings.left_out.get(currency):
             yield Finding(
                 "currency_not_offered",
                 Severity.REFUSE,
-                f"Accounts have the currency {currency}: set an amount of it in {names}",
+                f"Accounts have the currency {currency}: "
+                f"set an amount of it in {' and '.join(names)}",
+            )
+        elif names := settings.on_default(currency):
+            verb = "have amounts" if len(names) > 1 else "has an amount"
+            yield Finding(
+                "default_amounts",
+                Severity.WARN,
+                f"Accounts have the currency {currency}, and {' and '.join(names)} {verb} of "
+                f"{settings.currency} only: the default of {currency} applies. Set a list, such "
+                f"as {names[0]}={settings.currency}=…,{currency}=…",
             )
 
 
