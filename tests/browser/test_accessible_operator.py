@@ -79,7 +79,10 @@ def pages(world):
     return [
         "/operator",
         "/operator?search=nobody",
+        "/operator?state=closed",
+        "/operator/accounts/new",
         f"/operator/accounts/{world.account_id}",
+        f"/operator/accounts/{world.account_id}/change",
         "/operator/wires",
         f"/operator/wires/{wire.id}",
         f"/operator/wires/{ended.id}",
@@ -171,3 +174,47 @@ def test_the_email_list_follows_the_filters_and_so_does_the_url(open_staff, page
     expect(page).to_have_url(re.compile("[?]q=nobody@&state=given-up$"))
     page.reload()
     expect(page.get_by_label("State")).to_have_value("given-up")
+
+
+@pytest.mark.parametrize("look", [{}, {"color_scheme": "dark", "viewport": PHONE}])
+def test_an_account_is_created_and_changed_with_the_keyboard(open_staff, world, look):
+    """V4: refused first, with an error beside each field, and nothing typed is lost."""
+    number = token_hex(4)
+    page = open_staff("/operator", **look)
+    page.get_by_role("button", name="Create account").press("Enter")
+    page.get_by_label("Company").fill(f"Atlantic {number}")
+    page.keyboard.press("Tab")
+    page.keyboard.type("a b")
+    page.get_by_label("Credit limit").fill("-1")
+    page.get_by_label("Credit limit").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Correct the 3 fields")
+    expect(page.get_by_label("External id")).to_have_value("a b")
+    expect(page.get_by_label("External id")).to_have_accessible_description(re.compile("Must be 1"))
+    expect(page.get_by_label("Email", exact=True)).to_have_attribute("aria-invalid", "true")
+    assert sticks_out(page) == []
+    expect_no_violations(page, "a refused account")
+
+    page.get_by_label("External id").fill(f"cust-{number}")
+    page.get_by_label("Email", exact=True).fill(f"bo-{number}@example.com")
+    page.get_by_label("Credit limit").fill("50")
+    page.get_by_label("Own metering").press("Space")
+    page.get_by_role("button", name="Create account").press("Enter")
+    expect(page.get_by_role("heading", name=f"Atlantic {number}")).to_be_visible()
+    facts = page.get_by_role("region", name="Set by you")
+    expect(facts).to_contain_text("$50.00")
+    expect(facts).to_contain_text("Own meteringAllowed")
+
+    facts.get_by_role("button", name="Change").press("Enter")
+    page.get_by_label("Metadata").fill("plan = wholesale")
+    page.get_by_role("textbox", name="Reason").fill("New contract")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.get_by_role("region", name="Set by you")).to_contain_text("wholesale")
+
+
+def test_the_account_list_follows_the_state(open_staff, world):
+    page = open_staff("/operator")
+    page.get_by_label("State").select_option("Closed")
+    expect(page).to_have_url(re.compile("[?]state=closed$"))
+    expect(page.get_by_role("link", name="Harbour Voice")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_label("State")).to_have_value("closed")

@@ -14,9 +14,11 @@ from webapp.domain.accounts.state_change import StateChange
 from webapp.domain.events import recording as events
 from webapp.domain.events.accounts import AccountUpdated
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.errors import Conflict, Invalid
+from webapp.domain.shared.errors import Conflict, Invalid, Stale
 from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.webhooks import payloads
+
+CHANGED = "Somebody else has changed this account meanwhile. Compare both before you save."
 
 
 def change_account(
@@ -26,15 +28,22 @@ def change_account(
     *,
     owner: OwnerChoice | None = None,
     state: StateChange | None = None,
+    reason: str = "",
+    seen: str | None = None,
 ) -> Account:
     """Change the fields of `AccountChoice` in `changes`; the currency stays for good.
 
     `owner`: the person to invite while the account has no owner; the invitation before this one
-    ends. Raises `NotFound`, `Invalid`, `Conflict` if the external id is taken or an owner has
-    joined, or like `change_state`.
+    ends. `reason`: for the audit log. `seen`: the fingerprint of the account as a form showed it.
+
+    Raises `NotFound`, `Invalid`, `Conflict` if the external id is taken or an owner has joined,
+    `Stale` if the account is not as it was seen, or like `change_state`.
     """
     account = Account.locked(ctx.session, account_id)
     before = AccountChoice.of(account)
+    if seen is not None and seen != before.fingerprint():
+        ctx.session.rollback()
+        raise Stale(CHANGED)
     after = replace(before, **changes)
     faults = after.faults(ctx.policy) | (owner.faults(after.name) if owner else {})
     if faults:
@@ -53,7 +62,9 @@ def change_account(
     if "details" in changed:
         changed["details"] = (None, None)  # an event is kept for good, and they may name people
     if changed:
-        events.record(ctx, account_id, AccountUpdated.about(account, changed=changed))
+        events.record(
+            ctx, account_id, AccountUpdated.about(account, changed=changed, reason=reason)
+        )
         payloads.balance(ctx, account)
     if state is not None:
         apply_state(ctx, account, state)

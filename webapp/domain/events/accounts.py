@@ -53,10 +53,11 @@ class AccountUpdated(AccountEvent):
     webhook = EventKind.ACCOUNT_UPDATED
     changed: Mapping[str, Sequence[Any]]
     """Value before and after, by field of `AccountChoice`."""
+    reason: str = ""
 
     def audited(self, account: Account) -> str:
         parts = [_changed(name, values, account) for name, values in self.changed.items()]
-        return f"{'; '.join(parts)}."
+        return f"{'; '.join(parts)}.{self.words(account)['because']}"
 
     def payload(self) -> Mapping[str, object]:
         names = ["metadata" if name == "details" else name for name in self.changed]

@@ -192,6 +192,23 @@ class AmountFormat:
         digits = "".join(filter(str.isdigit, units))
         return f"{digits}.{fraction}" if fraction else digits
 
+    def exact_field(self, micros: int) -> str:
+        """Return the value of a form field that takes six decimals: "1234,50"; see `read_exact`."""
+        units, _, fraction = decimal_text(micros).partition(".")
+        if not places(self.currency) and not fraction.strip("0"):
+            return units
+        return f"{units}{self.decimal_mark}{fraction}"
+
+    def read_exact(self, text: str) -> int:
+        """Parse the text of a form field that takes zero and six decimals; an empty one is zero.
+
+        Raises `BadAmount`.
+        """
+        if text.strip().startswith(("-", "−")):
+            raise BadAmount("Must be zero or above")
+        decimal = self.decimal(text, USAGE_PLACES)
+        return parse(decimal, USAGE_PLACES, allows_zero=True) if decimal else 0
+
     @property
     def example(self) -> str:
         """An amount as a person may enter it: "50,00"."""

@@ -1,5 +1,6 @@
 """Account search and account page for operators."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import NotFound
+from webapp.domain.shared.i18n import NAMES as LANGUAGES
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
@@ -37,7 +39,8 @@ class AccountLine:
 @dataclass(frozen=True)
 class AccountsScreen:
     waiting: Waiting
-    wanted: str
+    query: Mapping[str, str]
+    """The filters as query arguments: `search` and `state`."""
     rows: tuple[AccountLine, ...]
     after: int | None
     """The next page's `after`; None on the last page."""
@@ -77,10 +80,9 @@ class AccountPage:
     attempts: tuple[AttemptLine, ...]
 
 
-def read_accounts(ctx: Context, wanted: str, after: int | None) -> AccountsScreen:
-    """Search by name, id or a member's email address; oldest first."""
-    wanted = wanted.strip()
-    query = AccountFilter(wanted).query().options(joinedload(Account.settings))
+def read_accounts(ctx: Context, only: AccountFilter, after: int | None) -> AccountsScreen:
+    """Oldest first."""
+    query = only.query().options(joinedload(Account.settings))
     query = query.order_by(Account.id)
     if after is not None:
         query = query.where(Account.id > after)
@@ -89,7 +91,11 @@ def read_accounts(ctx: Context, wanted: str, after: int | None) -> AccountsScree
     owners = _owners(ctx, [account.id for account in shown])
     return AccountsScreen(
         waiting=read_waiting(ctx),
-        wanted=wanted,
+        query={
+            name: value
+            for name, value in (("search", only.search.strip()), ("state", only.state))
+            if value
+        },
         rows=tuple(
             AccountLine(
                 id=a.id,
@@ -157,6 +163,8 @@ def _facts(account: Account) -> tuple[tuple[str, str], ...]:
         ("Credit limit", account.show(account.credit_limit)),
         ("Open holds", "No limit" if holds is None else f"At most {holds:,}"),
         ("Own metering", "Allowed" if account.own_metering else "Not allowed"),
+        ("Time zone", account.time_zone.replace("_", " ")),
+        ("Email language", LANGUAGES[account.language]),
         *sorted(account.details.items()),
     )
 

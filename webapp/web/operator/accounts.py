@@ -21,6 +21,7 @@ from webapp.domain.shared.field_tables import read_amount
 from webapp.domain.shared.money import AmountFormat
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.extensions import db, make_context, services
+from webapp.reads.accounts.search import AccountFilter
 from webapp.reads.operator.accounts import read_account, read_accounts
 from webapp.reads.operator.adjustment import Adjustment, read_adjustment
 from webapp.reads.payments.outcome import Outcome
@@ -28,7 +29,7 @@ from webapp.reads.system.installation import read_installation
 from webapp.web.http import forms
 from webapp.web.http.access import permit_operator
 from webapp.web.http.person import Person
-from webapp.web.http.query_args import line
+from webapp.web.http.query_args import choice, line
 from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import say, show
 from webapp.web.operator.fields import amount_in_form, errors_of, message_with
@@ -45,7 +46,8 @@ CONFIRM_REFILL = "Nothing is posted yet. Choose below whether to start the refil
 def index() -> ResponseReturnValue:
     person = permit_operator()
     after = request.args.get("after", type=forms.record_id)
-    screen = read_accounts(make_context(), line("search", email_address.LENGTH), after)
+    only = AccountFilter(line("search", email_address.LENGTH), choice("state", AccountState))
+    screen = read_accounts(make_context(), only, after)
     findings = read_installation(make_context(), services().settings, services().sightings)
     return show(
         person, "operator/index.html", "operator_accounts", screen=screen, findings=findings
