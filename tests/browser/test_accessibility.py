@@ -22,6 +22,7 @@ from tests.browser.screen import (
     notification,
     refill,
     row,
+    settings,
     suspend,
     switch,
 )
@@ -144,7 +145,7 @@ def test_axe_on_the_empty_screen_a_warning_and_refused_settings(open_calm, world
     notification(page).click()
     field(page, "Threshold amount").fill("x")
     apply(page).click()
-    expect(page.get_by_text("2 fields to fix")).to_be_visible()
+    expect(settings(page).locator(".outcome")).to_have_text("2 fields to fix")
     expect_no_violations(page, "with a warning and refused settings")
 
 

@@ -83,8 +83,8 @@ def test_amounts_with_a_decimal_comma_are_saved_and_charged(open_page, world):
     notification(page).click()
     field(page, "Notification threshold").fill("1.000")
     apply(page).click()
-    error = settings(page).get_by_text("Enter 1000 or 1,00: 1.000 can mean both")
-    expect(error).to_be_visible()
+    error = settings(page).locator("#notification_threshold-error")
+    expect(error).to_have_text("Enter 1000 or 1,00: 1.000 can mean both")
     assert not stored(world).refill_on, "all or nothing"
 
     field(page, "Notification threshold").fill("1000,00")

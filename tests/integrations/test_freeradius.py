@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -158,14 +159,16 @@ def reference(call: dict) -> str:
 
 
 @pytest.fixture(scope="module")
-def started(server: Ballast, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radius]:
+def started(server: Ballast) -> Iterator[Radius]:
     if not Path("/usr/lib/freeradius/rlm_rest.so").exists():
         pytest.skip("FreeRADIUS with rlm_rest is not installed")
     program("radclient")
-    radius = Radius(tmp_path_factory.mktemp("radius"), server)
-    radius.start()
-    yield radius
-    radius.kill()
+    # Not in the tests' folder for temporary files: FreeRADIUS creates no file below /dev.
+    with TemporaryDirectory(dir="/var/tmp") as home:
+        radius = Radius(Path(home), server)
+        radius.start()
+        yield radius
+        radius.kill()
 
 
 @pytest.fixture
