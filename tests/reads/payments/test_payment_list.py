@@ -8,10 +8,12 @@ from sqlalchemy import select, text
 
 from tests.conftest import on_sqlite
 from tests.factories import AMEX, DECLINING, MASTERCARD, VISA, micros
+from tests.query_plans import plans_of
 from webapp.actions.payments.adjust_balance import adjust_balance
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import declines
 from webapp.domain.payments.payment import OPEN_STATES, Attempt, PaymentKind
+from webapp.domain.payments.queries import covered_later
 from webapp.reads.payments import payment_list
 from webapp.reads.payments.payment_filters import Filters, Order, Shown, attempts
 from webapp.reads.payments.payment_list import COLUMNS, payment_lines, read_payments
@@ -215,3 +217,11 @@ def test_a_page_is_read_from_an_index_in_order(world, filters, index):
         query_plan = " / ".join(row[-1] for row in plan)
         assert index in query_plan, query_plan
         assert "TEMP B-TREE" not in query_plan, query_plan
+
+
+@on_sqlite
+def test_what_covers_a_failed_payment_is_found_by_an_index(world):
+    """F4: without reading the payments that failed in between, however many they are."""
+    failed = {"failed": (1, micros("30.00"))}
+    plans = plans_of(world.session, lambda: covered_later(world.session, world.account_id, failed))
+    assert plans == ["SEARCH payment USING INDEX ix_payment_paid (account_id=? AND id>?)"]

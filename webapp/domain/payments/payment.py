@@ -140,6 +140,8 @@ class Payment(Base):
         Index("uq_payment_account_id_request_key", "account_id", "request_key", unique=True),
         Index("ix_payment_account_id_id", "account_id", "id"),
         partial_index("ix_payment_open", "account_id", where="state = 'open'"),
+        # For the payment that covers a failed one, without reading what failed in between.
+        partial_index("ix_payment_paid", "account_id", "id", where="state = 'paid'"),
         # For searching notes, which few payments have.
         partial_index("ix_payment_noted", "account_id", where="note <> ''"),
     )

@@ -67,7 +67,7 @@ def covered_later(
             .where(
                 Payment.account_id == account_id,
                 Payment.id > first,
-                Payment.state == PaymentState.PAID,
+                Payment.state == sql_literal(PaymentState.PAID),
                 Payment.kind.in_(BRINGS_MONEY),
             )
             .order_by(Payment.id)
