@@ -1,5 +1,6 @@
 """The gunicorn configuration, for `make run` and for production."""
 
+import gc
 import os
 import signal
 import socket
@@ -80,7 +81,13 @@ def background_of(worker):
 
 
 def post_worker_init(worker):
-    """On SIGTERM, stop starting background work; running requests are still answered."""
+    """Exempt what was loaded from garbage collection: a search through it takes a tenth of a
+    second, in which no request is answered.
+
+    On SIGTERM, stop starting background work; running requests are still answered.
+    """
+    gc.collect()
+    gc.freeze()
     background = background_of(worker)
     if background is None:
         return
