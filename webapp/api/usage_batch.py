@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from itertools import islice, repeat
 from types import MappingProxyType
@@ -126,8 +126,7 @@ def _own_draft(ctx: Context, record: object) -> _Draft:
 def _named_draft(ctx: Context, record: object) -> _Draft:
     if not isinstance(record, dict):
         return _Draft(None, None, partial(usage.parse, record, now=ctx.now))
-    rest = {field: value for field, value in record.items() if field not in NAMES}
-    parse = partial(usage.parse, rest, now=ctx.now)
+    parse = partial(usage.parse, record, now=ctx.now, besides=NAMES)
     return _draft(_reference(record), [record.get(field) for field in NAMES], parse)
 
 
@@ -144,10 +143,17 @@ def _line_draft(ctx: Context, client: Client, line: Line) -> _Draft:
 def _draft(
     reference: str | None, names: Sequence[object], parse: Callable[[str | None], Usage]
 ) -> _Draft:
+    is_hashable = all(value is None or isinstance(value, str | int) for value in names)
     try:
-        return _Draft(reference, AccountName.read(*names), parse)
+        return _Draft(reference, (_known_name if is_hashable else AccountName.read)(*names), parse)
     except Invalid as invalid:
         return _Draft(reference, None, parse, invalid.fields)
+
+
+@lru_cache(maxsize=4 * LARGEST_BATCH, typed=True)  # True is no account, but equals 1
+def _known_name(account: object, external_id: object) -> AccountName:
+    """Like `AccountName.read`, which takes long for a thousand records of few accounts."""
+    return AccountName.read(account, external_id)
 
 
 def _reference(record: object) -> str | None:

@@ -11,7 +11,7 @@ from webapp.domain.shared import money
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Denied, NotFound, PaymentRequired, Refusal
 from webapp.domain.usage.hold_request import HoldRequest
-from webapp.domain.usage.holds import NOTHING, Hold, HoldState, held_by_account
+from webapp.domain.usage.holds import Hold, HoldState, held_by_account
 
 
 @dataclass(frozen=True)
@@ -95,18 +95,17 @@ class Funds:
 
 def _read(ctx: Context, accounts: Executable, account_ids: Collection[int]) -> dict[int, Funds]:
     connection = ctx.session.connection()
-    rows = [row._asdict() for row in connection.execute(accounts, {"ids": sorted(account_ids)})]
+    rows = connection.execute(accounts, {"ids": sorted(account_ids)}).all()
     if len(rows) < len(account_ids):
         raise NotFound("The account")
-    with_holds = [row["account_id"] for row in rows if row.pop("open_holds")]
-    held = held_by_account(ctx, with_holds) if with_holds else {}
-    funds = {}
-    for row in rows:
-        its = held.get(row["account_id"], NOTHING)
-        funds[row["account_id"]] = Funds(**row, holds=its.count, held=its.amount)
+    funds = {row.account_id: Funds(*row[:-1]) for row in rows}
+    if with_holds := [row.account_id for row in rows if row.open_holds]:
+        for account_id, its in held_by_account(ctx, with_holds).items():
+            funds[account_id] = replace(funds[account_id], holds=its.count, held=its.amount)
     return funds
 
 
+# In the order of `Funds`.
 _ACCOUNTS = (
     select(
         Account.id.label("account_id"),

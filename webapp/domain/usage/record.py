@@ -1,6 +1,7 @@
 """Usage records sent by meters (L1, L12)."""
 
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -17,7 +18,7 @@ _CONTROL = re.compile("[\x00-\x1f\ud800-\udfff]")
 _SIMPLE = re.compile("[A-Za-z0-9_:-]+")
 """References that need no further check; nearly all are of this form."""
 _AT_THE_EDGE = re.compile(r"^[\s\ufeff]|[\s\ufeff]\Z")
-_FIELDS = {"amount", "reference", "description", "occurred_at", "currency"}
+_FIELDS = frozenset({"amount", "reference", "description", "occurred_at", "currency"})
 
 
 class Verdict(StrEnum):
@@ -54,14 +55,19 @@ class Usage(NamedTuple):
     description: str = ""
 
 
-def parse(raw: object, currency: str | None, now: datetime) -> Usage:
+def parse(raw: object, currency: str | None, now: datetime, besides: Collection[str] = ()) -> Usage:
     """Parse a record. Raises `Invalid` with an error for each invalid field.
 
-    `currency`: the account's; None if the account is unknown.
+    `currency`: the account's; None if the account is unknown. `besides`: further fields that it may
+    have, which the caller reads.
     """
     if not isinstance(raw, dict):
         raise Invalid({"record": "A record is an object with an amount and a reference"})
-    faults: dict[str, str] = {str(field): "Unknown field" for field in raw if field not in _FIELDS}
+    faults: dict[str, str] = {
+        str(field): "Unknown field"
+        for field in raw
+        if field not in _FIELDS and field not in besides
+    }
     amount, occurred_at = 0, now
     try:
         amount = money.parse(raw.get("amount"), money.USAGE_PLACES, largest=None, allows_zero=True)
