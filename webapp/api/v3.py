@@ -7,7 +7,7 @@ from webapp.api.http import authentication, json_api, rate_limits, unknown_route
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import csrf, db
+from webapp.extensions import csrf, make_context
 
 blueprint = Blueprint("api_v3", __name__, url_prefix="/v3")
 csrf.exempt(blueprint)
@@ -18,8 +18,9 @@ unknown_routes.init_blueprint(blueprint)
 
 @blueprint.get("/balance")
 def balance() -> ResponseReturnValue:
-    client = authentication.permit_by_header(Scope.BALANCE_READ)
-    account = db.session().get_one(Account, client.account_id)
+    ctx = make_context()
+    client = authentication.permit_by_header(ctx, Scope.BALANCE_READ)
+    account = ctx.session.get_one(Account, client.account_id)
     prepaid = decimal_text(account.balance)
     # Accounts are prepaid and have no credit limit.
     attributes = {"balance": prepaid, "credit": "0.00", "total_balance": prepaid}

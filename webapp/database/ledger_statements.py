@@ -73,6 +73,25 @@ _POSTED = {
     ),
 }
 
+_TAKEN = {
+    "sqlite": text(
+        "WITH sent AS (SELECT json_extract(value, '$[0]') AS its_account, "
+        "json_extract(value, '$[1]') AS its_reference FROM json_each(:sent)) "
+        "SELECT account_id, reference, 'hold' FROM sent "
+        "CROSS JOIN hold ON account_id = its_account AND reference = its_reference "
+        "UNION ALL SELECT account_id, reference, 'usage' FROM sent "
+        "CROSS JOIN ledger_entry ON account_id = its_account AND reference = its_reference"
+    ),
+    "postgresql": text(
+        "WITH sent AS (SELECT CAST(value ->> 0 AS integer) AS its_account, "
+        "value ->> 1 AS its_reference FROM json_array_elements(CAST(:sent AS json))) "
+        "SELECT account_id, reference, 'hold' FROM sent "
+        "JOIN hold ON account_id = its_account AND reference = its_reference "
+        "UNION ALL SELECT account_id, reference, 'usage' FROM sent "
+        "JOIN ledger_entry ON account_id = its_account AND reference = its_reference"
+    ),
+}
+
 
 def insert_entries(connection: Connection, entries: Sequence[EntryRow]) -> None:
     if connection.dialect.name == "postgresql":
@@ -100,3 +119,18 @@ def posted_references(
     """Account id, reference and micros of what is posted among pairs of account and reference."""
     statement = _POSTED[connection.dialect.name]
     return connection.execute(statement, {"sent": json.dumps(sent)}).all()
+
+
+def taken_references(
+    connection: Connection, sent: Sequence[tuple[int, str]]
+) -> tuple[set[tuple[int, str]], set[tuple[int, str]]]:
+    """Pairs of account and reference, of those sent: which a hold has, and which posted usage has.
+
+    In one statement, because each authorisation waits for it.
+    """
+    of_holds: set[tuple[int, str]] = set()
+    of_usage: set[tuple[int, str]] = set()
+    statement = _TAKEN[connection.dialect.name]
+    for account_id, reference, by in connection.execute(statement, {"sent": json.dumps(sent)}):
+        (of_holds if by == "hold" else of_usage).add((account_id, reference))
+    return of_holds, of_usage

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.database.ledger_statements import posted_references
+from webapp.database.ledger_statements import taken_references
 from webapp.database.transactions import begin_writing
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Refusal
@@ -48,9 +48,8 @@ def open_holds(ctx: Context, sent: Sequence[NewHold]) -> list[Opened | Refusal]:
     begin_writing(ctx.session)
     funds = Funds.lock(ctx, {it.account_id for it in sent})
     pairs = [(it.account_id, it.reference) for it in sent]
-    known = holds.by_references(ctx.session, pairs)
-    posted = posted_references(ctx.session.connection(), pairs)
-    used = {(account_id, reference) for account_id, reference, _ in posted}
+    of_holds, used = taken_references(ctx.session.connection(), pairs)
+    known = holds.by_references(ctx.session, of_holds)
     results: list[Opened | Refusal] = []
     new: list[Hold] = []
     for it, pair in zip(sent, pairs, strict=True):

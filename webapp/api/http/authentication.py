@@ -17,11 +17,11 @@ from webapp.domain.api_keys.api_key import (
     Scope,
     ShownKey,
 )
-from webapp.domain.shared.context import Actor
+from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.errors import Denied
 from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count
-from webapp.extensions import db, make_context, services
+from webapp.extensions import services
 
 REALM: dict[str, str | None] = {"realm": "Ballast API"}
 
@@ -56,7 +56,7 @@ class ProviderClient:
 Client = ApiClient | ProviderClient
 
 
-def permit(*scopes: Scope) -> Client:
+def permit(ctx: Context, *scopes: Scope) -> Client:
     """Authenticate `Authorization: Bearer KEY` (RFC 6750) and require one of the scopes.
 
     Raises `Unauthorized` or `Denied`.
@@ -69,10 +69,10 @@ def permit(*scopes: Scope) -> Client:
             www_authenticate=WWWAuthenticate("bearer", REALM),
         )
     wrong = WWWAuthenticate("bearer", {**REALM, "error": "invalid_token"})
-    return _admit(key.strip(), scopes, wrong)
+    return _admit(ctx, key.strip(), scopes, wrong)
 
 
-def permit_by_header(scope: Scope) -> ApiClient:
+def permit_by_header(ctx: Context, scope: Scope) -> ApiClient:
     """Authenticate `Api-Key: KEY` and require a scope.
 
     Raises `Unauthorized` or `Denied`.
@@ -82,24 +82,24 @@ def permit_by_header(scope: Scope) -> ApiClient:
     if not key:
         raise Unauthorized("Send your API key as Api-Key: KEY.", www_authenticate=challenge)
     # `scope` is one of an account's, so the key is too.
-    return cast(ApiClient, _admit(key, (scope,), challenge))
+    return cast(ApiClient, _admit(ctx, key, (scope,), challenge))
 
 
-def _admit(key: str, scopes: Sequence[Scope], challenge: WWWAuthenticate) -> Client:
-    session, now, address = db.session(), services().clock.now(), request.remote_addr or ""
-    shown = ShownKey.find(session, key)
+def _admit(ctx: Context, key: str, scopes: Sequence[Scope], challenge: WWWAuthenticate) -> Client:
+    address = request.remote_addr or ""
+    shown = ShownKey.find(ctx.session, key)
     if shown is None:
-        _count_unknown_key(address)
+        _count_unknown_key(ctx, address)
         raise Unauthorized("Unknown API key.", www_authenticate=challenge)
-    if not shown.works(now):
+    if not shown.works(ctx.now):
         ended = KeyState.REVOKED if shown.revoked_at else KeyState.EXPIRED
         raise Unauthorized(f"This API key is {ended}.", www_authenticate=challenge)
     if not shown.allows_from(address):
         sentence = f"This API key cannot be used from {address}."
         raise Denied(sentence, code="address_not_allowed")
     _require(shown, scopes)
-    if shown.should_record_use(now):
-        record_key_use(make_context().at(now), shown.id, address)
+    if shown.should_record_use(ctx.now):
+        record_key_use(ctx, shown.id, address)
     if shown.account_id is None:
         return ProviderClient(shown.name)
     return ApiClient(shown.account_id, shown.currency or "", shown.name)
@@ -118,8 +118,8 @@ def _require(shown: ShownKey, scopes: Sequence[Scope]) -> None:
         raise Denied("The provider meters this account.", code="insufficient_scope")
 
 
-def _count_unknown_key(address: str) -> None:
+def _count_unknown_key(ctx: Context, address: str) -> None:
     """Limit the rate of unknown keys per client address. Raises `TooOften`."""
     if services().settings.rate_limits:
         counts = [Count(rate_limits.KEY_FROM, rate_limits.client_of(address))]
-        hit(make_context(), "Too many unknown API keys", counts)
+        hit(ctx, "Too many unknown API keys", counts)

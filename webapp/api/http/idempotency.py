@@ -12,8 +12,8 @@ from webapp.actions.api_keys.idempotency import begin_request, keep_answer, rele
 from webapp.api.http import problems
 from webapp.api.openapi.operations import JSON, Operation
 from webapp.domain.api_keys.idempotency_keys import LONGEST_KEY, StoredAnswer
+from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Invalid, PaymentDeclined
-from webapp.extensions import make_context
 
 HEADER = "Idempotency-Key"
 PATTERN = f"[!-~]{{1,{LONGEST_KEY}}}"
@@ -33,7 +33,9 @@ def request_key() -> str:
     return f"api{sha256(key.encode()).hexdigest()[:45]}" if key else ""
 
 
-def once(account_id: int | None, answer: Callable[[], Response], operation: Operation) -> Response:
+def once(
+    ctx: Context, account_id: int | None, answer: Callable[[], Response], operation: Operation
+) -> Response:
     """Answer a POST or PATCH; a repeat with the same `Idempotency-Key` gets the stored answer.
 
     An answer with a secret is not stored: a repeat raises `Conflict`.
@@ -44,7 +46,7 @@ def once(account_id: int | None, answer: Callable[[], Response], operation: Oper
         return answer()
     if not fullmatch(PATTERN, key):
         raise Invalid({HEADER: f"Must be 1 to {LONGEST_KEY} printable ASCII characters, no spaces"})
-    ctx, fingerprint = make_context(), _request_hash()
+    fingerprint = _request_hash()
     stored = begin_request(ctx, account_id, key, fingerprint)
     if stored is not None and operation.shows_secret:
         raise Conflict(

@@ -85,18 +85,19 @@ def _view(operation: Operation, handler: Callable[..., Any]) -> Callable[..., Re
     reads_body = "body" in get_type_hints(handler)
 
     def respond(**arguments: Any) -> Response:
-        client = permit(*operation.scopes)
+        ctx = make_context()
+        client = permit(ctx, *operation.scopes)
 
         def once() -> Response:
             if reads_body and (not operation.body_is_optional or bodies.is_sent()):
                 arguments["body"] = bodies.read(operation.body[0])
             if operation.query is not None:
                 arguments["query"] = bodies.read_query(operation.query)
-            return _rendered(handler(make_context(client.actor), client, **arguments), operation)
+            return _rendered(handler(ctx.by(client.actor), client, **arguments), operation)
 
         if not operation.is_repeatable:
             return once()
-        return idempotency.once(client.account_id, once, operation)
+        return idempotency.once(ctx, client.account_id, once, operation)
 
     respond.operation = operation  # type: ignore[attr-defined]
     return respond

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import EXTERNAL_ID_LENGTH, Account
@@ -63,11 +63,11 @@ def account_id_of(session: Session, account: str) -> int:
 
 def id_of(session: Session, key: AccountKey) -> int:
     """Return the id of the account with this key. Raises `NotFound`."""
-    is_wanted = Account.id == key if isinstance(key, int) else Account.external_id == key
-    found = session.scalar(select(Account.id).where(is_wanted))
+    statement = _BY_ID if isinstance(key, int) else _BY_EXTERNAL_ID
+    found = session.connection().execute(statement, {"key": key}).scalar_one_or_none()
     if found is None:
         raise NotFound("The account")
-    return found
+    return int(found)
 
 
 class AccountName(NamedTuple):
@@ -145,3 +145,7 @@ def _read(field: str, read: Callable[[object], Key], value: object) -> Key | Non
         return read(value)
     except ValueError as fault:
         raise Invalid({field: str(fault)}) from None
+
+
+_BY_ID = select(Account.id).where(Account.id == bindparam("key"))
+_BY_EXTERNAL_ID = select(Account.id).where(Account.external_id == bindparam("key"))

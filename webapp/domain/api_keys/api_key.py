@@ -210,9 +210,8 @@ class ShownKey(NamedTuple):
     @classmethod
     def find(cls, session: Session, key: str) -> "ShownKey | None":
         """Return the key; None if it is unknown."""
-        connection = session.connection()
-        found = connection.execute(_BY_KEY, {"key_hash": hash_key(key)}).mappings().one_or_none()
-        return cls(**found) if found is not None else None
+        found = session.connection().execute(_BY_KEY, {"key_hash": hash_key(key)}).one_or_none()
+        return cls._make(found) if found is not None else None
 
     def works(self, now: datetime) -> bool:
         return is_alive(self.revoked_at, self.expires_at, now)
@@ -324,6 +323,7 @@ def record_use(ctx: Context, key_id: int, address: str) -> None:
     )
 
 
+# In the order of `ShownKey`.
 _BY_KEY = (
     select(
         ApiKey.id,
