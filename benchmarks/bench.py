@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
@@ -24,6 +24,9 @@ Bound = TypeVar("Bound")
 
 CONNECTIONS = 8
 """Concurrent connections, for ours and the bound; the server has 16 threads."""
+
+ACCOUNTS = 100
+"""Accounts that the provider meters."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,12 @@ class Bench:
         return Installation(home, server, browser, account.account_id, methods)
 
     @cached_property
+    def provider(self) -> "Provider":
+        """The provider of the default installation."""
+        with homes.application(self.default.home) as it:
+            return Provider(customers.provider_key(it), tuple(customers.accounts(it, ACCOUNTS)))
+
+    @cached_property
     def bare(self) -> Server:
         """The bare Flask views."""
         home = Path(mkdtemp(prefix="bare-", dir=self.folder))
@@ -155,7 +164,16 @@ class Bench:
         """Run one round of load; each row of requests is one connection."""
         seconds, warm_up = self.sizes.seconds, self.sizes.warm_up
         plan = Plan(server.port, requests, expect, seconds, warm_up, per_second)
-        return self._generator.drive(plan)
+        before = server.processor_time
+        load = self._generator.drive(plan)
+        return replace(load, spent=(server.processor_time - before) / load.answered)
+
+
+@dataclass(frozen=True)
+class Provider:
+    key: str
+    """A key that posts usage and opens holds."""
+    accounts: tuple[int, ...]
 
 
 @dataclass(frozen=True)

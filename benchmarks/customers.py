@@ -90,9 +90,11 @@ def accounts(services: Services, number: int) -> list[int]:
 
 
 def provider_key(services: Services) -> str:
-    """Create a key of the provider that posts usage."""
+    """Create a key of the provider that posts usage and opens holds."""
     ctx = make_context(COMMAND_LINE).at(services.clock.now())
-    return create_key(ctx, None, KeyChoice("Meter", (Scope.USAGE,)), frozenset(Right)).key
+    return create_key(
+        ctx, None, KeyChoice("Meter", (Scope.USAGE, Scope.HOLDS)), frozenset(Right)
+    ).key
 
 
 def owner_of(account_id: int) -> Customer:

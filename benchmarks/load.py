@@ -52,6 +52,8 @@ class Load:
     p99: float
     busy: float
     """Share of one core used by the generator: near 1 it would measure itself."""
+    spent: float = 0.0
+    """Seconds of the server's processor time per response."""
 
 
 class Generator:
@@ -159,10 +161,12 @@ def milliseconds(loads: Sequence[Load]) -> Rounds:
 
 
 def details(ours: Sequence[Load], bound: Sequence[Load] = ()) -> dict[str, object]:
-    """Details for the JSON: latencies, and the generator's CPU share."""
+    """Details for the JSON: rate, processor time per response, latencies, generator's share."""
     return {
         side: [
             {
+                "per_second": round(load.per_second, 1),
+                "server_ms": round(load.spent * 1000, 2),
                 "p50_ms": round(load.p50 * 1000, 2),
                 "p99_ms": round(load.p99 * 1000, 2),
                 "generator_busy": round(load.busy, 2),

@@ -73,6 +73,11 @@ class Server:
         """Memory of all its processes in bytes, shared pages counted once (PSS)."""
         return sum(_pss(pid) for pid in _family(self._process.pid))
 
+    @property
+    def processor_time(self) -> float:
+        """Processor time of all its processes since their start, in seconds."""
+        return sum(_processor_time(pid) for pid in _family(self._process.pid))
+
     def _wait(self) -> None:
         end = time.monotonic() + START
         while time.monotonic() < end and self._process.poll() is None:
@@ -102,6 +107,12 @@ def _pss(pid: int) -> int:
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
     found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
+
+
+def _processor_time(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    user, system = fields[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 _SECRET = secrets.token_hex()

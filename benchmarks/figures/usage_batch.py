@@ -8,7 +8,7 @@ from secrets import token_hex
 from tempfile import mkdtemp
 
 from benchmarks import customers, homes, http, sqlite
-from benchmarks.bench import Bench, alternate
+from benchmarks.bench import ACCOUNTS, Bench, alternate
 from benchmarks.load import MARK, details
 from benchmarks.rows import Row, at_least
 from webapp.domain.shared.money import MICROS
@@ -16,17 +16,12 @@ from webapp.domain.shared.money import MICROS
 BATCH = 1_000
 
 
-ACCOUNTS = 100
-"""Accounts of a batch of many."""
-
-
 def measure(bench: Bench) -> list[Row]:
     installation = bench.default
     with homes.application(installation.home) as it:
         customer = customers.sign_up(it, balance=1_000_000 * MICROS)
-        many = customers.accounts(it, ACCOUNTS)
-        key = customers.provider_key(it)
         now = it.clock.now()
+    provider, many = bench.provider, bench.provider.accounts
     run = token_hex(4)
     records: list[dict[str, object]] = [
         {
@@ -40,7 +35,7 @@ def measure(bench: Bench) -> list[Row]:
     server = installation.server
     post = http.post_json(server, "/api/v1/usage", _body(records), customer.api_key)
     named = [{"account": many[index % ACCOUNTS], **it} for index, it in enumerate(records)]
-    post_many = http.post_json(server, "/api/v1/usage", _body(named), key)
+    post_many = http.post_json(server, "/api/v1/usage", _body(named), provider.key)
     bare = BareLedger(bench.folder, installation.home, bench.sizes.seconds)
     # One connection, because the bound also takes one batch after the other.
     pairs, bound = alternate(
