@@ -20,6 +20,9 @@ from pathlib import Path
 
 MICRO = Decimal("0.000001")
 
+REFUSALS = ("conflict", "invalid", "too_large")
+"""Codes of usage that Ballast will never take. After any other answer it is posted again."""
+
 SETTINGS = configparser.ConfigParser()
 SETTINGS.read(sys.argv[2] if len(sys.argv) > 2 else "/etc/asterisk/ballast.ini")
 BALLAST = SETTINGS["ballast"]
@@ -82,7 +85,10 @@ def end(call):
     seconds = int(call.get("ANSWEREDTIME") or 0)
     if not seconds:
         of = urllib.parse.urlencode({"external_id": call.account})
-        request("DELETE", f"/holds/{urllib.parse.quote(call.reference)}?{of}")
+        status, answer = request("DELETE", f"/holds/{urllib.parse.quote(call.reference)}?{of}")
+        if status not in (200, 404):
+            expires = "its hold expires later"
+            print(f"{call.reference}: {expires}: {status} {answer['code']}", file=sys.stderr)
         return
     usage = {
         "external_id": call.account,
@@ -104,11 +110,11 @@ def flush():
 
 
 def post(file):
-    """Post the usage in this file; keep the file if Ballast does not answer."""
+    """Post the usage in this file; keep the file if Ballast does not answer for the usage."""
     status, answer = request("POST", "/usage", json.loads(file.read_text(encoding="utf-8")))
     if status == 201:
         file.unlink()
-    elif status in (409, 422):
+    elif answer["code"] in REFUSALS:
         file.rename(file.with_suffix(".refused"))
         print(f"{file.stem} was refused: {answer}", file=sys.stderr)
     else:
@@ -148,8 +154,8 @@ def request(method, path, body=None):
 
 def parsed(response):
     try:
-        return json.load(response)
-    except ValueError:
+        return {"code": "", **json.load(response)}
+    except (OSError, ValueError):
         return {"code": "no_json"}
 
 

@@ -68,6 +68,16 @@ local function granted(answer)
   return tonumber(answer:match('\\"seconds\\": *(%d+)'))
 end
 
+-- What reports have debited; nil if the answer does not say.
+local function debited(answer)
+  local whole, part = answer:match('\\"used\\": *\\"(%d+)%.?(%d*)')
+  return whole and tonumber(whole) * 1000000 + tonumber((part .. "000000"):sub(1, 6))
+end
+
+local function code_of(answer)
+  return answer:match('\\"code\\": *\\"([%w_]+)')
+end
+
 local function get(uuid, name)
   local value = api:execute("uuid_getvar", uuid .. " " .. name)
   return value ~= "_undef_" and not value:find("^-ERR") and value or nil
@@ -88,36 +98,59 @@ local function guard(uuid, seconds)
   end
 end
 
+local function append(path, account, reference, total)
+  local file = assert(io.open(path, "a"))
+  file:write(string.format("%s %s %d\n", account, reference, total))
+  file:close()
+end
+
 -- Debits the rest of the call and ends its hold; `total` is the price of the whole call. Returns
--- whether Ballast has answered. A second report of the same call debits nothing.
+-- "done"; "refused" if Ballast will never take it; or "later". Each answer says what reports have
+-- debited, also a refusal, so a report of the same call debits nothing twice.
 local function finish(account, reference, total)
   local status, answer = request("patch", "/holds/" .. escape(reference),
     { external_id = account, used_total = decimal(total) })
-  local rest = 0
-  if status == 409 then
-    return true -- the call has been reported
-  elseif status == 404 then
-    rest = total -- no hold, hence no report of a part
-  elseif status == 403 then
-    log(reference .. " is of a suspended account, or of a closed one, which is not debited: " .. answer)
-  elseif status ~= 200 and status ~= 402 then
-    return false
+  local code, used = code_of(answer), debited(answer)
+  if status == 404 and code == "not_found" then
+    used = 0 -- no hold, hence no report of a part
+  elseif not used then
+    return "later", status, answer
+  end
+  local rest = math.max(total - used, 0)
+  if rest == 0 and code == "hold_closed" then
+    return "done"
   end
   status, answer = request("post", "/usage",
     { external_id = account, reference = reference, amount = decimal(rest) })
-  if status == 409 or status == 422 then
-    log(reference .. " was refused: " .. answer)
+  code = code_of(answer)
+  if status == 201 then
+    return "done"
+  elseif code == "conflict" or code == "invalid" or code == "too_large" then
+    return rest == 0 and "done" or "refused", status, answer -- of nothing: there is no hold to end
   end
-  return status == 201 or status == 409 or status == 422
+  return "later", status, answer
 end
 
 local function finish_or_keep(account, reference, total)
-  if not finish(account, reference, total) then
-    local file = assert(io.open(settings.pending, "a"))
-    file:write(string.format("%s %s %d\n", account, reference, total))
-    file:close()
+  local outcome, status, answer = finish(account, reference, total)
+  if outcome == "later" then
+    log(reference .. " is reported later: " .. status .. " " .. answer)
+    append(settings.pending, account, reference, total)
+  elseif outcome == "refused" then
+    log(reference .. " was refused, and is not debited in full: " .. status .. " " .. answer)
+    append(settings.pending .. ".refused", account, reference, total)
   end
 end
+
+-- Refusals after which a call has no further part.
+local final = {
+  insufficient_balance = true,
+  account_suspended = true,
+  account_closed = true,
+  too_many_holds = true,
+  hold_closed = true,
+  not_found = true,
+}
 
 local tasks = {}
 
@@ -176,7 +209,7 @@ function tasks.extend(uuid)
   end
   log(reference .. " was not extended: " .. status .. " " .. answer)
   local left = tonumber(get(uuid, "ballast_until")) - os.time()
-  if status >= 400 and status < 500 and status ~= 429 then
+  if final[code_of(answer)] then
     api:execute("uuid_kill", uuid .. " ALLOTTED_TIMEOUT")
   elseif left > settings.retry then
     api:execute("sched_api", string.format(

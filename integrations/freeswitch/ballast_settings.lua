@@ -13,7 +13,8 @@ return {
   timeout = 4,
   -- Seconds for which a hold outlasts its period: ringing, and a report that is late.
   grace = 300,
-  -- Where usage waits that Ballast could not take. `ballast.lua flush` posts it.
+  -- Where usage waits that Ballast could not take. `ballast.lua flush` posts it. What Ballast has
+  -- refused is in a file of the same name with `.refused`.
   pending = "/var/lib/freeswitch/ballast-pending",
   -- Called number's prefix, price per minute in the account's currency, increment in seconds. The
   -- first line that fits decides.

@@ -141,15 +141,18 @@ LANGUAGE sql AS $$
     )::text
 $$;
 
--- Ballast answered a report: `debited` says whether the used seconds were debited, `more` how many
--- seconds were granted from then on; NULL: as before. Returns the seconds left of a call in progress,
--- and its dialog.
+-- Ballast answered a report: `used` is what reports have debited, the answer's decimal number or
+-- empty; `more` how many seconds were granted from then on; NULL: as before. Returns the seconds left
+-- of a call in progress, and its dialog.
 CREATE FUNCTION ballast.extended(
-    call_reference text, debited boolean, more integer, lead integer
+    call_reference text, used text, more integer, lead integer
 ) RETURNS TABLE (seconds_left integer, hash_entry integer, hash_id integer)
 LANGUAGE sql AS $$
-    UPDATE ballast.calls SET
-        reported = reported + CASE WHEN debited THEN part_seconds ELSE 0 END,
+    UPDATE ballast.calls AS call SET
+        reported = reported + CASE
+            WHEN nullif(used, '')::numeric >= ballast.cost(call, reported + part_seconds)
+            THEN part_seconds ELSE 0
+        END,
         granted = coalesce(reported + part_seconds + more, granted),
         part_seconds = NULL,
         extend_at = NULL

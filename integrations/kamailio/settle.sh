@@ -22,15 +22,15 @@ sql "UPDATE ballast.calls SET extend_at = clock_timestamp()
             while IFS='	' read -r path body; do
                 answer=$("$BALLAST_PATCH" "$path" "$body")
                 case $answer in
-                200* | *insufficient_balance* | *account_suspended* | *account_closed* | *too_many_holds*)
-                    debited=true ;;
-                *hold_closed* | *'"conflict"'* | *not_found* | *'"invalid"'*)
-                    debited=false ;;
+                200* | *insufficient_balance* | *account_suspended* | *account_closed* | *too_many_holds*) ;;
+                *hold_closed* | *'"conflict"'* | *not_found* | *'"invalid"'* | *balance_out_of_range*) ;;
                 *)
                     echo "$reference: Ballast answered $answer" >&2
                     continue ;;
                 esac
-                sql "SELECT * FROM ballast.extended('$reference', $debited, 0, 0)"
+                # A refusal, too, says what reports have debited.
+                used=$(printf '%s' "$answer" | sed -n 's/.*"used": *"\([0-9.]*\)".*/\1/p')
+                sql "SELECT * FROM ballast.extended('$reference', '$used', 0, 0)"
             done
     done
 

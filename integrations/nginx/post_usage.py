@@ -81,10 +81,12 @@ def post(url: str, records: list) -> list:
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)["records"]
     except urllib.error.HTTPError as error:
-        # 409 and 422: none of the records was posted, and each has its reason.
-        if error.code not in (409, 422):
+        # 409 and 422: none of the records was posted, and each has its reason. An answer without
+        # records is about something else: the minute is posted again.
+        answer = error.read()
+        if error.code not in (409, 422) or b'"records"' not in answer:
             raise
-        return json.load(error)["records"]
+        return json.loads(answer)["records"]
 
 
 if __name__ == "__main__":

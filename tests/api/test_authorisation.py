@@ -314,8 +314,35 @@ def test_a_report_on_a_released_hold_is_debited_and_grants_nothing_v6(
     for _ in range(2):
         late = report(used_total="4.00")
         assert (late.status_code, late.json["code"]) == (409, "hold_closed")
+        assert late.json["used"] == "4.00"
     assert world.balance == "96.00"
     assert report(amount="1.00").status_code == 409
+
+
+def test_each_refusal_of_a_report_says_what_reports_have_debited_v6(
+    world, authorise, provider, report
+):
+    """V6: a switch posts the rest, whatever the answer was, and nothing twice or never."""
+    assert "used" not in report(used_total="1.00").json  # there is no hold
+    authorise(amount="10.00")
+    assert report(used_total="1.00").json["used"] == "1.00"
+
+    set_up(world, state=AccountState.SUSPENDED)
+    suspended = report(used_total="2.00")
+    assert (suspended.json["code"], suspended.json["used"]) == ("account_suspended", "2.00")
+    set_up(world, state=AccountState.CLOSED)
+    closed = report(used_total="3.00")
+    assert (closed.json["code"], closed.json["used"]) == ("account_closed", "2.00")
+    set_up(world, state=AccountState.ACTIVE)
+    too_large = report(used_total="2000.00")
+    assert (too_large.status_code, too_large.json["used"]) == (422, "2.00")
+    dry = report(used_total="150.00")
+    assert (dry.json["code"], dry.json["used"]) == ("insufficient_balance", "150.00")
+
+    world.use("0.50", "call-1")
+    ended = report(used_total="151.00")
+    assert (ended.json["code"], ended.json["used"]) == ("hold_closed", "150.00")
+    assert world.balance == "-50.50"
 
 
 def test_an_account_of_too_many_digits_is_invalid(provider):

@@ -21,6 +21,9 @@ from tests.conftest import copy_home, settings_in
 from tests.factories import PASSWORD
 from webapp.actions.accounts.create_account import create_account
 from webapp.actions.api_keys.create_key import create_key
+from webapp.actions.usage.expire_holds import expire_holds
+from webapp.actions.usage.post_usage import post_usage
+from webapp.actions.usage.release_hold import release_hold
 from webapp.app import create_app
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.choice import AccountChoice
@@ -28,7 +31,8 @@ from webapp.domain.api_keys.api_key import KeyChoice, Scope
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import MICROS, decimal_text
-from webapp.domain.usage.holds import Hold
+from webapp.domain.usage.holds import Hold, HoldState
+from webapp.domain.usage.record import Usage
 from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context
@@ -124,6 +128,27 @@ class Ballast:
         for name, value in values.items():
             setattr(account, name, value)
         db.session.commit()
+
+    def release(self, external_id: str) -> None:
+        """Release the account's open holds, as the provider can by API."""
+        account_id = self._account(external_id).id
+        for reference, (state, _) in self.holds(external_id).items():
+            if state == HoldState.OPEN:
+                release_hold(make_context(COMMAND_LINE), account_id, reference)
+
+    def end(self, external_id: str) -> None:
+        """End the account's holds by final usage of zero, as another program could."""
+        ctx, account_id = make_context(COMMAND_LINE), self._account(external_id).id
+        for reference in self.holds(external_id):
+            post_usage(ctx, account_id, [Usage(0, reference, ctx.now)])
+
+    def expire(self, external_id: str) -> None:
+        """Let the time of the account's open holds be over, and the job have noticed."""
+        mine = (Hold.account_id == self._account(external_id).id, Hold.state == HoldState.OPEN)
+        for hold in db.session.scalars(select(Hold).where(*mine)):
+            hold.expires_at = hold.opened_at
+        db.session.commit()
+        expire_holds(make_context(COMMAND_LINE))
 
     def balance(self, external_id: str) -> str:
         return decimal_text(self._account(external_id).balance)

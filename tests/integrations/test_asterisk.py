@@ -156,6 +156,34 @@ def test_a_call_that_ends_while_ballast_is_down_is_debited_later_and_once(
     assert (asterisk.kept(), ballast.balance(channel["account"])) == ([], "9.91")
 
 
+def test_a_call_whose_hold_is_released_is_debited_once(ballast, asterisk, channel):
+    asterisk.authorise(channel)
+    ballast.release(channel["account"])
+    for _ in range(2):
+        asterisk.end(channel, 60)
+    assert (asterisk.kept(), ballast.balance(channel["account"])) == ([], "9.91")
+
+
+def test_a_call_that_was_posted_with_another_amount_is_kept_apart(ballast, asterisk, channel):
+    asterisk.authorise(channel)
+    for seconds in (60, 61):
+        asterisk.end(channel, seconds)
+    (kept,) = asterisk.kept()
+    assert kept.endswith(".refused")
+    assert ballast.balance(channel["account"]) == "9.91"
+
+
+def test_a_wrong_key_loses_no_call(ballast, asterisk, channel):
+    """An answer that says nothing of the usage does not set it apart."""
+    asterisk.authorise(channel)
+    right = asterisk.ini.read_text()
+    asterisk.ini.write_text(right.replace(ballast.key, "bk_wrong"))
+    asterisk.end(channel, 60)
+    asterisk.ini.write_text(right)
+    asterisk.flush()
+    assert (asterisk.kept(), ballast.balance(channel["account"])) == ([], "9.91")
+
+
 def test_usage_that_ballast_refuses_is_kept_apart(ballast, asterisk, channel):
     asterisk.authorise(channel)
     ballast.change(channel["account"], state=AccountState.CLOSED)

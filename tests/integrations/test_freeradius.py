@@ -109,7 +109,11 @@ class Radius:
 
     @property
     def refused(self) -> str:
-        return (self.home / "ballast-refused.log").read_text()
+        """Lines on what Ballast has refused since the last call."""
+        log = self.home / "ballast-refused.log"
+        lines = log.read_text() if log.exists() else ""
+        log.unlink(missing_ok=True)
+        return lines
 
     def authorise(self, call: dict) -> dict[str, str]:
         """Send an Access-Request, and return the answer's attributes."""
@@ -297,6 +301,49 @@ def test_what_ballast_refuses_is_logged(ballast, radius):
     radius.report(call, "Stop", 60)
     assert ballast.balance(account) == "10.00"
     assert f"Stop of {reference(call)}, account {account}" in radius.refused
+
+
+def test_a_call_whose_hold_is_released_is_debited_once_v6(ballast, radius):
+    """V6: its reports are answered 409 `hold_closed`, like those of a call that has ended."""
+    account = ballast.account()
+    call = new_call(account)
+    radius.authorise(call)
+    ballast.release(account)
+    for kind, seconds in (("Interim-Update", 60), ("Stop", 120), ("Stop", 120)):
+        radius.report(call, kind, seconds)
+    assert ballast.usage(account) == {
+        f"{reference(call)}#1": "0.09",
+        f"{reference(call)}#2": "0.09",
+    }
+    assert radius.refused == ""
+
+
+def test_what_a_report_does_not_debit_is_posted_at_the_end_v6(ballast, radius):
+    """V6: a hold was ended by final usage of another program; the rest of the call is not lost."""
+    account = ballast.account()
+    call = new_call(account)
+    radius.authorise(call)
+    radius.report(call, "Interim-Update", 60)
+    ballast.end(account)
+    for _ in range(2):
+        radius.report(call, "Stop", 121)
+    assert ballast.usage(account) == {f"{reference(call)}#1": "0.09", reference(call): "0.0915"}
+
+
+@pytest.mark.parametrize("values", [{"max_open_holds": 0}, {"state": AccountState.SUSPENDED}])
+def test_the_end_of_a_call_is_debited_whatever_the_account_may_no_longer_do_v6(
+    ballast, radius, values
+):
+    """V6: also after the hold has expired, when a report would open it again."""
+    account = ballast.account()
+    call = new_call(account)
+    radius.authorise(call)
+    ballast.change(account, **values)
+    ballast.expire(account)
+    radius.report(call, "Stop", 60)
+    assert ballast.balance(account) == "9.91"
+    assert has_ended(ballast, account)
+    assert radius.refused == ""
 
 
 def test_the_ledger_agrees_with_radclient_under_load(ballast, radius):

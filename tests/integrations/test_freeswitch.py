@@ -1,5 +1,6 @@
 """integrations/freeswitch in a real Lua, with a stand-in of FreeSWITCH and the real Ballast."""
 
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -54,6 +55,10 @@ class FreeSwitch:
                 facts[name] = value
         assert process.wait() == 0
         return facts
+
+    def use_key(self, key: str) -> None:
+        file = self.folder / "ballast_settings.lua"
+        file.write_text(re.sub(r'key = ".*"', f'key = "{key}"', file.read_text()))
 
     def flush(self) -> None:
         assert self._start("flush").wait() == 0
@@ -149,6 +154,51 @@ def test_a_call_is_cut_at_its_authorised_time_while_ballast_is_down(ballast, fre
     freeswitch.pending.write_text(kept)  # as after a kill between the answer and the removal
     freeswitch.flush()
     assert (ballast.balance(account), freeswitch.pending.exists()) == ("9.82", False)
+
+
+def test_a_call_whose_hold_is_released_is_debited_once_v6(ballast, freeswitch):
+    """V6: the report before the cut is answered 409 `hold_closed`, and so is the last one."""
+    account = ballast.account()
+    facts = freeswitch.call(account, 4000, at={10: lambda: ballast.release(account)})
+    assert facts == {"seconds": "105", "cause": "ALLOTTED_TIMEOUT"}
+    assert ballast.balance(account) == "9.8425"
+    assert not freeswitch.pending.exists()
+
+
+@pytest.mark.parametrize("values", [{"max_open_holds": 0}, {"state": AccountState.SUSPENDED}])
+def test_the_end_of_a_call_is_debited_whatever_the_account_may_no_longer_do_v6(
+    ballast, freeswitch, values
+):
+    """V6: also after the hold has expired, when a report would open it again."""
+    account = ballast.account()
+
+    def limit():
+        ballast.change(account, **values)
+        ballast.expire(account)
+
+    freeswitch.call(account, 60, at={10: limit})
+    assert ballast.balance(account) == "9.91"
+    assert {state for state, _ in ballast.holds(account).values()} == {"ended"}
+
+
+def test_usage_that_ballast_refuses_is_kept_apart(ballast, freeswitch):
+    account = ballast.account()
+    close = lambda: ballast.change(account, state=AccountState.CLOSED)  # noqa: E731
+    freeswitch.call(account, 60, at={10: close})
+    assert not freeswitch.pending.exists()
+    kept = freeswitch.pending.with_name("pending.refused").read_text()
+    assert kept.split() == [account, *ballast.holds(account), "90000"]
+
+
+def test_a_wrong_key_loses_no_call(ballast, freeswitch):
+    """An answer that says nothing of the call is no report of it."""
+    account = ballast.account()
+    freeswitch.call(account, 60, at={10: lambda: freeswitch.use_key("bk_wrong")})
+    freeswitch.flush()
+    assert (ballast.balance(account), freeswitch.pending.exists()) == ("10.00", True)
+    freeswitch.use_key(ballast.key)
+    freeswitch.flush()
+    assert (ballast.balance(account), freeswitch.pending.exists()) == ("9.91", False)
 
 
 def test_a_call_goes_on_when_ballast_is_back_in_time(ballast, freeswitch):

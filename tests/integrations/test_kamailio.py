@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,7 +21,7 @@ PASSWORD = "phone-7391"
 CENT_A_SECOND, DOLLAR_A_SECOND = "353891234567", "881612345678"
 """Numbers, by what they cost. Each second begun is charged."""
 
-GRANT = 12
+GRANT = 8
 """Seconds of a grant. The next one is asked for after half of it, which leaves a slow machine the
 other half."""
 
@@ -226,32 +227,60 @@ def test_a_call_without_balance_is_refused_with_402(ballast, switch, customer):
     assert ballast.holds(caller) == switch.calls(caller) == {}
 
 
-def test_a_call_lasts_longer_than_its_first_grant(ballast, switch, customer):
-    """V6: what is used is debited during the call."""
-    caller = customer("10.00")
+@dataclass
+class LongCalls:
+    """Calls that were made at once, because each lasts longer than a grant."""
 
-    switch.finish_call(caller, seconds=GRANT + 1)
+    rich: str
+    """The external id of a caller with balance for hours."""
+    poor: str
+    """Of one with balance for 6 seconds."""
+    released: str
+    """Of one whose hold was released during the call."""
+    messages: str
+
+
+@pytest.fixture(scope="module")
+def long_calls(server, switch):
+    server.start()
+    rich, poor, released = (server.account(balance) for balance in ("10.00", "0.06", "10.00"))
+    for caller in (rich, poor, released):
+        switch.add_phone(caller)
+    load = switch.call(rich, poor, released, seconds=GRANT + 2, a_second=50)
+    wait_until(lambda: len(switch.answered()) == 3)
+    server.release(released)
+    load.wait(PATIENCE)
     switch.settle()
+    return LongCalls(rich, poor, released, switch.messages())
 
-    ((reference, seconds),) = switch.calls(caller).items()
+
+def test_a_call_lasts_longer_than_its_first_grant(ballast, switch, long_calls):
+    """V6: what is used is debited during the call."""
+    ((reference, seconds),) = switch.calls(long_calls.rich).items()
     assert seconds > GRANT
-    usage = ballast.usage(caller)
+    usage = ballast.usage(long_calls.rich)
     assert list(usage)[-1] == reference
     assert len(usage) > 1
     assert sum(map(Decimal, usage.values())) == Decimal(seconds) / 100
+    assert f"BYE sip:{long_calls.rich}@" not in long_calls.messages
 
 
-def test_a_call_is_cut_when_the_granted_seconds_are_over(ballast, switch, customer):
-    """V5, V6: the balance pays for 8 seconds, and nobody can use more."""
-    caller = customer("0.08")
+def test_a_call_is_cut_when_the_granted_seconds_are_over(ballast, switch, long_calls):
+    """V5, V6: the balance pays for 6 seconds, and nobody can use more."""
+    assert f"BYE sip:{long_calls.poor}@" in long_calls.messages
+    assert list(switch.calls(long_calls.poor).values()) == [6]
+    assert ballast.balance(long_calls.poor) == "0.00"
+    assert {state for state, _ in ballast.holds(long_calls.poor).values()} == {"ended"}
 
-    messages = switch.finish_call(caller, seconds=60)
-    switch.settle()
 
-    assert f"BYE sip:{caller}@" in messages
-    assert list(switch.calls(caller).values()) == [8]
-    assert ballast.balance(caller) == "0.00"
-    assert {state for state, _ in ballast.holds(caller).values()} == {"ended"}
+def test_a_call_whose_hold_is_released_is_cut_and_debited_once(ballast, switch, long_calls):
+    """V6: its report is debited and answered 409 `hold_closed`."""
+    assert f"BYE sip:{long_calls.released}@" in long_calls.messages
+    ((reference, seconds),) = switch.calls(long_calls.released).items()
+    assert 1 <= seconds < GRANT
+    usage = ballast.usage(long_calls.released)
+    assert next(iter(usage)) == f"{reference}#1"
+    assert sum(map(Decimal, usage.values())) == Decimal(seconds) / 100
 
 
 def test_a_call_of_a_suspended_account_is_refused(ballast, switch, customer):
@@ -289,7 +318,7 @@ def test_no_call_starts_while_ballast_does_not_answer(ballast, switch, customer)
 def test_every_answered_call_is_debited_once_though_both_are_killed(ballast, switch, customer):
     """V5, V6: 50 calls at once. Kamailio is killed while calls start, both while calls run."""
     callers = [customer("1.00") for _ in range(50)]
-    load = switch.call(*callers, seconds=9, a_second=25)
+    load = switch.call(*callers, seconds=GRANT - 1, a_second=25)
     wait_until(lambda: len(switch.answered()) >= 20)
     switch.restart()
     wait_until(switch.has_reported)

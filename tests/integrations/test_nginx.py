@@ -175,9 +175,11 @@ def test_a_minute_is_authorised_once_and_debited_by_request_v5(ballast, gateway_
 
 
 def test_a_minute_that_is_posted_again_is_debited_once(ballast, gateway_of):
+    """Also where its hold was released meanwhile."""
     account = ballast.account()
     gateway = gateway_of(account)
     gateway.call(account)
+    ballast.release(account)
     gateway.post_usage()
     for file in (gateway.spool / "posted").iterdir():
         file.rename(gateway.spool / file.name)

@@ -149,6 +149,15 @@ class HoldProblem(ProblemDetails):
     currency: Currency = ""
 
 
+class ReportProblem(HoldProblem):
+    """A report or a next part that is refused, with what reports have debited."""
+
+    used: Money = Field(
+        DecimalText("0.00"),
+        description="What reports have debited, this one included. The final usage posts the rest.",
+    )
+
+
 resource = Resource("holds", Group.HOLDS)
 
 
@@ -223,7 +232,7 @@ def read_hold(ctx: Context, client: Client, reference: str, query: AccountQuery)
         "total": {"external_id": "cust-0042", "used_total": "2.52", "expires_in": 300},
         "dearer": {"amount": "4.80"},
     },
-    problem=HoldProblem,
+    problem=ReportProblem,
     problems=(
         "insufficient_balance", "account_suspended", "account_closed", "too_many_holds",
         "conflict", "hold_closed", "balance_out_of_range",
@@ -236,7 +245,8 @@ def change_hold(
     If the next part is refused with 402, what was used is debited all the same and nothing is held:
     end the call. Send an `Idempotency-Key` with `used`: a report sent again with the same key is
     not debited again. `used_total` needs none. A hold that has expired is open again. The final
-    usage under the reference ends the hold; it posts the rest.
+    usage under the reference ends the hold; it posts the rest. A refusal also states, as `used`,
+    what reports have debited. Only a hold that was released is debited and answers `hold_closed`.
     """
     asked = (body.amount, body.rate_per_minute, body.minimum, body.expires_in)
     if all(it is None for it in (body.used, body.used_total, *asked)):

@@ -7,6 +7,7 @@ from webapp.domain import ledger
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Denied, Invalid, Refusal
+from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage import holds
 from webapp.domain.usage.funds import Funds
 from webapp.domain.usage.hold_request import HoldChange, HoldRequest
@@ -33,24 +34,42 @@ def change_hold(
     then has a refusal. `report_key` identifies the report: sent again, it changes nothing.
 
     If nothing was to be debited, raises the refusal: `PaymentRequired`, `Denied` or `Conflict`.
-    Raises `NotFound`, `Invalid`, or `Conflict` if the hold has ended.
+    Raises `NotFound`, `Invalid`, or `Conflict` if the hold has ended. Each refusal but `NotFound`
+    states what reports have debited, so that a switch knows what is left to post.
     """
     account = Account.locked(ctx.session, account_id)
     hold = holds.find(ctx.session, account_id, reference)
+    try:
+        changed = _change(ctx, account, hold, change, report_key)
+    except Refusal as refused:
+        refused.facts = _with_used(refused, hold)
+        raise
+    if changed.refusal is not None:
+        changed.refusal.facts = _with_used(changed.refusal, hold)
+    return changed
+
+
+def _with_used(refusal: Refusal, hold: Hold) -> dict[str, object]:
+    return {**refusal.facts, "used": decimal_text(hold.used)}
+
+
+def _change(
+    ctx: Context, account: Account, hold: Hold, change: HoldChange, report_key: str
+) -> Changed:
     _require_running(ctx, hold)
     if report := holds.report_of(ctx.session, hold, report_key):
         is_same = change.used in (None, report.amount)
         ctx.session.rollback()
         if not is_same:
             raise Conflict(OTHER_REPORT, code="idempotency_key_reused")
-        refusal = None if hold.amount else Funds.of(ctx, account_id).refusal()
+        refusal = None if hold.amount else Funds.of(ctx, account.id).refusal()
         return Changed(hold, opened_top_up=False, refusal=refusal)
     request = hold.next_request(change)
     request.require_valid()
     used = change.unreported(hold.used)
     opened = bool(used) and _debit(ctx, hold, used, report_key)
     # A debit can have moved the balance further than by itself: a credit, or the end of a hold.
-    account = Account.lock(ctx.session, account_id)
+    account = Account.lock(ctx.session, account.id)
     refusal = None
     try:
         _renew(ctx, account, hold, request)

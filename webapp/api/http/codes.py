@@ -74,7 +74,11 @@ CODES: Mapping[str, Code] = {
     "payment_open": Code(409, "A payment with this method is in progress. Wait for its outcome."),
     "not_failed": Code(409, "Only a failed payment can be retried."),
     "already_paid": Code(409, "A retry of this payment has already succeeded."),
-    "hold_closed": Code(409, "The hold has ended, expired or been released. Nothing was changed."),
+    "hold_closed": Code(
+        409,
+        "The hold has ended, expired or been released, and nothing is held. A report on a released "
+        "hold is debited.",
+    ),
     "too_many_endpoints": Code(409, "There are already ten webhook endpoints. Remove one first."),
     "events_expired": Code(
         410,

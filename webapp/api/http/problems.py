@@ -63,11 +63,11 @@ class ProblemDetails(Record):
 def of(error: Exception) -> Problem:
     """Map an exception to the problem that the client receives."""
     if isinstance(error, Invalid):
-        return Problem(422, error.first_error, error.code, {"errors": error.fields})
+        return Problem(422, error.first_error, error.code, {**error.facts, "errors": error.fields})
     if isinstance(error, PaymentRequired):
         return Problem(402, error.sentence, error.code, error.facts)
     if isinstance(error, Denied):
-        return Problem(403, error.sentence, error.code)
+        return Problem(403, error.sentence, error.code, error.facts)
     if isinstance(error, Stale):
         return Problem(412, error.sentence, error.code)
     if isinstance(error, Expired):
@@ -76,7 +76,8 @@ def of(error: Exception) -> Problem:
         headers = {"Retry-After": str(error.seconds)}
         return Problem(429, error.sentence, error.code, headers=headers)
     if isinstance(error, Refusal):
-        return Problem(404 if isinstance(error, NotFound) else 409, error.sentence, error.code)
+        status = 404 if isinstance(error, NotFound) else 409
+        return Problem(status, error.sentence, error.code, error.facts)
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
         code = getattr(error, "problem_code", HTTPStatus(error.code).name.lower())

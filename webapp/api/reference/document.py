@@ -182,7 +182,7 @@ def _responses(it: Operation) -> Iterator[tuple[str, object]]:
     for code in codes_of(it):
         by_status[CODES[code].status] = (*by_status.get(CODES[code].status, ()), code)
     for status, codes in sorted(by_status.items()):
-        own = it.problem if status in (402, 409, 412, 422) else None
+        own = it.problem if status in (402, 403, 409, 412, 422) else None
         if own is None and SHARED.get(status) == codes:
             yield str(status), {"$ref": f"#/components/responses/{_shared(status)}"}
         else:

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from math import ceil
+from types import MappingProxyType
 
 
 class Refusal(Exception):
     """A refusal with a sentence for people and a stable code for programs."""
 
     code = "refused"
+    facts: Mapping[str, object] = MappingProxyType({})
+    """What programs are told besides."""
 
     def __init__(self, sentence: str, *, code: str | None = None) -> None:
         super().__init__(sentence)
@@ -33,7 +36,7 @@ class Denied(Refusal):
 
 
 class PaymentRequired(Refusal):
-    """Money is missing, or could not be taken. `facts` tells programs what there is."""
+    """Money is missing, or could not be taken. `facts` say what there is."""
 
     code = "payment_required"
 
