@@ -7,8 +7,11 @@ import pytest
 
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros, with_bounds
 from webapp.actions.payments.adjust_balance import adjust_balance
+from webapp.actions.payments.charge import charge
+from webapp.actions.top_ups.top_up import start_attempt
 from webapp.domain.notifications.topics import Topic
 from webapp.domain.shared.policy import Automatic
+from webapp.domain.top_ups.top_up import open_top_up
 
 pytestmark = pytest.mark.story
 
@@ -161,6 +164,20 @@ def test_no_second_email_when_all_methods_failed(refilled):
     world.pass_time(minutes=1)
     assert len(world.mails_of("all_failed")) == 1, "F11: armed again by a success only"
     assert len(world.mails_of("refill_blocked")) == 1
+
+
+def test_no_second_email_for_usage_before_the_chain_has_ended(refilled):
+    """T11, T17: the decline is recorded first, and the end of the refill in another transaction."""
+    world = refilled
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.use("60.00")
+    refill = open_top_up(world.session, world.account_id).id
+    charge(world.ctx, start_attempt(world.ctx, refill))
+    world.use("1.00")
+    assert world.mails == []
+    world.work()
+    assert sorted(world.mails) == ["all_failed", "method_suspended"]
+    assert world.timeline[-1] == "all_methods_failed"
 
 
 def test_no_second_email_when_a_manual_chain_failed(refilled):

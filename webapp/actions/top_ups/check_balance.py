@@ -78,6 +78,8 @@ def check_balance(
         return None
     if answer.code is Code.ABOVE_THRESHOLD and routine:
         return None
+    if answer.code is not Code.WAITING and top_ups.open_top_up(ctx.session, account.id):
+        return None  # the top-up explains its own end (T11)
     explain(ctx, account, inputs, answer, routine=routine)
     return None
 
