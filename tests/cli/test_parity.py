@@ -10,8 +10,10 @@ import click
 import pytest
 
 from tests.factories import DECLINING, MASTERCARD, VISA
+from webapp.actions.accounts.change_account import change_account
 from webapp.api import OPERATIONS
 from webapp.api.openapi.operations import Group
+from webapp.cli.shared.arguments import AccountId
 from webapp.settings import ROOT
 
 COMMANDS = {
@@ -186,6 +188,32 @@ def test_an_unknown_account_is_reported_in_one_line(flask, line):
     result = flask(f"{line} 999 {arguments}")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "was not found" in result.stderr
+
+
+def test_every_account_is_also_named_by_the_providers_own_id_v2(app, flask, world):
+    """V2: as in the API."""
+
+    def kinds(command):
+        parts = getattr(command, "commands", {}).values()
+        own = [it.type for it in command.params if it.name == "account"]
+        return own + [it for part in parts for it in kinds(part)]
+
+    found = [it for command in app.cli.commands.values() for it in kinds(command)]
+    assert len(found) > 30
+    assert {type(it) for it in found} == {AccountId}
+
+    change_account(world.ctx, world.account_id, {"external_id": "cust-7"})
+    shown = flask("accounts show external:cust-7 --json")
+    assert json.loads(shown.stdout)["id"] == world.account_id
+    posted = flask("usage post external:cust-7 1.00 call-1 --json")
+    assert json.loads(posted.stdout)["balance"] == "99.00"
+    assert flask("keys list external:cust-7").exit_code == 0
+    unknown = flask("statement external:cust-8")
+    assert (unknown.exit_code, unknown.stderr.count("\n")) == (1, 1)
+    assert "was not found" in unknown.stderr
+    wrong = flask("statement cust-7")
+    assert wrong.exit_code == 2
+    assert "external: and your own id" in wrong.stderr
 
 
 def test_shell_completion_works(app):

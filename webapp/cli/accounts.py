@@ -15,7 +15,7 @@ from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.adjust_balance import adjust_once
 from webapp.actions.users.portal import create_portal_link
 from webapp.actions.users.second_factor import reset_second_factor
-from webapp.cli.shared.arguments import CURSOR, LIMIT, MICROS, REFERENCE, AmountOf
+from webapp.cli.shared.arguments import ACCOUNT, CURSOR, LIMIT, MICROS, REFERENCE, AmountOf
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, page, prints, sentence
 from webapp.domain.accounts.account import AccountState
@@ -34,8 +34,6 @@ from webapp.reads.accounts.search import AccountFilter
 from webapp.reads.records.adjustments import AdjustmentRecord, read_adjustment
 
 commands = Commands("accounts", help="Create, show, export and adjust customers' accounts.")
-
-ANY_ID = click.IntRange(1, 2**31 - 1)
 
 
 class AmountOrZero(AmountOf):
@@ -159,7 +157,7 @@ def list_(
 
 
 @commands.command()
-@click.argument("account", type=ANY_ID)
+@ACCOUNT
 @prints()
 def show(account: int) -> AccountCard:
     """Show the balance and payment methods of ACCOUNT and its next automatic charge."""
@@ -167,7 +165,7 @@ def show(account: int) -> AccountCard:
 
 
 @commands.command()
-@click.argument("account", type=ANY_ID)
+@ACCOUNT
 @click.option("--name", help="The customer's company.")
 @choices
 @click.option("--no-hold-limit", is_flag=True, help="Any number of open holds.")
@@ -195,7 +193,7 @@ def update(
 
 
 @commands.command()
-@click.argument("account", type=ANY_ID)
+@ACCOUNT
 @click.option("--role", type=click.Choice([it.value for it in portal.ROLES]), required=True)
 @click.option("--email", help="A member's address. Default: a person whom only your portal knows.")
 @click.option("--return-url", required=True, help="The page to which the way leads back.")
@@ -212,7 +210,7 @@ REASON = click.option("--reason", required=True, help="Why. Shown to the custome
 
 
 @commands.command()
-@click.argument("account", type=ANY_ID)
+@ACCOUNT
 @REASON
 @prints()
 def suspend(account: int, reason: str) -> AccountCard:
@@ -221,7 +219,7 @@ def suspend(account: int, reason: str) -> AccountCard:
 
 
 @commands.command()
-@click.argument("account", type=ANY_ID)
+@ACCOUNT
 @REASON
 @CHARGE
 @prints()
@@ -232,7 +230,7 @@ def resume(account: int, reason: str, charge: bool) -> AccountCard:
 
 
 @commands.command()
-@click.argument("account", type=ANY_ID)
+@ACCOUNT
 @REASON
 @click.option(
     "--balance",
@@ -251,7 +249,7 @@ def close(account: int, reason: str, balance: str | None) -> AccountCard:
 
 
 @commands.command()
-@click.argument("account", type=ANY_ID)
+@ACCOUNT
 @REASON
 @prints()
 def reopen(account: int, reason: str) -> AccountCard:
@@ -268,7 +266,7 @@ def _changed(account: int, change: StateChange) -> AccountCard:
 
 
 @commands.command("export")
-@click.argument("account", type=ANY_ID)
+@ACCOUNT
 @click.argument("file", type=click.Path(exists=False, dir_okay=False, path_type=Path))
 @prints()
 def export(account: int, file: Path) -> dict[str, object]:
@@ -287,7 +285,7 @@ def export(account: int, file: Path) -> dict[str, object]:
 
 
 @commands.command("paypal")
-@click.argument("account", type=ANY_ID)
+@ACCOUNT
 @click.argument("state", type=click.Choice(["on", "off"]))
 @prints(sentence("PayPal is {paypal} for account {account}."))
 def paypal(account: int, state: str) -> dict[str, object]:
@@ -297,7 +295,7 @@ def paypal(account: int, state: str) -> dict[str, object]:
 
 
 @commands.command()
-@click.argument("account", type=ANY_ID)
+@ACCOUNT
 @click.argument("amount", type=MICROS, metavar="AMOUNT")
 @click.option("--debit", is_flag=True, help="Debit AMOUNT instead of crediting it.")
 @click.option("--reason", required=True, help="Shown on the statement and in the audit log.")

@@ -10,8 +10,7 @@ from webapp.actions.api_keys.create_key import NewKey, create_key
 from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.actions.api_keys.rotate_key import LONGEST_OVERLAP, rotate_key
 from webapp.actions.rotate_secret import rotate_secret
-from webapp.cli.accounts import ANY_ID
-from webapp.cli.shared.arguments import Owner, of_provider
+from webapp.cli.shared.arguments import ACCOUNT, ANY_ID, Owner, of_provider
 from webapp.cli.shared.output import Commands, as_json, lines, print_json, prints, sentence
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import KeyChoice, Scope
@@ -24,7 +23,6 @@ from webapp.reads.system.installation import SHORTEST_KEY
 
 MOST_HOURS = int(LONGEST_OVERLAP / timedelta(hours=1))
 
-OF_ACCOUNT = click.argument("account", type=ANY_ID)
 KEY = click.argument("key", type=ANY_ID)
 
 
@@ -123,7 +121,7 @@ def _shown_once(account: int | None, made: NewKey) -> dict[str, object]:
 commands = group(
     "keys",
     "Create, list, rotate and revoke API keys. rotate-secret replaces SECRET_KEY.",
-    OF_ACCOUNT,
+    ACCOUNT,
     api_keys.OF_ACCOUNT,
     api_keys.READING,
 )

@@ -6,8 +6,7 @@ import click
 
 from webapp.actions.webhooks import endpoints as actions
 from webapp.actions.webhooks.endpoints import NewSecret
-from webapp.cli.accounts import ANY_ID
-from webapp.cli.shared.arguments import Owner, of_provider
+from webapp.cli.shared.arguments import ACCOUNT, ANY_ID, Owner, of_provider
 from webapp.cli.shared.output import Commands, lines, prints, sentence
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.users.user import Right
@@ -19,7 +18,6 @@ SHOWN = 50
 
 STAFF = frozenset(Right)
 
-OF_ACCOUNT = click.argument("account", type=ANY_ID)
 ENDPOINT = click.argument("endpoint", type=ANY_ID)
 
 
@@ -134,7 +132,7 @@ def group(name: str, about: str, owner: Owner, offered: Sequence[EventKind]) -> 
 
 
 commands = group(
-    "webhooks", "An account's webhook endpoints and their deliveries.", OF_ACCOUNT, CHOICES
+    "webhooks", "An account's webhook endpoints and their deliveries.", ACCOUNT, CHOICES
 )
 provider_commands = group(
     "provider-webhooks",

@@ -8,12 +8,46 @@ from typing import Any
 import click
 
 from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.lookup import id_of, read_account
 from webapp.domain.shared import money
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.usage.record import read_reference
 from webapp.extensions import db
 
-ACCOUNT = click.argument("account", type=click.IntRange(1, 999_999_999))
+
+class ExternalId(str):
+    """The provider's own id of an account, until `find_accounts` replaces it by ours."""
+
+
+class AccountId(click.ParamType):
+    """An account's id, or `external:ID` with the provider's own id, as in the API (V2)."""
+
+    name = "account"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | ExternalId:
+        try:
+            key = read_account(value)
+        except ValueError:
+            key = 0
+        if not key:
+            self.fail(f"{value!r}: use an account's id, or external: and your own id", param, ctx)
+        return key if isinstance(key, int) else ExternalId(key)
+
+
+def find_accounts(given: dict[str, Any]) -> None:
+    """Replace the external ids among a command's arguments by accounts' ids.
+
+    Raises `NotFound`.
+    """
+    for name, value in given.items():
+        if isinstance(value, ExternalId):
+            given[name] = id_of(db.session(), str(value))
+
+
+ACCOUNT = click.argument("account", type=AccountId())
+ANY_ID = click.IntRange(1, 2**31 - 1)
 LIMIT = click.option(
     "--limit",
     type=click.IntRange(1, 1000),

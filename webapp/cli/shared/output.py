@@ -14,6 +14,7 @@ from flask.cli import AppGroup, ScriptInfo
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from webapp.backup.moved_marker import word_in
+from webapp.cli.shared.arguments import find_accounts
 from webapp.database.errors import Fault, fault_of
 from webapp.database.schema_version import UPGRADE, OtherVersion
 from webapp.database.vault import WrongKey
@@ -160,11 +161,15 @@ def _schema_error(error: Exception) -> str:
 
 
 class OfThisVersion(Command):
-    """A command that requires the database schema of this version, as pages and jobs do."""
+    """A command that requires the database schema of this version, as pages and jobs do.
+
+    Its arguments may name accounts by the provider's own ids.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         with faults_in_one_line(), ctx.ensure_object(ScriptInfo).load_app().app_context():
             services().schema.check(db.session())
+            find_accounts(ctx.params)
         return super().invoke(ctx)
 
 
