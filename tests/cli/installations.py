@@ -22,6 +22,8 @@ from tests.factories import (
     passkey_of,
     signed_in_cookie,
 )
+from webapp.actions.accounts.change_state import change_state
+from webapp.actions.accounts.erase_account import erase_account
 from webapp.actions.api_keys.idempotency import begin_request
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.notebook import DatabaseNotebook
@@ -34,6 +36,9 @@ from webapp.actions.users.second_factor import turn_on
 from webapp.app import create_app
 from webapp.backup.rows import tables
 from webapp.backup.snapshot import view
+from webapp.domain.accounts.account import AccountState
+from webapp.domain.accounts.erasure import RECEIPT_YEARS
+from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.processor_events import EventPosition
 from webapp.domain.usage.hold_request import HoldChange
@@ -119,8 +124,18 @@ def add_users(world: World):
     hit(world.ctx.at(now), "tried", [Count(rate_limits.KEY_FROM, "192.0.2.7")])
 
 
+def erase_another(world: World):
+    """Close another account, and erase its personal data."""
+    gone = world.account(name="Gone Ltd").account_id
+    ended = StateChange(AccountState.CLOSED, "Contract ended", ClosingBalance.PAYOUT)
+    change_state(world.ctx, gone, ended)
+    world.run()
+    erase_account(world.ctx, gone, world.services.proofs, RECEIPT_YEARS)
+
+
 def live(world: World):
     """Create data in every table, unfinished in most."""
+    erase_another(world)
     world.webhook()
     world.cards(VISA, MASTERCARD)
     world.refill("50.00", "100.00", day_limit="500.00")

@@ -39,7 +39,7 @@ def test_every_row_is_copied(old, postgres_url):
 
     assert moved.exit_code == 0, moved.output
     result = json.loads(moved.stdout)
-    assert (result["to"], result["accounts"]) == (postgres_url, 2)
+    assert (result["to"], result["accounts"]) == (postgres_url, 3)
     new = Installation(old.home, DATABASE_URL=postgres_url, SECRET_KEY="")
     assert new.ask(rows) == before
     assert new.flask("ledger check").exit_code == 0

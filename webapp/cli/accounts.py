@@ -10,6 +10,7 @@ import click
 from webapp.actions.accounts.change_account import change_account
 from webapp.actions.accounts.change_state import change_state
 from webapp.actions.accounts.create_account import create_account
+from webapp.actions.accounts.erase_account import Erased, erase_account
 from webapp.actions.accounts.record_export import record_export
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.adjust_balance import adjust_once
@@ -18,10 +19,13 @@ from webapp.actions.users.second_factor import reset_second_factor
 from webapp.cli.shared.arguments import ACCOUNT, CURSOR, LIMIT, MICROS, REFERENCE, AmountOf
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, page, prints, sentence
+from webapp.database.rewriting import rewrite
 from webapp.domain.accounts.account import AccountState
 from webapp.domain.accounts.choice import AccountChoice
+from webapp.domain.accounts.erasure import RECEIPT_YEARS
 from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.api_keys.api_key import READING, Scope
+from webapp.domain.payment_methods import revocations
 from webapp.domain.shared import money
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.i18n import Language
@@ -263,6 +267,40 @@ def _changed(account: int, change: StateChange) -> AccountCard:
     services().wake()
     print_outcome(account, since)
     return read_account(make_context(), account)
+
+
+@commands.command()
+@ACCOUNT
+@click.option(
+    "--keep-years",
+    type=click.IntRange(0, 30),
+    default=RECEIPT_YEARS,
+    show_default=True,
+    help="Calendar years, after that of their issue, for which receipts and proofs of completed "
+    "wire transfers are kept.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@prints()
+def erase(account: int, keep_years: int, yes: bool) -> Erased:
+    """Erase the personal data of the closed ACCOUNT, for good.
+
+    The ledger, payments and amounts stay. Receipts keep the customer's name and address as long as
+    the law asks; erase again to erase those that are older by then. Refused while anything is
+    open. An SQLite file is rewritten, which takes about a minute per gigabyte.
+    """
+    if not yes:
+        name = read_account(make_context(), account).name
+        asked = f"Erase the people and personal data of {name} for good?"
+        click.confirm(asked, abort=True, err=True)
+    its = services()
+    erased = erase_account(make_context(COMMAND_LINE), account, its.proofs, keep_years)
+    if its.sandbox is not None:
+        its.sandbox.forget(account, revocations.references_of(db.session(), account))
+        db.session.rollback()
+        rewrite(its.sandbox.store.engine)
+    db.session.rollback()
+    rewrite(db.engine)
+    return erased
 
 
 @commands.command("export")

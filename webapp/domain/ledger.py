@@ -3,7 +3,7 @@
 Each entry stores the balance after it. Database triggers refuse an entry that does not continue
 from the previous balance, the change or deletion of an entry, and an account balance that differs
 from the last entry's (see the first migration). So a balance cannot change without an entry, not
-even by SQL at a database prompt.
+even by SQL at a database prompt. Only the erasure of a closed account empties descriptions.
 """
 
 from collections.abc import Iterable, Sequence

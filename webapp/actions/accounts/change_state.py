@@ -3,11 +3,13 @@
 from webapp.actions.accounts.close_account import close
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
+from webapp.domain.accounts import erasure as erasures
 from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.accounts.state_change import StateChange
 from webapp.domain.events import recording as events
 from webapp.domain.events.accounts import AccountReactivated, AccountSuspended
 from webapp.domain.shared.context import Context
+from webapp.domain.shared.errors import Denied
 
 
 def change_state(ctx: Context, account_id: int, change: StateChange) -> Account:
@@ -28,6 +30,8 @@ def apply_state(ctx: Context, account: Account, change: StateChange) -> None:
         return
     if not change.reopens:
         account.require_not_closed()
+    if erasures.is_erased(ctx.session, account.id):
+        raise Denied("Its personal data is erased. Create another account.", code="account_closed")
     reason = change.checked_reason()
     if change.state is AccountState.CLOSED:
         close(ctx, account, change, reason)

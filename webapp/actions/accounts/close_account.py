@@ -38,7 +38,7 @@ def close(ctx: Context, account: Account, change: StateChange, reason: str) -> N
     Raises `Conflict` while a payment or wire transfer is open, or `Invalid` unless the change says
     what happens to the balance.
     """
-    _require_settled(ctx, account)
+    require_settled(ctx, account)
     change.require_balance(account)
     _release_holds(ctx, account)
     _end_refills(ctx, account)
@@ -55,7 +55,8 @@ def close(ctx: Context, account: Account, change: StateChange, reason: str) -> N
     events.record(ctx, account.id, AccountClosed.at(ctx, account, reason))
 
 
-def _require_settled(ctx: Context, account: Account) -> None:
+def require_settled(ctx: Context, account: Account) -> None:
+    """Raise `Conflict` while a payment or wire transfer is open."""
     open_payment = select(Payment).where(
         Payment.account_id == account.id, Payment.state == PaymentState.OPEN
     )

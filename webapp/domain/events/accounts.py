@@ -124,6 +124,19 @@ class AccountReactivated(StateEvent):
         return {**super().payload(), "changed": ["state"]}
 
 
+class AccountErased(Event):
+    """The personal data of the closed account was erased."""
+
+    audit = Audit(
+        Group.OPERATOR,
+        "Personal data erased",
+        "Sign-ins erased: {people}. Kept as the law asks: receipts {receipts}, proofs {proofs}.",
+    )
+    people: int
+    receipts: int
+    proofs: int
+
+
 class AccountExported(Event):
     audit = Audit(Group.ACCOUNT, "Account exported", "All account data was downloaded.", "exported")
 

@@ -1,5 +1,7 @@
 """The table of events: one row for each thing that happened, never changed and never removed.
 
+Only the erasure of a closed account leaves out who acted, and facts that may be personal.
+
 The timeline, the audit log and webhook payloads are renderings of these rows.
 """
 

@@ -139,7 +139,7 @@ class PaymentMethod(Base):
 
     def label_in(self, tongue: Translator) -> str:
         if self.kind == MethodKind.PAYPAL:
-            return f"PayPal {self.payer_email}"
+            return f"PayPal {self.payer_email}".strip()
         return f"{BRANDS.get(self.brand) or tongue.gettext('Card')} •••• {self.last4}"
 
     @property

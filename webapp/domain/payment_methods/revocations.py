@@ -31,6 +31,13 @@ def ask(ctx: Context, account_id: int, processor: str, reference: str) -> None:
     )
 
 
+def references_of(session: Session, account_id: int) -> list[str]:
+    """Return all references of the account that were or are to be revoked."""
+    return [
+        *session.scalars(select(Revocation.reference).where(Revocation.account_id == account_id))
+    ]
+
+
 def due(session: Session) -> list[Revocation]:
     """Return the pending revocations whose reference is not used by an open attempt."""
     needed = exists().where(

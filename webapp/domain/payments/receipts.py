@@ -5,6 +5,7 @@ payment, so a rollback also reverts it. The receipt's content is stored at that 
 changes.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 
@@ -27,6 +28,9 @@ RECEIPTED = (
 )
 """Payments by customers; adjustments, refunds, disputes and reversals have no receipt."""
 
+PAYPAL = "PayPal"
+"""How the label of an agreement begins, before the payer's address."""
+
 
 class Receipt(Base):
     __tablename__ = "receipt"
@@ -48,6 +52,19 @@ class Receipt(Base):
     def label(self) -> str:
         """ "R-17-000012"."""
         return f"R-{self.account_id}-{self.number:06d}"
+
+    def freeze_customer(self, details: Mapping[str, str]) -> None:
+        """Keep the current billing details, which a receipt without an address shows."""
+        customer = self.facts.get("customer")
+        if not (isinstance(customer, dict) and customer.get("address")):
+            self.facts = {**self.facts, "customer": dict(details)}
+
+    def erase_customer(self) -> None:
+        """Leave out who paid, and with which agreement."""
+        facts = {name: it for name, it in self.facts.items() if name != "customer"}
+        if str(facts.get("method", "")).startswith(PAYPAL):
+            facts["method"] = PAYPAL
+        self.facts = facts
 
 
 def issue(

@@ -49,6 +49,8 @@ class PortalLink(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     role: Mapped[Role] = mapped_column(String(20))
     return_url: Mapped[str] = mapped_column(String(URL_LENGTH))
+    api_key_id: Mapped[int | None] = mapped_column(ForeignKey("api_key.id"), index=True)
+    """The provider's key that made the link; NULL: a command did."""
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
 

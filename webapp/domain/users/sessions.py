@@ -70,6 +70,8 @@ class UserSession(Base):
     """The most that a portal session may do."""
     return_url: Mapped[str | None] = mapped_column(String(500))
     """The page of the provider's portal from which the person came."""
+    api_key_id: Mapped[int | None] = mapped_column(ForeignKey("api_key.id"), index=True)
+    """The provider's key that made the link of a portal session."""
 
     user: Mapped[User] = relationship()
 

@@ -118,6 +118,14 @@ class User(Base):
         """Whether only the provider's portal signs this person in (V8)."""
         return self.email.endswith(PORTAL_DOMAIN)
 
+    def erase(self) -> None:
+        """Leave nothing by which the person is known or signs in; records still name the id."""
+        self.email, self.name = f"erased-{self.id}@erased.invalid", "Erased person"
+        self.password_hash = ""
+        self.pending_email = self.unconfirmed_since = None
+        self.totp_secret = self.totp_step = self.totp_since = None
+        self.session_version += 1
+
     def roles_in(self, account_id: int) -> set[Role]:
         return {m.role for m in self.memberships if m.account_id == account_id}
 

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from webapp.processors.sandbox.challenges import Challenges
 from webapp.processors.sandbox.charges import Charge, ChargeBook
 from webapp.processors.sandbox.methods import Agreements, Vault
-from webapp.processors.sandbox.records import AnswerKind, ScriptedAnswer
+from webapp.processors.sandbox.records import (
+    Agreement,
+    AnswerKind,
+    Card,
+    Challenge,
+    HeldCard,
+    Owner,
+    ScriptedAnswer,
+    Token,
+)
 from webapp.processors.sandbox.reversals import Reversals
 from webapp.processors.sandbox.store import Setting, Store
 
@@ -50,6 +59,19 @@ class SandboxBooks:
         self.challenges = Challenges(self.store)
         self.charge_book = ChargeBook(self.store)
         self.reversals = Reversals(self.store, self.charge_book)
+
+    def forget(self, account_id: int, references: Sequence[str]) -> None:
+        """Forget who has entered the account's cards and approved its agreements."""
+        owned = select(Owner.subject).where(Owner.account_id == account_id)
+        held = select(Challenge.subject).where(Challenge.reference.in_(owned))
+        names = ("cardholder", "address_line", "address_city", "address_postcode")
+        blank = dict.fromkeys((*names, "address_country"), "")
+        with self.store.writing() as session:
+            session.execute(delete(Token).where(Token.id.in_(owned)))
+            session.execute(delete(HeldCard).where(HeldCard.id.in_(held)))
+            session.execute(update(Card).where(Card.id.in_(references)).values(**blank))
+            gone = update(Agreement).where(Agreement.id.in_(references))
+            session.execute(gone.values(payer_email="", payer_id=""))
 
     # The clock and the speed of answers
 
