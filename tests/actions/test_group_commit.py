@@ -163,7 +163,9 @@ def test_a_shared_commit_names_no_other_accounts_key_p1(world):
 
 
 def test_repeats_and_new_holds_share_commits_v5(app, world):
-    """V5: each request is answered, also one that repeats another account's thread's work."""
+    """V5: each request is answered, also one that repeats another account's thread's work, or that
+    names an unknown account.
+    """
     key = world.provider_key().key
     accounts = [world.account().account_id for _ in range(4)]
     world.session.rollback()
@@ -180,7 +182,9 @@ def test_repeats_and_new_holds_share_commits_v5(app, world):
         return [ask(account_id, f"new-{number}").status_code for number in range(25)]
 
     assert [ask(account_id, "running").status_code for account_id in accounts] == [201] * 4
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(9) as pool:
         repeats, new = pool.map(repeat, accounts), pool.map(start, accounts)
+        unknown = pool.submit(start, 999_999)
+        assert set(unknown.result()) == {404}
         assert [set(statuses) for statuses in repeats] == [{200}] * 4
         assert [set(statuses) for statuses in new] == [{201}] * 4

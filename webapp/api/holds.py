@@ -8,7 +8,7 @@ from pydantic import Field
 from webapp.actions.usage.change_hold import change_hold as change
 from webapp.actions.usage.open_hold import NewHold as Asked
 from webapp.actions.usage.release_hold import release_hold as release
-from webapp.api.http.accounts import AccountQuery, OfAccount, account_of
+from webapp.api.http.accounts import AccountQuery, OfAccount, account_of, account_to_lock
 from webapp.api.http.answers import Answer
 from webapp.api.http.authentication import Client
 from webapp.api.http.idempotency import request_key
@@ -192,7 +192,7 @@ def open_hold(ctx: Context, client: Client, body: NewHold) -> Answer[HoldRecord]
         timedelta(seconds=body.expires_in), body.amount, _rate(body), body.minimum
     )
     request.require_valid()
-    new = Asked(account_of(ctx, client, body), body.reference, request)
+    new = Asked(account_to_lock(ctx, client, body), body.reference, request)
     made = services().hold_batcher.submit(ctx, [new.account_id], new)
     if isinstance(made, Refusal):
         raise made

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic import WithJsonSchema as Schema
 
-from webapp.api.http.authentication import ApiClient, Client
+from webapp.api.http.authentication import ApiClient, Client, ProviderClient
 from webapp.api.http.queries import Absent
 from webapp.api.openapi.fields import LARGEST_ID, Body, reader
 from webapp.domain.accounts.lookup import (
@@ -57,6 +57,14 @@ class AccountQuery(Body):
 
     account: AccountName | Absent = Field(None, description=ACCOUNT)
     external_id: ExternalId | Absent = Field(None, description=EXTERNAL_ID)
+
+
+def account_to_lock(ctx: Context, client: Client, named: OfAccount) -> int:
+    """Like `account_of`, for an action that itself raises `NotFound` for an unknown id."""
+    account, external_id = named.account, named.external_id
+    if isinstance(client, ProviderClient) and isinstance(account, int) and external_id is None:
+        return account
+    return account_of(ctx, client, named)
 
 
 def account_of(ctx: Context, client: Client, *named: OfAccount | AccountQuery) -> int:

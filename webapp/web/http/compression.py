@@ -20,7 +20,10 @@ def init_app(app: Flask) -> None:
 
 
 def compress(response: Response) -> Response:
-    response.vary.add("Accept-Encoding")
+    if "Vary" in response.headers:
+        response.vary.add("Accept-Encoding")
+    else:
+        response.headers["Vary"] = "Accept-Encoding"
     if (
         (response.content_length or 0) < SMALLEST
         or response.direct_passthrough

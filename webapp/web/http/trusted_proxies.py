@@ -3,7 +3,7 @@
 import logging
 
 from flask import Flask, Request, request
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.extensions import services
@@ -41,6 +41,11 @@ def note_untrusted_proxy() -> None:
 
 class SecureBehindTls(SecureCookieSessionInterface):
     """Marks the session cookie Secure on requests over TLS."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()  # programs send no cookie whose signature to check
+        return super().open_session(app, request)
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return super().get_cookie_secure(app) or request.is_secure
