@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.factories import AMEX, DECLINING, MASTERCARD, VISA, context
+from tests.factories import AMEX, DECLINING, DISCOVER, MASTERCARD, VISA, context
 from webapp.actions.webhooks import endpoints as actions
 from webapp.actions.webhooks.delete_old_deliveries import delete_old_deliveries
 from webapp.actions.webhooks.deliver_webhooks import deliver_to
@@ -245,6 +245,44 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(world, post):
     run(world)
     _, headers, body = post.sent[-1]
     assert len(headers["webhook-signature"].split()) == 1
+
+
+@pytest.mark.parametrize("is_provider", [False, True])
+def test_each_secret_signs_for_a_day_after_it_was_replaced(world, post, is_provider):
+    """A second rotation is no reason to lose events that are signed with the first secret."""
+    account_id = None if is_provider else world.account_id
+    made = world.provider_webhook() if is_provider else world.webhook()
+    secrets = [made.secret]
+
+    def rotate():
+        ctx, all_rights = world.ctx, frozenset(Right)
+        new = actions.rotate_secret(ctx, account_id, made.endpoint_id, all_rights)
+        secrets.append(new.secret)
+
+    def signing(number):
+        world.card(number)
+        run(world)
+        _, headers, body = post.sent[-1]
+        return [secret for secret in secrets if is_signed_with(secret, body, headers)]
+
+    rotate()
+    world.clock.advance(hours=10)
+    rotate()
+    assert signing(VISA) == secrets
+    world.clock.advance(hours=14)
+    assert signing(MASTERCARD) == secrets[1:]
+    rotate()
+    assert signing(AMEX) == secrets[1:]
+    rotate()
+    assert signing(DISCOVER) == secrets[2:]  # at most three
+
+
+def is_signed_with(secret, body, headers):
+    try:
+        Webhook(secret).verify(body, headers)
+    except WebhookVerificationError:
+        return False
+    return True
 
 
 def test_events_are_delivered_in_order_and_once(world, post):

@@ -44,7 +44,7 @@ def secrets():
     return users + [
         secret
         for end in session.query(Endpoint)
-        for secret in (end.secret, end.old_secret)
+        for secret in (end.secret, end.old_secret, end.older_secret)
         if secret
     ]
 

@@ -56,6 +56,9 @@ def test_an_operator_manages_the_providers_endpoints(staff, world):
     assert staff.post(f"{one}/state", data={"on": "1"}).location == one
     assert staff.post(f"{one}/rotation").status_code == 201
     assert "Two secrets sign until Mon 23 Nov, 10:00" in words(staff.get(one))
+    assert "stops signing now" not in words(staff.get(f"{one}/rotation"))
+    assert staff.post(f"{one}/rotation").status_code == 201
+    assert "Three secrets sign until Mon 23 Nov, 10:00" in words(staff.get(one))
     assert "stops signing now" in words(staff.get(f"{one}/rotation"))
     assert staff.post(f"{one}/removal").location == HERE
     assert "No webhook yet" in words(staff.get(HERE))
@@ -63,7 +66,7 @@ def test_an_operator_manages_the_providers_endpoints(staff, world):
     audits = [row.audit for row in world.session.query(EventRow).filter_by(account_id=None)]
     assert [it for it in audits if it and it.startswith("webhook")] == [
         "webhook_added", "webhook_changed", "webhook_switched", "webhook_switched",
-        "webhook_rotated", "webhook_removed",
+        "webhook_rotated", "webhook_rotated", "webhook_removed",
     ]  # fmt: skip
 
 

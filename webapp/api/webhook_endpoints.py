@@ -179,9 +179,9 @@ def remove_webhook_endpoint(ctx: Context, client: Client, endpoint_id: int) -> N
     f"{ONE}/secret-rotations", "Rotate the secret", *WRITE, status=201, shows_secret=True
 )
 def rotate_webhook_secret(ctx: Context, client: Client, endpoint_id: int) -> NewEndpoint:
-    """Create a new secret. Deliveries are signed with both secrets for 24 hours, so the receiver
-    can change over without losing events. Another rotation within this time ends the older of the
-    two at once.
+    """Create a new secret. For 24 hours deliveries are also signed with the present one, so the
+    receiver can change over without losing events. At most three secrets sign: a third rotation
+    within 24 hours ends the oldest at once.
     """
     made = actions.rotate_secret(ctx, client.account_id, endpoint_id, RIGHTS)
     return NewEndpoint(id=made.endpoint_id, url=made.url, secret=made.secret)

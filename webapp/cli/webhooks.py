@@ -74,7 +74,7 @@ def group(name: str, about: str, owner: Owner, offered: Sequence[EventKind]) -> 
     @ENDPOINT
     @prints()
     def rotate(account: int | None, endpoint: int) -> dict[str, object]:
-        """Create a new secret for ENDPOINT. The old and the new one sign for 24 hours."""
+        """Create a new secret for ENDPOINT. The present one also signs for 24 hours."""
         made = actions.rotate_secret(make_context(COMMAND_LINE), account, endpoint, STAFF)
         return _shown_once(account, made)
 

@@ -110,6 +110,7 @@ PLACES = (
     ("user", "totp_secret"),
     ("webhook_endpoint", "secret"),
     ("webhook_endpoint", "old_secret"),
+    ("webhook_endpoint", "older_secret"),
 )
 """Table and column of each encrypted value."""
 

@@ -3,7 +3,7 @@
 `account_id` is None for the provider's endpoints (V7).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from json import dumps
@@ -77,8 +77,10 @@ class EndpointRow:
     """ "ok", "warn" or "off"."""
     hint: str
     """ "No success since today, 10:02", or why and when it was switched off."""
-    two_secrets: str
+    several_secrets: str
     """ "Two secrets sign until Mon 23 Nov, 10:00", or empty."""
+    rotation_ends_oldest: bool
+    """Whether three secrets sign, which is the most."""
     denial: str = ""
     """Why this user may not change it; empty if they may (P5)."""
 
@@ -158,8 +160,7 @@ def _row(endpoint: Endpoint, zone: str, now: datetime) -> EndpointRow:
     elif endpoint.failing_since is not None:
         since = datetimes.within(datetimes.since(endpoint.failing_since, zone, now))
         state, tone, hint = "Failing", "warn", f"No success since {since}"
-    until = endpoint.old_secret_until
-    both = until is not None and now < until
+    overlapping = endpoint.overlapping(now)
     return EndpointRow(
         id=endpoint.id,
         title=endpoint.name or endpoint.url,
@@ -171,10 +172,16 @@ def _row(endpoint: Endpoint, zone: str, now: datetime) -> EndpointRow:
         state=state,
         tone=tone,
         hint=hint,
-        two_secrets=f"Two secrets sign until {datetimes.when(until, zone, now)}"
-        if both and until
-        else "",
+        several_secrets=_several_secrets([until for _, until in overlapping], zone, now),
+        rotation_ends_oldest=len(overlapping) > 1,
     )
+
+
+def _several_secrets(ends: Sequence[datetime], zone: str, now: datetime) -> str:
+    if not ends:
+        return ""
+    count = "Three" if len(ends) > 1 else "Two"
+    return f"{count} secrets sign until {datetimes.when(min(ends), zone, now)}"
 
 
 def _delivery(ctx: Context, one: Delivery, zone: str, rights: Collection[Right]) -> DeliveryRow:

@@ -197,6 +197,9 @@ class Endpoint(Base):
     """Signing secret, which cannot be hashed."""
     old_secret: Mapped[str | None] = mapped_column(Sealed("webhook_endpoint.old_secret", 80))
     old_secret_until: Mapped[datetime | None]
+    older_secret: Mapped[str | None] = mapped_column(Sealed("webhook_endpoint.older_secret", 80))
+    """The one before, after two rotations within the overlap."""
+    older_secret_until: Mapped[datetime | None]
     ended: Mapped[Ended | None] = mapped_column(String(10))
     ended_at: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]
@@ -213,15 +216,23 @@ class Endpoint(Base):
         self.events = [kind for kind in PROVIDER_CHOICES if kind in choice.events]
 
     def rotate(self, now: datetime) -> str:
-        """Create a new secret; the old one also signs until the overlap ends."""
+        """Create a new secret. The last two also sign, each until its own overlap ends."""
+        self.older_secret, self.older_secret_until = self.old_secret, self.old_secret_until
         self.old_secret, self.old_secret_until = self.secret, now + OVERLAP
         self.secret = new_secret()
         return self.secret
 
     def secrets(self, now: datetime) -> list[str]:
         """Return the secrets that sign now, newest first."""
-        overlaps = self.old_secret_until is not None and now < self.old_secret_until
-        return [self.secret, self.old_secret] if overlaps and self.old_secret else [self.secret]
+        return [self.secret, *(secret for secret, _ in self.overlapping(now))]
+
+    def overlapping(self, now: datetime) -> list[tuple[str, datetime]]:
+        """Return the replaced secrets that still sign, newest first, and until when."""
+        replaced = (
+            (self.old_secret, self.old_secret_until),
+            (self.older_secret, self.older_secret_until),
+        )
+        return [(secret, until) for secret, until in replaced if secret and until and now < until]
 
     def end(self, why: Ended, now: datetime) -> None:
         if self.ended is None:

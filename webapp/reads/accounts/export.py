@@ -41,8 +41,8 @@ BATCH = 500
 """Rows fetched at a time."""
 
 HIDDEN = {
-    "key", "key_hash", "fingerprint", "processor_reference", "secret", "old_secret", "request_key",
-    "message_id", "password_hash",
+    "key", "key_hash", "fingerprint", "processor_reference", "secret", "old_secret", "older_secret",
+    "request_key", "message_id", "password_hash",
 }  # fmt: skip
 
 OPERATOR_ONLY = {"decline_code", "decline_class", "failure_code", "mismatch", "trouble"}
