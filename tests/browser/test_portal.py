@@ -1,5 +1,8 @@
 """From the provider's portal into the dashboard by one click, and back (V8)."""
 
+import re
+
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.screen import MAIN
@@ -34,6 +37,19 @@ def test_a_person_comes_from_the_portal_and_goes_back_v8(world, server, open_sig
 
     page.get_by_role("link", name="Back to your provider").click()
     expect(page).to_have_url(f"{server.url}/healthz")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_signing_out_leads_back_to_another_site_v8(world, server, open_signed_out, scripts):
+    """V8: under the content security policy, whose form-action holds for redirects too."""
+    portal = server.url.replace("127.0.0.1", "localhost")
+    choice = PortalChoice("billing", f"{portal}/healthz")
+    path = f"/portal/{create_portal_link(world.ctx, world.account_id, choice).token}"
+    page = open_signed_out(java_script_enabled=scripts)
+    page.goto(path)
+    page.get_by_role("button", name=re.compile("portal$")).click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{portal}/healthz")
 
 
 def test_the_pages_of_a_portal_session_are_accessible_v8(world, server, open_signed_out):

@@ -318,11 +318,12 @@ def create_portal_session(
 ) -> PortalSession:
     """Sign a person of your own portal into the account's pages with one click. The link works
     once, for 60 seconds; a button there leads back to your portal. The session ends after an hour
-    without use. It opens no other account, and cannot change people, keys, webhooks or anybody's
-    sign-in.
+    without use, or with the key that made it. It opens no other account, and cannot change people,
+    keys, webhooks or anybody's sign-in.
     """
     choice = PortalChoice(body.role, body.return_url, body.email)
-    made = create_portal_link(ctx, account_id_of(ctx.session, account), choice)
+    account_id = account_id_of(ctx.session, account)
+    made = create_portal_link(ctx, account_id, choice, key_id=client.key_id)
     path = url_for("portal.follow", token=made.token)
     return PortalSession(
         url=urljoin(services().settings.base_url, path), expires_at=made.expires_at

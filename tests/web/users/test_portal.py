@@ -8,7 +8,9 @@ from sqlalchemy import func, select
 
 from tests.api.conftest import Program
 from tests.factories import VISA
+from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys.api_key import ApiKey
 from webapp.domain.events.rows import EventRow
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.users.portal import PortalLink, fault_of_return_url
@@ -58,7 +60,9 @@ def test_one_click_leads_into_the_account_and_back_v8(world, enter):
     assert "Harbour Voice" in page.text
     assert f'href="{BACK}"' in page.text
     assert "Back to your provider" in page.text
-    assert browser.post("/sign-out").headers["Location"] == BACK
+    signed_out = browser.post("/sign-out")
+    assert signed_out.status_code == 200
+    assert f'content="0; url={BACK}"' in signed_out.text
     assert "/sign-in" in browser.get("/billing/payment-methods").headers["Location"]
 
 
@@ -306,3 +310,27 @@ def test_a_browser_that_is_signed_in_is_asked_first_v8(world, link, client):
     assert f'action="{path}"' in asked.text
     assert client.post(path).status_code == 303
     assert client.get("/settings/profile").status_code == 403
+
+
+def test_revoking_the_providers_key_ends_what_it_has_opened_v8(app, world, enter, link):
+    """V8, P2: links that are not used yet, and sessions; those of another key go on."""
+    browser, unused, used = enter(), link(), link()
+    assert app.test_client().get(used).status_code == 303
+    other = Program(app, world.provider_key(name="Other").key)
+    path = f"/accounts/{world.account_id}/portal-sessions"
+    answer = other("POST", path, {"role": "billing", "return_url": BACK})
+    spared = app.test_client()
+    spared.get(answer.json["url"].removeprefix("http://127.0.0.1:8000"))
+
+    key_id = world.session.scalar(select(ApiKey.id).where(ApiKey.name == "Switch"))
+    for _ in range(2):
+        revoke_key(world.ctx, None, key_id)
+    assert "/sign-in" in browser.get("/billing/payment-methods").headers["Location"]
+    ended = app.test_client().get(unused)
+    assert ended.status_code == 410
+    assert "Your provider has ended it" in ended.text
+    assert spared.get("/billing/payment-methods").status_code == 200
+    world.session.rollback()
+    query = select(EventRow).where(EventRow.audit == "portal_access_ended")
+    [event] = world.session.scalars(query)
+    assert (event.account_id, event.facts["count"]) == (world.account_id, 3)

@@ -4,16 +4,24 @@ from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey
 from webapp.domain.events import recording as events
 from webapp.domain.events.api_keys import ApiKeyRevoked
+from webapp.domain.events.users import PortalAccessEnded
 from webapp.domain.shared.context import Context
+from webapp.domain.users import portal
 
 
 def revoke_key(ctx: Context, account_id: int | None, key_id: int) -> ApiKey:
-    """Revoke the key; a second call changes nothing. Raises `NotFound`."""
+    """Revoke the key; a second call changes nothing. Raises `NotFound`.
+
+    Portal links and sessions that a provider's key has made end with it (V8).
+    """
     api_keys.lock_owner(ctx.session, account_id)
     key = api_keys.find(ctx.session, account_id, key_id)
     if key.revoked_at is None:
         key.revoke(ctx.now)
         event = ApiKeyRevoked(key.hint, key.name)
         events.record(ctx, account_id, event, to=events.actor(ctx))
+        ended = portal.end_by_key(ctx.session, key.id, ctx.clock.wall())
+        for entered_id, count in sorted(ended.items()):
+            events.record(ctx, entered_id, PortalAccessEnded(key.hint, count))
     ctx.session.commit()
     return key

@@ -31,8 +31,12 @@ class PortalEntry:
     return_url: str
 
 
-def create_portal_link(ctx: Context, account_id: int, choice: PortalChoice) -> NewPortalLink:
+def create_portal_link(
+    ctx: Context, account_id: int, choice: PortalChoice, *, key_id: int | None = None
+) -> NewPortalLink:
     """Create a link that signs one person in, once, within a minute.
+
+    `key_id`: the provider's key that asks; revoking it ends the link and its session.
 
     Raises `NotFound`, or `Invalid` with an error for each invalid field.
     """
@@ -50,6 +54,7 @@ def create_portal_link(ctx: Context, account_id: int, choice: PortalChoice) -> N
         user_id=user.id,
         role=Role(choice.role),
         return_url=choice.return_url,
+        api_key_id=key_id,
         expires_at=wall + portal.LASTS,
     )
     ctx.session.add(link)
@@ -76,6 +81,7 @@ def enter_by_portal(ctx: Context, token: str, *, device: str, address: str) -> P
         account_id=link.account_id,
         role=link.role,
         return_url=link.return_url,
+        api_key_id=link.api_key_id,
     )
     ctx.session.add(started)
     user = ctx.session.get_one(User, link.user_id)

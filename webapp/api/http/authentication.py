@@ -44,6 +44,7 @@ class ApiClient:
 class ProviderClient:
     """The authenticated API key of the provider, which acts for every account (V1)."""
 
+    key_id: int
     key_name: str
     account_id: None = None
 
@@ -101,7 +102,7 @@ def _admit(ctx: Context, key: str, scopes: Sequence[Scope], challenge: WWWAuthen
     if shown.should_record_use(ctx.now):
         record_key_use(ctx, shown.id, address)
     if shown.account_id is None:
-        return ProviderClient(shown.name)
+        return ProviderClient(shown.id, shown.name)
     return ApiClient(shown.account_id, shown.currency or "", shown.name)
 
 

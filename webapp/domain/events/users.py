@@ -43,6 +43,19 @@ class SignedInByPortal(Event):
         return f"From the provider’s portal, as {_names([self.role])}."
 
 
+class PortalAccessEnded(Event):
+    """A provider's key was revoked, and with it its unused links and its sessions (V8)."""
+
+    audit = Audit(
+        Group.SIGN_IN,
+        "Portal access ended",
+        "The provider’s key {key}… was revoked. Ended: {count}.",
+    )
+    key: str
+    count: int
+    """Links that were not used yet, and sessions."""
+
+
 class PasswordAccepted(Event):
     audit = Audit(Group.SIGN_IN, "Password accepted", "Waiting for the code.")
 

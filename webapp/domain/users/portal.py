@@ -3,20 +3,22 @@
 Their times are those of the wall clock, as of all sessions.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from sqlalchemy import ForeignKey, String, delete, select, update
+from sqlalchemy import ColumnElement, ForeignKey, String, delete, exists, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys.api_key import ApiKey
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.texts import NAME_LENGTH
-from webapp.domain.users.sessions import hash_token
+from webapp.domain.users.sessions import UserSession, hash_token
 from webapp.domain.users.user import PORTAL_DOMAIN, Role, User
 
 LASTS = timedelta(seconds=60)
@@ -37,6 +39,8 @@ class LinkState(StrEnum):
     OPEN = "open"
     USED = "used"
     EXPIRED = "expired"
+    REVOKED = "revoked"
+    """The provider's key that made it is revoked."""
     UNKNOWN = "unknown"
 
 
@@ -119,11 +123,7 @@ def take(session: Session, token: str, wall: datetime) -> PortalLink | None:
     hashed = hash_token(token)
     taken = session.connection().execute(
         update(PortalLink)
-        .where(
-            PortalLink.token_hash == hashed,
-            PortalLink.used_at.is_(None),
-            PortalLink.expires_at > wall,
-        )
+        .where(PortalLink.token_hash == hashed, *_is_open(wall), ~_IS_REVOKED)
         .values(used_at=wall)
     )
     if taken.rowcount != 1:
@@ -133,19 +133,44 @@ def take(session: Session, token: str, wall: datetime) -> PortalLink | None:
 
 def find_open(session: Session, token: str, wall: datetime) -> PortalLink | None:
     """Return the link if it can be used."""
-    link = session.scalar(select(PortalLink).where(PortalLink.token_hash == hash_token(token)))
-    is_open = link is not None and link.used_at is None and wall < link.expires_at
-    return link if is_open else None
+    mine = PortalLink.token_hash == hash_token(token)
+    return session.scalar(select(PortalLink).where(mine, *_is_open(wall), ~_IS_REVOKED))
 
 
 def state_of(session: Session, token: str, wall: datetime) -> LinkState:
-    link = session.scalar(select(PortalLink).where(PortalLink.token_hash == hash_token(token)))
-    if link is None:
+    mine = PortalLink.token_hash == hash_token(token)
+    found = session.execute(select(PortalLink, _IS_REVOKED).where(mine)).one_or_none()
+    if found is None:
         return LinkState.UNKNOWN
+    link, is_revoked = found
     if link.used_at is not None:
         return LinkState.USED
+    if is_revoked:
+        return LinkState.REVOKED
     return LinkState.OPEN if wall < link.expires_at else LinkState.EXPIRED
+
+
+def end_by_key(session: Session, key_id: int, wall: datetime) -> Counter[int]:
+    """End the sessions that a revoked key of the provider has made; its links work no more.
+
+    Returns how many sessions and unused links each account had.
+    """
+    open_ = (PortalLink.api_key_id == key_id, *_is_open(wall))
+    ended = Counter(session.scalars(select(PortalLink.account_id).where(*open_)))
+    sessions = session.scalars(select(UserSession).where(UserSession.api_key_id == key_id)).all()
+    for one in sessions:
+        if one.is_alive(wall) and one.account_id is not None:
+            ended[one.account_id] += 1
+        session.delete(one)
+    return ended
 
 
 def delete_old(session: Session, wall: datetime) -> None:
     session.execute(delete(PortalLink).where(PortalLink.expires_at < wall - KEPT))
+
+
+def _is_open(wall: datetime) -> tuple[ColumnElement[bool], ...]:
+    return PortalLink.used_at.is_(None), PortalLink.expires_at > wall
+
+
+_IS_REVOKED = exists().where(ApiKey.id == PortalLink.api_key_id, ApiKey.revoked_at.is_not(None))

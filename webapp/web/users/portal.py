@@ -22,6 +22,7 @@ LINK = "/portal/<token>"
 ENDED = {
     LinkState.USED: "It works once, and somebody has opened it already.",
     LinkState.EXPIRED: "It works for one minute.",
+    LinkState.REVOKED: "Your provider has ended it.",
     LinkState.UNKNOWN: "It is mistyped, or older than a day.",
 }
 WAY_ON = "Go back to your provider’s portal, and open your billing from there again."

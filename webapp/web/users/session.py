@@ -111,7 +111,10 @@ def sign_out() -> ResponseReturnValue:
         sessions.sign_out(make_context(), person.session_id)
         portal_url = person.portal_url
     session.clear()
-    return redirect(portal_url or url_for("session.sign_in"), 303)
+    if portal_url:
+        # Chromium applies form-action to redirects too, so this is a page that leads on.
+        return render_template("users/session/signed_out.html", portal_url=portal_url)
+    return redirect(url_for("session.sign_in"), 303)
 
 
 @blueprint.post("/sign-out/everywhere")
