@@ -113,7 +113,7 @@ def add_users(world: World):
     now = world.clock.now()
     world.invite("bo@example.com", "billing")
     secret = second_factor.new_secret()
-    code = TOTP(secret).at(now)
+    code = TOTP(secret).at(world.clock.wall())
     turn_on(world.ctx.at(now), world.created.user_id, secret, code)
     signed_in_cookie(world.session, world.created.user_id, world.clock.wall())
     passkey_of(world.session, world.created.user_id, now)

@@ -24,7 +24,7 @@ def set_up(client, clock):
     page = client.get(NEW).text
     secret = re.search(r"<code>([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
     state = re.search(r'name="state" value="([^"]+)"', page)[1]
-    code = TOTP(secret).at(clock.now())
+    code = TOTP(secret).at(clock.wall())
     answer = client.post("/settings/second-factor", data={"state": state, "code": code})
     assert answer.status_code == 200, words(answer)
     return secret, re.findall(r"<li><code>([a-z0-9-]+)</code></li>", answer.text)
@@ -34,7 +34,7 @@ def set_up(client, clock):
 def secured(client, clock):
     """The owner's secret and recovery codes, 30 seconds after the first code was used."""
     secret, codes = set_up(client, clock)
-    clock.advance(seconds=30)
+    clock.wait(seconds=30)
     return secret, codes
 
 
@@ -89,7 +89,7 @@ def test_another_persons_setup_form_is_refused(client, teammate, clock):
     page = admin.get(NEW).text
     secret = re.search(r"<code>([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
     state = re.search(r'name="state" value="([^"]+)"', page)[1]
-    code = TOTP(secret).at(clock.now())
+    code = TOTP(secret).at(clock.wall())
     for forged in (state, state + "x", "", "x.y.z"):
         answer = client.post("/settings/second-factor", data={"state": forged, "code": code})
         assert answer.status_code == 400
@@ -102,7 +102,7 @@ def test_the_form_expires_after_an_hour_of_the_applications_clock(client, clock)
 
     def send_after(**span):
         clock.advance(**span)
-        form = {"state": state, "code": TOTP(secret).at(clock.now())}
+        form = {"state": state, "code": TOTP(secret).at(clock.wall())}
         return client.post("/settings/second-factor", data=form).status_code
 
     assert send_after(hours=1, seconds=1) == 422
@@ -121,13 +121,23 @@ def test_signing_in_takes_two_steps(app, world, secured, email, clock):
     assert 'name="next" value="/billing/statement"' in page.text
     assert send(visitor, "000000").status_code == 422
     assert visitor.get(MAIN).status_code == 303
-    answer = send(visitor, f" {TOTP(secret).at(clock.now())} ", next="/billing/statement")
+    answer = send(visitor, f" {TOTP(secret).at(clock.wall())} ", next="/billing/statement")
     assert (answer.status_code, answer.location) == (303, "/billing/statement")
     assert visitor.get(MAIN).status_code == 200
     assert [what for what, _ in world.audits][-3:] == [
         "password_accepted", "code_refused", "signed_in",
     ]  # fmt: skip
     assert world.audits[-1][1] == {"by": "code"}
+
+
+def test_codes_follow_the_wall_clock_in_an_advanced_sandbox(app, client, email, clock):
+    """P2: the phone does not know the sandbox's offset."""
+    clock.advance(days=40)
+    secret, _ = set_up(client, clock)
+    clock.wait(seconds=30)
+    visitor = app.test_client()
+    enter(visitor, email)
+    assert send(visitor, TOTP(secret).at(clock.wall())).location == MAIN
 
 
 def test_a_wrong_password_has_the_usual_error(app, secured, email):
@@ -139,7 +149,7 @@ def test_a_wrong_password_has_the_usual_error(app, secured, email):
 
 def test_a_code_is_valid_once_and_30_seconds_either_way(app, secured, email, clock):
     secret, _ = secured
-    now, totp = clock.now(), TOTP(secret)
+    now, totp = clock.wall(), TOTP(secret)
 
     def tried(code):
         visitor = app.test_client()
@@ -151,9 +161,9 @@ def test_a_code_is_valid_once_and_30_seconds_either_way(app, secured, email, clo
     assert tried(totp.at(now)) == 422, "used"
     assert tried(totp.at(now - timedelta(seconds=30))) == 422, "older than one that was used"
     assert tried(totp.at(now + timedelta(seconds=30))) == 303, "a phone that is ahead"
-    clock.advance(seconds=90)
+    clock.wait(seconds=90)
     assert tried(totp.at(now + timedelta(seconds=60))) == 303, "a phone that is behind"
-    clock.advance(seconds=120)
+    clock.wait(seconds=120)
     assert tried(totp.at(now + timedelta(seconds=90))) == 422
 
 
@@ -221,7 +231,7 @@ def test_reauthentication_needs_a_code(client, world, secured, clock):
     assert "Code" in words(answer)
     with_password = client.post("/settings/second-factor/removal", data={"proof": PASSWORD})
     assert with_password.status_code == 401, "a stolen password must not turn it off"
-    sent = {"proof": TOTP(secret).at(clock.now())}
+    sent = {"proof": TOTP(secret).at(clock.wall())}
     answer = client.post("/settings/second-factor/recovery-codes", data=sent)
     assert answer.status_code == 200
     fresh = re.findall(r"<li><code>([a-z0-9-]+)</code></li>", answer.text)

@@ -26,7 +26,7 @@ def turn_on(
 
     Raises `Invalid` for a wrong code, or `Conflict` if it is already on.
     """
-    step = second_factor.step_of(secret, code, ctx.now)
+    step = second_factor.step_of(secret, code, ctx.clock.wall())
     if step is None:
         raise Invalid({"code": WRONG_CODE})
     user = _locked(ctx, user_id)

@@ -70,7 +70,7 @@ def accept(ctx: Context, user: User, text: str) -> str:
     """
     if user.totp_secret is None:
         return ""
-    step = step_of(user.totp_secret, text, ctx.now)
+    step = step_of(user.totp_secret, text, ctx.clock.wall())
     if step is not None:
         return "code" if _use_step(ctx.session, user.id, step) else ""
     return "recovery code" if _use_recovery_code(ctx, user.id, text) else ""
