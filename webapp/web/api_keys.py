@@ -10,6 +10,7 @@ from webapp.actions.api_keys.create_key import NewKey, create_key
 from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.actions.api_keys.rotate_key import rotate_key
 from webapp.domain.api_keys.api_key import KeyChoice, Scope
+from webapp.domain.events.event import Subject
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.extensions import db, make_context
 from webapp.reads.api_keys import read_key, read_keys, read_scopes
@@ -65,6 +66,7 @@ class KeyPages:
             manager.person,
             "api_keys/index.html",
             self.entry,
+            Subject.API_KEYS if manager.account_id is not None else None,
             screen=read_keys(make_context(), manager.account_id, manager.rights),
             pages=self.pages,
             title=self.title,

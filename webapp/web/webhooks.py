@@ -8,6 +8,7 @@ from werkzeug.utils import redirect
 
 from webapp.actions.webhooks import endpoints as actions
 from webapp.actions.webhooks.endpoints import NewSecret
+from webapp.domain.events.event import Subject
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks.endpoint import OF_BALANCE, EndpointChoice, offered_to
@@ -140,8 +141,10 @@ class EndpointPages:
         return self._back_to(endpoint_id, done)
 
     def _show(self, manager: Manager, template: str, **context: object) -> str:
-        owner = {"pages": self.pages, "of_provider": manager.account_id is None}
-        return show(manager.person, template, self.entry, **owner, **context)
+        of_provider = manager.account_id is None
+        subject = None if of_provider else Subject.WEBHOOKS
+        context |= {"pages": self.pages, "of_provider": of_provider}
+        return show(manager.person, template, self.entry, subject, **context)
 
     def _form(
         self,

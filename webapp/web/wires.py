@@ -13,11 +13,13 @@ from webapp.actions.wires.add_proof import add_proof
 from webapp.actions.wires.cancel_wire import cancel_wire
 from webapp.actions.wires.request_wire import request_wire
 from webapp.domain.accounts.account import Account
+from webapp.domain.events.event import Subject
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.shared.field_tables import read_amount
 from webapp.domain.users.user import Right
 from webapp.domain.wires import proofs
 from webapp.extensions import db, make_context, services
+from webapp.reads.accounts.subjects import SubjectId
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PageHead, read_head
 from webapp.reads.wires import (
@@ -75,7 +77,8 @@ def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     screen = read(person, before=request.args.get("before", type=forms.record_id))
-    return show(person, "wires/index.html", "payment_methods", screen=screen, head=head(person))
+    context = {"screen": screen, "head": head(person)}
+    return show(person, "wires/index.html", "payment_methods", Subject.WIRES, **context)
 
 
 @blueprint.get("/new")
@@ -107,7 +110,8 @@ def create() -> ResponseReturnValue:
 @blueprint.get(WIRE)
 def details(wire_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    return show(person, "wires/details.html", "payment_methods", card=card(person, wire_id))
+    subject, wire = SubjectId(Subject.WIRE, wire_id), card(person, wire_id)
+    return show(person, "wires/details.html", "payment_methods", subject, card=wire)
 
 
 @blueprint.get(f"{WIRE}/proofs/new")

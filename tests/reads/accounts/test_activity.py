@@ -60,7 +60,7 @@ def test_each_filter_matches_a_loop_over_all_lines_e1(history, monkeypatch):
             and (since is None or line.last_at.date() >= since)
             and (until is None or line.first_at.date() <= until)
         ]
-        assert listed_ids(history, ActivityFilters(about, since, until)) == expected
+        assert listed_ids(history, ActivityFilters(about, None, since, until)) == expected
         found += bool(expected)
     assert found > 50
 

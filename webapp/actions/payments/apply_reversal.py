@@ -80,7 +80,7 @@ def _apply(ctx: Context, account: Account, attempt: Attempt, event: Reversed) ->
     is_new = known is None
     lost = reversal.state == ReversalState.LOST
     if lost and (is_new or before != ReversalState.LOST):
-        pause_for_dispute(ctx, account, reversal.name)
+        pause_for_dispute(ctx, account, reversal.name, reversal.attempt_id)
 
 
 def _may_book(ctx: Context, attempt: Attempt, event: Reversed) -> bool:

@@ -101,10 +101,10 @@ def hold_refill(ctx: Context, account: Account, why: str) -> None:
     events.record(ctx, account.id, RefillHeld(why))
 
 
-def pause_for_dispute(ctx: Context, account: Account, name: str) -> None:
+def pause_for_dispute(ctx: Context, account: Account, name: str, attempt_id: int) -> None:
     """L7: after a lost dispute automatic refills are paused until a user resumes them."""
     LowBalanceSettings.of(ctx.session, account.id).pause(PausedBy.DISPUTE, ctx.now)
-    events.record(ctx, account.id, DisputeLost(name))
+    events.record(ctx, account.id, DisputeLost(name, attempt_id))
     record_withdrawal(ctx, account, "Automatic refills were paused")
     explain(ctx, account, top_ups.gather(ctx, account), Plan(Code.PAUSED))
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.billing_details import FIELDS
-from webapp.domain.events.event import Audit, Event, Group, Micros
+from webapp.domain.events.event import Audit, Event, Group, Micros, Subject
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.i18n import N_
@@ -142,6 +142,7 @@ class AccountExported(Event):
 
 
 class BillingDetailsChanged(Event):
+    page_of = Subject.BILLING_DETAILS
     audit = Audit(Group.ACCOUNT, "Billing details changed", code="billing_details")
     before: Mapping[str, str]
     after: Mapping[str, str]

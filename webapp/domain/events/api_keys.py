@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.event import NOT_RECORDED, Audit, Group
+from webapp.domain.events.event import NOT_RECORDED, Audit, Group, Subject
 from webapp.domain.events.users import SecurityChange
 from webapp.domain.shared.i18n import N_
 
 
 class ApiKeyEvent(SecurityChange):
+    page_of = Subject.API_KEYS
     named_by = "name"
     key: str
     """The key's beginning."""

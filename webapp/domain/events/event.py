@@ -27,18 +27,48 @@ NOT_RECORDED = "not recorded"
 """Stands for text that an older row lacks."""
 
 
+class Subject(StrEnum):
+    """What an event can be about (E2): a record, which its columns name, or else a page.
+
+    A page's value is its blueprint's name.
+    """
+
+    PAYMENT = "payment"
+    METHOD = "method"
+    WIRE = "wire"
+
+    PAYMENT_METHODS = "payment_methods"
+    """The list of methods and the low-balance settings."""
+    WIRES = "wires"
+    STATEMENT = "statement"
+    BILLING_DETAILS = "billing_details"
+    USERS = "users"
+    NOTIFICATIONS = "notifications"
+    API_KEYS = "api_keys"
+    WEBHOOKS = "webhook_endpoints"
+    DATA = "data"
+
+
 class Group(StrEnum):
     """Filters of the audit log, in display order."""
 
+    page: Subject | None
+    """The page that shows what the group's kinds change; a kind may name another one."""
+
+    def __new__(cls, value: str, page: Subject | None = None) -> Self:
+        group = str.__new__(cls, value)
+        group._value_, group.page = value, page
+        return group
+
     SIGN_IN = "Signing in"
-    PEOPLE = "Users"
+    PEOPLE = "Users", Subject.USERS
     OPERATOR = "Your provider"
     ACCOUNT = "Account"
-    METHODS = "Payment methods"
-    LOW_BALANCE = "Low Balance Settings"
-    NOTIFICATIONS = "Notifications"
+    METHODS = "Payment methods", Subject.PAYMENT_METHODS
+    LOW_BALANCE = "Low Balance Settings", Subject.PAYMENT_METHODS
+    NOTIFICATIONS = "Notifications", Subject.NOTIFICATIONS
     PAYMENTS = "Payments"
-    WIRES = "Wire transfers"
+    WIRES = "Wire transfers", Subject.WIRES
     DEVELOPERS = "API keys and webhooks"
 
 
@@ -69,6 +99,8 @@ class Event:
 
     event_kind: ClassVar[str]
     """The class's name, as in `payment_paid`."""
+    page_of: ClassVar[Subject | None] = None
+    """The page that shows what the kind changes, if its group names none."""
     audit: ClassVar[Audit | None] = None
     timeline: ClassVar[Line | None] = None
     webhook: ClassVar[EventKind | None] = None
@@ -93,6 +125,11 @@ class Event:
     @classmethod
     def audit_code(cls) -> str | None:
         return cls.audit and (cls.audit.code or cls.event_kind)
+
+    @classmethod
+    def shown_on(cls) -> Subject | None:
+        """Return the page of what the event is about, unless it is about a record (E2)."""
+        return cls.page_of or (cls.audit.group.page if cls.audit else None)
 
     def audited(self, account: Account) -> str:
         """Return the sentence of the audit log."""

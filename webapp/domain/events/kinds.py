@@ -17,7 +17,7 @@ from webapp.domain.events import (  # noqa: F401
     webhooks,
     wires,
 )
-from webapp.domain.events.event import Event
+from webapp.domain.events.event import Event, Subject
 from webapp.domain.events.rows import EventRow
 from webapp.domain.notifications.outbox import TOPICS, NoticeKind
 
@@ -42,6 +42,12 @@ def title(code: str) -> str:
     """Return the audit log's title; for a code that this version does not know, its words."""
     kind = AUDITED.get(code)
     return kind.audit.title if kind and kind.audit else code.replace("_", " ").capitalize()
+
+
+def page_of(row: Any) -> Subject | None:
+    """Return the page that shows what the event changed (E2)."""
+    kind = KINDS.get(row.kind) or AUDITED.get(row.audit)
+    return kind.shown_on() if kind else None
 
 
 def audited(row: Any, account: Account) -> str:

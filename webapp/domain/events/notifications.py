@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.event import Audit, Event, Group, in_words
+from webapp.domain.events.event import Audit, Event, Group, Subject, in_words
 from webapp.domain.notifications.outbox import NOTICE_NAMES, NoticeKind
 from webapp.domain.notifications.settings import FIELDS
 
@@ -24,6 +24,7 @@ class Unsubscribed(Event):
 
 
 class MailEvent(Event):
+    page_of = Subject.NOTIFICATIONS
     mail: str
     """Kind of the email."""
     notice: int

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.event import Audit, Event, Group, Label, Line, Micros
+from webapp.domain.events.event import Audit, Event, Group, Label, Line, Micros, Subject
 from webapp.domain.events.timeline import Code
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payment_methods.declines import reason
@@ -167,6 +167,7 @@ class CardExpiring(MethodEvent):
 
 
 class PaypalAllowed(Event):
+    page_of = Subject.PAYMENT_METHODS
     audit = Audit(Group.OPERATOR, "PayPal")
     allowed: bool
     reason: str = ""

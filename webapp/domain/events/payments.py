@@ -368,6 +368,7 @@ class MoneyReturned(MoneyTakenBack):
 class DisputeLost(Event):
     timeline = Line(Code.TAKEN_BACK, "{name} was lost.")
     name: str
+    attempt_id: int | None = None
 
 
 class BalanceDebited(Event):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.event import Audit, Event, Group, Line, Micros, in_words
+from webapp.domain.events.event import Audit, Event, Group, Line, Micros, Subject, in_words
 from webapp.domain.events.payment_methods import sample_forecast
 from webapp.domain.events.payments import AttemptEvent
 from webapp.domain.events.timeline import Code
@@ -184,6 +184,7 @@ class NothingChargeable(Event):
 class LimitsSet(Event):
     """Default limits were set for an account whose settings are older than they are."""
 
+    page_of = Subject.PAYMENT_METHODS
     once = "settings {version}"
     timeline = Line(Code.LIMITS_SET)
     email_kind = NoticeKind.LIMITS_SET
@@ -205,6 +206,7 @@ class LimitsSet(Event):
 class AutomaticPaused(Event):
     """An operator paused the account's automatic refills."""
 
+    page_of = Subject.PAYMENT_METHODS
     audit = Audit(Group.OPERATOR, "Automatic refills paused", "Reason: {reason}", "paused")
     timeline = Line(Code.PAUSED, "Your provider paused automatic refills.")
     reason: str

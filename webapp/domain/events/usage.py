@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Self
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.event import Audit, Event, Group, Line, Micros
+from webapp.domain.events.event import Audit, Event, Group, Line, Micros, Subject
 from webapp.domain.events.timeline import Code
 from webapp.domain.shared.money import LARGEST, decimal_text
 from webapp.domain.usage.imports import count_words
@@ -72,6 +72,7 @@ class UsageAfterClosing(UsageRejected):
 class UsageReversed(Event):
     """Posted usage was given back, wholly or in part (L16)."""
 
+    page_of = Subject.STATEMENT
     audit = Audit(Group.OPERATOR, "Usage reversed")
     timeline = Line(Code.USAGE_REVERSED)
     webhook = EventKind.USAGE_REVERSED
@@ -113,6 +114,7 @@ class UsageReversed(Event):
 
 
 class UsageImported(Event):
+    page_of = Subject.DATA
     audit = Audit(Group.DEVELOPERS, "Usage imported")
     file: str
     posted: int | None = None

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.event import Audit, Event, Group
+from webapp.domain.events.event import Audit, Event, Group, Subject
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
@@ -88,6 +88,7 @@ class SignUpExpired(Event):
 class SecurityChange(Event):
     """A change of a user's sign-in or API keys. An email tells the user about it."""
 
+    page_of = Subject.USERS
     email_kind = NoticeKind.SECURITY_CHANGED
     what: ClassVar[str]
     """Sentence of the email, which the template translates."""
@@ -235,6 +236,7 @@ class InvitedAgain(Invited):
 class OwnerInvited(Invited):
     """The provider invited the owner of an account."""
 
+    page_of = Subject.USERS
     audit = Audit(Group.OPERATOR, "Owner invited")
 
     def audited(self, account: Account) -> str:

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Self
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.event import Audit, Event, Group
+from webapp.domain.events.event import Audit, Event, Group, Subject
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.context import Context
 from webapp.domain.webhooks.endpoint import Ended, EventKind
 
 
 class WebhookEvent(Event):
+    page_of = Subject.WEBHOOKS
     url: str
 
 

@@ -1,6 +1,6 @@
 """The decision timeline (E1), with the reason why no refill runs now at the top."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -10,6 +10,7 @@ from sqlalchemy.orm import contains_eager
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import kinds
+from webapp.domain.events.event import Subject
 from webapp.domain.events.rows import EventRepeat, EventRow
 from webapp.domain.events.timeline import CODES, About, Code
 from webapp.domain.shared import datetimes
@@ -17,7 +18,13 @@ from webapp.domain.shared.context import Context
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import Words, timeline_line, what_happens_next
 from webapp.domain.top_ups.top_up import PlanInput
-from webapp.reads.payments.named_payments import Named, payments_of_events
+from webapp.reads.accounts.subjects import (
+    Link,
+    SubjectId,
+    is_about,
+    links_of,
+    method_choices,
+)
 
 PAGE = 50
 
@@ -33,6 +40,7 @@ ABOUT_NAMES = {
 @dataclass(frozen=True)
 class ActivityFilters:
     about: About | None = None
+    method_id: int | None = None
     first: date | None = None
     """First and last day, inclusive, in the account's time zone. A folded line matches every day
     from its first to its last repetition."""
@@ -43,6 +51,7 @@ class ActivityFilters:
         """URL query parameters of the filters that are set."""
         given = {
             "about": self.about or "",
+            "method": str(self.method_id or ""),
             "from": self.first.isoformat() if self.first else "",
             "to": self.last.isoformat() if self.last else "",
         }
@@ -62,8 +71,8 @@ class ActivityLine:
     """ "10:02"."""
     repeated: str
     """ "3 times, last at 10:15", or empty."""
-    payment: Named | None
-    """The payment that the line is about (E2)."""
+    links: tuple[Link, ...]
+    """To what the line is about (E2)."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ class ActivityScreen:
     now: tuple[Words, ...]
     """What happens next."""
     filters: ActivityFilters
+    methods: tuple[tuple[str, str], ...]
+    """Filter options: id and name, including removed methods."""
     days: tuple[ActivityDay, ...]
     """Newest first."""
     older: int | None
@@ -112,13 +123,16 @@ def read_activity(
     shown = found[:PAGE]
     days = groupby(shown, lambda line: _day(line.at, zone, ctx.now))
     inputs = top_ups.gather(ctx, account)
-    named = payments_of_events(ctx, shown)
+    links = links_of(ctx, shown)
     return ActivityScreen(
         why=_why(account, inputs),
         now=what_happens_next(inputs, account.show),
         filters=filters,
+        methods=method_choices(ctx, account_id),
         days=tuple(
-            ActivityDay(name, tuple(_line(account, line, named, ctx.now) for line in lines))
+            ActivityDay(
+                name, tuple(_line(account, line, links[line.id], ctx.now) for line in lines)
+            )
             for name, lines in days
         ),
         older=shown[-1].id if len(found) > PAGE else None,
@@ -130,6 +144,8 @@ def _conditions(filters: ActivityFilters, zone: str) -> Iterator[ColumnElement[b
     yield EventRow.timeline.is_not(None)
     if filters.about is not None:
         yield EventRow.timeline.in_([code for code in Code if code.about is filters.about])
+    if filters.method_id is not None:
+        yield is_about(SubjectId(Subject.METHOD, filters.method_id))
     if filters.first is not None:
         last_at = func.coalesce(EventRepeat.last_at, EventRow.at)
         yield last_at >= datetimes.midnight(filters.first, zone)
@@ -155,9 +171,7 @@ def _day(at: datetime, zone: str, now: datetime) -> str:
     return datetimes.weekday_and_day(at, zone, now)
 
 
-def _line(
-    account: Account, line: EventRow, named: Mapping[int, Named], now: datetime
-) -> ActivityLine:
+def _line(account: Account, line: EventRow, links: tuple[Link, ...], now: datetime) -> ActivityLine:
     zone = account.time_zone
     last = datetimes.within(datetimes.since(line.last_at, zone, now))
     code = CODES[line.timeline or ""]
@@ -169,5 +183,5 @@ def _line(
         tone=code.tone,
         time=datetimes.clock_time(line.at, zone),
         repeated=f"{line.times} times, last {last}" if line.times > 1 else "",
-        payment=named.get(line.id),
+        links=links,
     )

@@ -1,6 +1,6 @@
 """Who changed what, when and from where, newest first (P2)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -15,7 +15,7 @@ from webapp.domain.events.rows import ABOUT, EventRow
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.users.user import Membership, User
-from webapp.reads.payments.named_payments import Named, payments_of_events
+from webapp.reads.accounts.subjects import Link, SubjectId, is_about, links_of, name_of
 
 PAGE = 50
 BATCH = 500
@@ -37,6 +37,7 @@ class Filters:
     first: date | None = None
     """First and last day, inclusive, in the account's time zone."""
     last: date | None = None
+    subject: SubjectId | None = None
 
     @property
     def query(self) -> dict[str, str]:
@@ -44,6 +45,7 @@ class Filters:
         given = {
             "who": self.who,
             "what": self.group,
+            "subject": str(self.subject or ""),
             "from": self.first.isoformat() if self.first else "",
             "to": self.last.isoformat() if self.last else "",
         }
@@ -52,6 +54,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class AuditLine:
+    id: int
     time: str
     who: str
     initials: str
@@ -59,11 +62,8 @@ class AuditLine:
     address: str
     title: str
     sentence: str
-    settings: int | None
-    """Version of the applied low-balance settings; links to the payments they caused (E2)."""
-    payment: Named | None
-    wire: int | None
-    """The payment and the wire transfer that the entry is about (E2)."""
+    links: tuple[Link, ...]
+    """To what the entry is about (E2)."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ class AuditDay:
 class AuditScreen:
     days: tuple[AuditDay, ...]
     filters: Filters
+    subject: str
+    """What the filter by subject shows: "Visa •••• 4242", "Users"; empty without it."""
     people: tuple[tuple[str, str], ...]
     """Options of the filter: value and label."""
     groups: tuple[tuple[str, str], ...]
@@ -98,14 +100,15 @@ def read_audit_log(
         query = query.where(EventRow.id < before)
     found = ctx.session.execute(query.limit(PAGE + 1)).all()
     shown = found[:PAGE]
-    named = payments_of_events(ctx, shown)
+    links = links_of(ctx, shown)
     days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.at, zone, ctx.now))
     return AuditScreen(
         days=tuple(
-            AuditDay(name, tuple(_line(account, entry, named) for entry in entries))
+            AuditDay(name, tuple(_line(account, entry, links[entry.id]) for entry in entries))
             for name, entries in days
         ),
         filters=filters,
+        subject=name_of(ctx, account, filters.subject) if filters.subject else "",
         people=(("", "Everybody"), *_people(ctx, account_id), (OTHERS, "Others")),
         groups=(("", "Everything"), *((name.value, name.value) for name in Group)),
         time_zone=zone,
@@ -138,6 +141,7 @@ def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
         EventRow.actor_name,
         EventRow.user_id,
         EventRow.address,
+        EventRow.kind,
         EventRow.audit,
         EventRow.facts,
         *(getattr(EventRow, name) for name in ABOUT),
@@ -158,6 +162,8 @@ def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
                 ]
             )
         )
+    if filters.subject:
+        query = query.where(is_about(filters.subject))
     if filters.first:
         query = query.where(EventRow.at >= datetimes.midnight(filters.first, account.time_zone))
     if filters.last:
@@ -179,9 +185,10 @@ def _people(ctx: Context, account_id: int) -> Iterator[tuple[str, str]]:
         yield str(user_id), f"{name} ({email})"
 
 
-def _line(account: Account, entry: Row[Any], named: Mapping[int, Named]) -> AuditLine:
+def _line(account: Account, entry: Row[Any], links: tuple[Link, ...]) -> AuditLine:
     words = entry.actor_name.split()
     return AuditLine(
+        id=entry.id,
         time=datetimes.clock_time(entry.at, account.time_zone),
         who=entry.actor_name,
         initials="".join(word[0] for word in (words[:1] + words[1:][-1:])).upper(),
@@ -189,7 +196,5 @@ def _line(account: Account, entry: Row[Any], named: Mapping[int, Named]) -> Audi
         address=entry.address,
         title=kinds.title(entry.audit),
         sentence=kinds.audited(entry, account),
-        settings=entry.facts.get("version") if entry.audit == "settings" else None,
-        payment=named.get(entry.id),
-        wire=entry.wire_id,
+        links=links,
     )

@@ -30,6 +30,8 @@ class Cause:
     """ "At most $300.00 a day and $900.00 a month", then further settings; may be empty."""
     applied: str
     """ "Applied by Ana Ruiz, Thu 12 Nov, 10:40"; empty if the log lacks that version."""
+    event_id: int | None
+    """Of the audit log's entry."""
 
 
 def read_cause(ctx: Context, account: Account, version: int) -> Cause:
@@ -39,7 +41,7 @@ def read_cause(ctx: Context, account: Account, version: int) -> Cause:
         .where(EventRow.account_id == account.id, EventRow.audit == "settings")
         .order_by(EventRow.id)
     )
-    choice, applied = Choice(), ""
+    choice, applied, event_id = Choice(), "", None
     for entry in entries:
         if _version(entry) > version:
             break
@@ -47,7 +49,9 @@ def read_cause(ctx: Context, account: Account, version: int) -> Cause:
         if _version(entry) == version:
             when = datetimes.since(entry.at, account.time_zone, ctx.now)
             applied = f"Applied by {entry.actor_name}, {datetimes.within(when)}"
-    return Cause(version, choice, _words(choice, account), _limits(choice, account), applied)
+            event_id = entry.id
+    words, limits = _words(choice, account), _limits(choice, account)
+    return Cause(version, choice, words, limits, applied, event_id)
 
 
 def _version(entry: EventRow) -> int:

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session, joinedload
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import (
     KIND_NAMES,
     OPEN_STATES,
@@ -23,6 +22,7 @@ from webapp.domain.payments.receipts import RECEIPTED
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.context import Context
 from webapp.domain.users.user import User
+from webapp.reads.accounts.subjects import method_choices
 from webapp.reads.payments.payment_filters import Filters, attempts
 
 PAGE = 50
@@ -101,7 +101,7 @@ def read_payments(
     return PaymentsScreen(
         rows=tuple(_row(related, account, attempt, ctx.now) for attempt in shown),
         filters=filters,
-        methods=_choices(ctx, account_id),
+        methods=method_choices(ctx, account_id),
         older=shown[-1].id if len(found) > PAGE else None,
         newer=last is not None,
     )
@@ -162,18 +162,6 @@ class _Related:
 
     def who(self, attempt: Attempt) -> str:
         return self.people.get(attempt.payment.requested_by_id or 0, "")
-
-
-def _choices(ctx: Context, account_id: int) -> tuple[tuple[str, str], ...]:
-    methods = ctx.session.scalars(
-        select(PaymentMethod)
-        .where(PaymentMethod.account_id == account_id)
-        .order_by(PaymentMethod.removed_at.is_not(None), PaymentMethod.position, PaymentMethod.id)
-    )
-    return tuple(
-        (str(method.id), method.label if method.removed_at is None else f"{method.label}, removed")
-        for method in methods
-    )
 
 
 def _row(related: _Related, account: Account, attempt: Attempt, now: datetime) -> PaymentRow:

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import kinds
+from webapp.domain.events.event import Subject
 from webapp.domain.events.rows import EventRow
 from webapp.domain.events.timeline import CODES
 from webapp.domain.ledger import LedgerEntry
@@ -32,6 +33,7 @@ from webapp.domain.top_ups.explanations import Words
 from webapp.domain.users.user import User
 from webapp.domain.wires.wire import WireRequest
 from webapp.ports import Mailer
+from webapp.reads.accounts.subjects import SubjectId, is_about
 from webapp.reads.ledger.months import Month
 from webapp.reads.notifications.email_labels import state_label
 from webapp.reads.payments.payment_cause import Cause, read_cause
@@ -58,6 +60,7 @@ WAITING = {
 @dataclass(frozen=True)
 class AttemptLine:
     id: int
+    method_id: int | None
     method: str
     brand: str
     state: str
@@ -188,7 +191,7 @@ def read_payment(ctx: Context, account_id: int, payment_id: int, mailer: Mailer)
         covering_id=covering_id,
         entries=_entries(ctx, account, ids),
         mails=_mails(ctx, account, ids, mailer),
-        decisions=_decisions(ctx, account, payment, ids),
+        decisions=_decisions(ctx, account, payment),
         relatives=(*_relatives(ctx, attempts), *_taken_back(ctx, payment, attempts)),
         cause=cause,
         wire_id=ctx.session.scalar(
@@ -209,6 +212,7 @@ def _attempt(account: Account, attempt: Attempt, now: datetime, *, covered: bool
     answered = attempt.answered_at
     return AttemptLine(
         id=attempt.id,
+        method_id=attempt.method_id,
         method=method.label if method else "",
         brand=method.chip if method else "",
         state=state,
@@ -272,17 +276,10 @@ def _mails(
     )
 
 
-def _decisions(
-    ctx: Context, account: Account, payment: Payment, attempt_ids: Sequence[int]
-) -> tuple[DecisionLine, ...]:
-    about: list[ColumnElement[bool]] = [
-        EventRow.attempt_id.in_(attempt_ids),
-        EventRow.payment_id == payment.id,
-    ]
-    if payment.top_up_id is not None:
-        about.append(EventRow.top_up_id == payment.top_up_id)
+def _decisions(ctx: Context, account: Account, payment: Payment) -> tuple[DecisionLine, ...]:
+    about = is_about(SubjectId(Subject.PAYMENT, payment.id))
     lines = ctx.session.scalars(
-        select(EventRow).where(EventRow.timeline.is_not(None), or_(*about)).order_by(EventRow.id)
+        select(EventRow).where(EventRow.timeline.is_not(None), about).order_by(EventRow.id)
     )
     return tuple(
         DecisionLine(

@@ -3,10 +3,12 @@
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
+from webapp.domain.events.event import Subject
 from webapp.domain.events.timeline import About
 from webapp.domain.users.user import Right
 from webapp.extensions import make_context
 from webapp.reads.accounts.activity import ABOUT_NAMES, ActivityFilters, read_activity
+from webapp.reads.accounts.subjects import SubjectId
 from webapp.web.http import forms
 from webapp.web.http.access import permit
 from webapp.web.http.query_args import choice, day
@@ -19,7 +21,16 @@ blueprint = Blueprint("activity", __name__)
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     before = request.args.get("before", type=forms.record_id)
-    filters = ActivityFilters(choice("about", About), day("from"), day("to"))
+    method_id = request.args.get("method", type=forms.record_id)
+    filters = ActivityFilters(choice("about", About), method_id, day("from"), day("to"))
     screen = read_activity(make_context(), person.account_id, filters, before=before)
     about = ABOUT_NAMES.items()
-    return show(person, "accounts/activity.html", "activity", screen=screen, about=about)
+    subject = None if method_id is None else SubjectId(Subject.METHOD, method_id)
+    return show(
+        person,
+        "accounts/activity.html",
+        "activity",
+        subject=subject,
+        screen=screen,
+        about=about,
+    )

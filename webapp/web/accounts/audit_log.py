@@ -7,6 +7,7 @@ from webapp.domain.events.event import Group
 from webapp.domain.users.user import Right
 from webapp.extensions import make_context
 from webapp.reads.accounts.audit_log import OTHERS, Filters, read_audit_log, read_audit_rows
+from webapp.reads.accounts.subjects import SubjectId
 from webapp.web.http import downloads, forms
 from webapp.web.http.access import permit
 from webapp.web.http.query_args import day
@@ -39,4 +40,5 @@ def filters() -> Filters:
         group=group if group in set(Group) else "",
         first=day("from"),
         last=day("to"),
+        subject=SubjectId.parse(request.args.get("subject", "")),
     )

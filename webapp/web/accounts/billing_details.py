@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.accounts.set_billing_details import set_billing_details
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.billing_details import FIELDS, BillingDetails
+from webapp.domain.events.event import Subject
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.shared.field_tables import as_typed, read_form
 from webapp.domain.users.user import Right
@@ -43,4 +44,4 @@ def page(person: Person, details: dict[str, str], errors: dict[str, str]) -> str
     template = "accounts/billing_details.html"
     account = db.session.get_one(Account, person.account_id)
     context = {"details": details, "errors": errors, "account_name": account.name}
-    return show(person, template, "payments", **context)
+    return show(person, template, "payments", Subject.BILLING_DETAILS, **context)

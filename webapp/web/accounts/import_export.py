@@ -11,6 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from webapp.actions.accounts.record_export import record_export
 from webapp.actions.usage.import_usage import import_usage
 from webapp.domain.accounts.account import Account
+from webapp.domain.events.event import Subject
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.usage import imports as usage_imports
 from webapp.domain.users.user import Right
@@ -99,7 +100,7 @@ def report(import_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
     ctx = make_context(person.actor)
     row = imports.read_import(ctx, person.account_id, import_id)
-    return show(person, "accounts/import_report.html", "data", row=row)
+    return show(person, "accounts/import_report.html", "data", Subject.DATA, row=row)
 
 
 @blueprint.get(f"{IMPORT}/bad-lines")
@@ -137,6 +138,7 @@ def page(person: Person, error: str = "") -> str:
         person,
         "accounts/import_export.html",
         "data",
+        Subject.DATA,
         rows=rows,
         error=error,
         meters_itself=meters_itself,

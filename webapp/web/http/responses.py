@@ -44,12 +44,17 @@ def _current_page() -> str:
     return urlsplit(request.headers.get("HX-Current-URL", "")).path
 
 
-def show(person: Person, template: str, page: str, **context: object) -> str:
+def show(
+    person: Person, template: str, page: str, subject: object = None, **context: object
+) -> str:
     """Render a page in its shell. `page` is the current entry of the menu.
 
+    `subject`: the `Subject` or `SubjectId` that the page shows. Those who may read the audit log
+    get a link to its changes (E2).
     Partials are rendered without the shell.
     """
     context.setdefault("message", flashed_message())
+    context["subject"] = str(subject) if subject and person.may(Right.AUDIT) else ""
     if not is_partial(template):
         context = _with_shell(person, **context)
     html = render_template(template, page=page, **context)

@@ -6,6 +6,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.accounts.account import Account
+from webapp.domain.events.event import Subject
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context, services
@@ -32,9 +33,8 @@ def index() -> ResponseReturnValue:
     choice = LowBalanceSettings.of(session, account.id).chosen()
     chart, table = read_chart(ctx, account, choice, requested_days())
     screen = read_statement(ctx, account.id, requested_month(person), before=before)
-    return show(
-        person, "ledger/statement.html", "statement", screen=screen, chart=chart, table=table
-    )
+    context = {"screen": screen, "chart": chart, "table": table}
+    return show(person, "ledger/statement.html", "statement", Subject.STATEMENT, **context)
 
 
 @blueprint.get("/billing/statement.csv", endpoint="csv")

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.notifications.apply_settings import apply_notification_settings
 from webapp.domain.accounts.account import Account
+from webapp.domain.events.event import Subject
 from webapp.domain.notifications.outbox import NOTICE_NAMES, TOPICS, NoticeKind
 from webapp.domain.notifications.settings import FIELDS, NotificationSettings
 from webapp.domain.shared import field_tables
@@ -90,7 +91,8 @@ def sample_body(kind: str) -> Response:
 def page(person: Person, typed: Typed | None = None) -> str:
     db.session.rollback()
     screen = read_notifications(make_context(), person.account_id, typed)
-    return show(person, "notifications/index.html", "notifications", screen=screen)
+    template, subject = "notifications/index.html", Subject.NOTIFICATIONS
+    return show(person, template, "notifications", subject, screen=screen)
 
 
 def sample_of(person: Person, kind: str) -> Letter:

@@ -6,6 +6,7 @@ from datetime import datetime
 from flask.typing import ResponseReturnValue
 
 from webapp.actions.top_ups.finish_top_up import finish_top_up
+from webapp.domain.events.event import Subject
 from webapp.domain.shared.errors import (
     Conflict,
     Denied,
@@ -60,7 +61,7 @@ def render(person: Person, template: str, screen: MainScreen, **context: object)
     """Render the main screen, whole or in parts. Only what the template shows is read."""
     context |= {"screen": screen, "email": person.shown_email, **link_context(person)}
     if template == "index":
-        context["balance"] = screen.balance
+        context |= {"balance": screen.balance, "subject": Subject.PAYMENT_METHODS}
     return show(person, f"payment_methods/{template}.html", "payment_methods", **context)
 
 

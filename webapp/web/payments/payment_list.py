@@ -8,11 +8,13 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.payments.challenges import challenge_address
 from webapp.actions.payments.pay import retry as retry_payment
+from webapp.domain.events.event import Subject
 from webapp.domain.payments.payment import KIND_NAMES, Payment
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context, services
+from webapp.reads.accounts.subjects import SubjectId
 from webapp.reads.payments.outcome import read_outcome
 from webapp.reads.payments.payment_list import COLUMNS, payment_lines, read_payments
 from webapp.reads.payments.payment_page import read_payment
@@ -59,7 +61,8 @@ def one(payment_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     letters, ctx = email_renderer_for(person), make_context()
     payment = read_payment(ctx, person.account_id, payment_id, letters)
-    return show(person, "payments/payment.html", "payments", payment=payment)
+    subject = SubjectId(Subject.PAYMENT, payment_id)
+    return show(person, "payments/payment.html", "payments", subject, payment=payment)
 
 
 @blueprint.get("/billing/payments/<int:payment_id>/receipt.pdf")

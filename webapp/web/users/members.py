@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.users import invitations, members
 from webapp.actions.users.second_factor import require_second_factor
+from webapp.domain.events.event import Subject
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal, TooOften
 from webapp.domain.users.user import Right, Role
 from webapp.extensions import db, make_context, services
@@ -163,7 +164,14 @@ def page(person: Person, **typed: object) -> str:
     ctx = make_context(person.actor)
     screen = read_users(ctx, person.account_id, person.id, **typed)  # type: ignore[arg-type]  # what was typed
     may_hand_over = person.may(Right.OWNERSHIP)
-    return show(person, "users/index.html", "users", screen=screen, may_hand_over=may_hand_over)
+    return show(
+        person,
+        "users/index.html",
+        "users",
+        Subject.USERS,
+        screen=screen,
+        may_hand_over=may_hand_over,
+    )
 
 
 def dialog(person: Person, user_id: int, about: str, refusal: Refusal | None = None) -> str:
