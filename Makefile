@@ -14,9 +14,11 @@ SEED ?=
 DATABASE ?= sqlite
 PROCESSOR ?= sandbox
 
-# Functions that `make mutants` changes: the pure ones of the planner, and those that write the ledger.
-MUTATED ?= $(addprefix top_ups.top_up.x_,amount_before_limits amount_to_charge _remaining chargeable \
-    is_planned next_suspension_end plan without) ledger.x_append ledger.x_append_to_many
+# Functions that `make mutants` changes: the pure ones of the planner, those that write the ledger, and
+# those that apply the outcome of an attempt.
+MUTATED ?= $(addprefix domain.top_ups.top_up.x_,amount_before_limits amount_to_charge _remaining \
+    chargeable is_planned next_suspension_end plan without) domain.ledger.x_append* \
+    actions.payments.settle*
 
 # Moves the tests' clock by an offset (+400d) or to a time in UTC (2028-02-29T23:59). Browser tests
 # are skipped, because the browser uses the host's clock.
@@ -66,7 +68,7 @@ model: .venv/.dev
 # Changes the planner and the ledger one detail at a time, and lists the changes that no test notices.
 # `.venv/bin/mutmut show NAME` shows one. Tests and files are chosen in pyproject.toml.
 mutants: .venv/.dev
-	.venv/bin/mutmut run $(addprefix "webapp.domain.,$(addsuffix __mutmut_*",$(MUTATED)))
+	.venv/bin/mutmut run $(addprefix "webapp.,$(addsuffix __mutmut_*",$(MUTATED)))
 	.venv/bin/mutmut results
 
 # ARGS selects benchmarks: make bench ARGS="page toggle".

@@ -140,9 +140,13 @@ def statements_of_books() -> speedups.Statements:
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("migrated")
-    settings = settings_in(home)
-    migrate(settings)
-    settings.mark_file.unlink()  # copies of this home get their own keys
+
+    def make() -> None:
+        settings = settings_in(home)
+        migrate(settings)
+        settings.mark_file.unlink()  # copies of this home get their own keys
+
+    speedups.made_once("migrated", home, make)
     return home
 
 
@@ -157,11 +161,16 @@ class WithAccount:
 @pytest.fixture(scope="session")
 def with_account(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> WithAccount:
     home = tmp_path_factory.mktemp("with_account") / "home"
-    app = create_app(settings_in(copy_home(migrated, home)), clock=MovableClock())
-    with app.app_context():
-        account = World(app, db.session()).created
-        db.session.remove()
-        db.engine.dispose()
+
+    def make() -> NewAccount:
+        app = create_app(settings_in(copy_home(migrated, home)), clock=MovableClock())
+        with app.app_context():
+            account = World(app, db.session()).created
+            db.session.remove()
+            db.engine.dispose()
+        return account
+
+    account = speedups.made_once("with_account", home, make)
     return WithAccount(home / "ballast.db", account)
 
 

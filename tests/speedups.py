@@ -1,9 +1,12 @@
-"""Caches for work that is the same for every test's application; it would take half the run."""
+"""Caches for work that is the same for every test's application; it would take half the run.
+
+They last as long as the process: `make mutants` runs many sessions of tests in copies of one.
+"""
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socketserver import StreamRequestHandler
@@ -18,6 +21,11 @@ MEMORY = Path("/dev/shm")
 ROOM = 4 * 2**30
 """Bytes. A container's file system in memory often has 64 MiB, which a run would fill."""
 
+_ADDRESSES = dict[object, dict[str, object]]()
+_TEMPLATES = dict[object, object]()
+_STATIC_FILES = dict[object, dict[str, object]]()
+_MADE = dict[str, tuple[dict[Path, bytes], object]]()
+
 RESULTS = ("_build", "_build_unknown", "_converters", "_parts", "_trace", "arguments")
 
 
@@ -30,7 +38,7 @@ def use_memory() -> None:
 @contextmanager
 def addresses() -> Iterator[None]:
     """Cache compiled URL rules: Werkzeug otherwise compiles each rule for each application."""
-    compile_rule, compiled = Rule.compile, dict[object, dict[str, object]]()
+    compile_rule, compiled = Rule.compile, _ADDRESSES
 
     def compile_once(rule: Rule) -> None:
         key = rule.rule, repr(rule.defaults)
@@ -47,7 +55,7 @@ def addresses() -> Iterator[None]:
 @contextmanager
 def templates() -> Iterator[None]:
     """Cache compiled templates: Jinja compiles each template once per environment."""
-    compile_template, compiled = Environment.compile, dict[object, object]()
+    compile_template, compiled = Environment.compile, _TEMPLATES
 
     def compile_once(env: Environment, source: str, name=None, filename=None, **more) -> object:
         key = type(env), source, name, filename, *more.items()
@@ -63,7 +71,7 @@ def templates() -> Iterator[None]:
 @contextmanager
 def static_files() -> Iterator[None]:
     """Cache static files: WhiteNoise otherwise reads every file for each application."""
-    add, added = WhiteNoise.add_files, dict[object, dict[str, object]]()
+    add, added = WhiteNoise.add_files, _STATIC_FILES
 
     def add_once(server: WhiteNoise, root: str, prefix: str | None = None) -> None:
         if (root, prefix) not in added:
@@ -86,6 +94,23 @@ def sockets() -> Iterator[None]:
     StreamRequestHandler.disable_nagle_algorithm = True
     yield
     StreamRequestHandler.disable_nagle_algorithm = False
+
+
+def made_once(name: str, folder: Path, make: Callable[[], object]) -> object:
+    """Fill the folder by `make` the first time, and by the same files afterwards.
+
+    Returns what `make` returned.
+    """
+    if name not in _MADE:
+        result = make()
+        files = [file for file in folder.rglob("*") if file.is_file()]
+        _MADE[name] = {file.relative_to(folder): file.read_bytes() for file in files}, result
+        return result
+    files, result = _MADE[name]
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return result
 
 
 class Statements:
