@@ -15,3 +15,9 @@ def claim(ctx: Context, attempt: Attempt, state: AttemptState, **values: object)
     )
     ctx.session.refresh(attempt)
     return result.rowcount == 1
+
+
+def conclude(ctx: Context, attempt: Attempt, state: AttemptState, **values: object) -> bool:
+    """Like `claim`, for a conclusive answer: the attempt's troubles and queries end."""
+    ended = {"answered_at": ctx.now, "trouble": None, "needs_operator": False}
+    return claim(ctx, attempt, state, **ended | {"next_check_at": None} | values)

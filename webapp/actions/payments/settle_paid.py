@@ -1,6 +1,6 @@
 """Settle a paid attempt: credit it once, or record a mismatch for the operator (L9)."""
 
-from webapp.actions.payments.attempts import claim
+from webapp.actions.payments.attempts import claim, conclude
 from webapp.domain import ledger
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import recording as events
@@ -17,7 +17,6 @@ from webapp.domain.payments.payment import (
     PaymentState,
 )
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.i18n import N_
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
@@ -32,19 +31,10 @@ def matches(attempt: Attempt, answer: Paid) -> bool:
 
 
 def settle_as_paid(ctx: Context, account: Account, attempt: Attempt, answer: Paid) -> bool:
-    if not claim(
-        ctx,
-        attempt,
-        AttemptState.PAID,
-        answered_at=ctx.now,
-        processor_reference=answer.reference,
-        trouble=None,
-        needs_operator=False,
-        next_check_at=None,
-    ):
+    if not conclude(ctx, attempt, AttemptState.PAID, processor_reference=answer.reference):
         return False
     payment, method = attempt.payment, attempt.method
-    label = method.label if method else N_("operator")
+    label = attempt.method_label
     entry = Entry(
         kind=EntryKind.PAYMENT,
         amount=attempt.amount,
@@ -138,7 +128,6 @@ def record_payment_after_settlement(
     if not isinstance(answer, Paid) or attempt.state == AttemptState.PAID or attempt.mismatch:
         ctx.session.rollback()
         return
-    label = attempt.method.label if attempt.method else "the method"
     attempt.mismatch = (
         f"Settled as {attempt.state}; then the processor reported {answer.amount} "
         f"{answer.currency} (micros) as paid at {answer.at.isoformat()}, reference "
@@ -146,8 +135,8 @@ def record_payment_after_settlement(
     )
     attempt.needs_operator = True
     line = (
-        f"The processor reports {account.show(answer.amount)} from {label} after that payment was "
-        "settled as not paid. Nothing was credited. Your provider will review it."
+        f"The processor reports {account.show(answer.amount)} from {attempt.method_label} after "
+        "that payment was settled as not paid. Nothing was credited. Your provider will review it."
     )
     _record_mismatch(ctx, attempt, line)
     ctx.session.commit()

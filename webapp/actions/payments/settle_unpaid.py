@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from webapp.actions.payment_methods.sync_method import mark_gone
-from webapp.actions.payments.attempts import claim
+from webapp.actions.payments.attempts import claim, conclude
 from webapp.actions.payments.failure_emails import enqueue_suspension_emails
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import recording as events
@@ -38,18 +38,14 @@ from webapp.ports import Declined, MethodGone
 def settle_as_declined(ctx: Context, account: Account, attempt: Attempt, answer: Declined) -> bool:
     # A processor's clock may be wrong; the decline lies between the start and now.
     declined_at = max(attempt.started_at, min(answer.at, ctx.now))
-    if not claim(
+    if not conclude(
         ctx,
         attempt,
         AttemptState.DECLINED,
-        answered_at=ctx.now,
         declined_at=declined_at,
         decline_code=answer.code,
         decline_class=answer.decline_class,
         processor_reference=answer.reference or None,
-        trouble=None,
-        needs_operator=False,
-        next_check_at=None,
     ):
         return False
     payment, method = attempt.payment, attempt.method
@@ -78,17 +74,13 @@ def settle_as_method_gone(
     ctx: Context, account: Account, attempt: Attempt, answer: MethodGone
 ) -> bool:
     """M13: the processor no longer has the method. It is not suspended; the next one is charged."""
-    if not claim(
+    if not conclude(
         ctx,
         attempt,
         AttemptState.DECLINED,
-        answered_at=ctx.now,
         declined_at=ctx.now,
         decline_code=METHOD_GONE,
         decline_class=class_of(METHOD_GONE),
-        trouble=None,
-        needs_operator=False,
-        next_check_at=None,
     ):
         return False
     payment, method = attempt.payment, attempt.method
@@ -117,25 +109,17 @@ def settle_as_abandoned(
     ctx: Context, account: Account, attempt: Attempt, what: str, trouble: str = ""
 ) -> bool:
     """F9: no money was taken and nothing was declined, so the method is not suspended."""
-    if not claim(
-        ctx,
-        attempt,
-        AttemptState.ABANDONED,
-        answered_at=ctx.now,
-        trouble=trouble[:TROUBLE_LENGTH] or None,
-        needs_operator=False,
-        next_check_at=None,
-    ):
+    short = trouble[:TROUBLE_LENGTH] or None
+    if not conclude(ctx, attempt, AttemptState.ABANDONED, trouble=short):
         return False
     payment = attempt.payment
     payment.settle(PaymentState.ABANDONED, ctx.now)
     if payment.top_up_id is not None:
         ctx.session.get_one(TopUp, payment.top_up_id).close(TopUpState.DROPPED, ctx.now)
-    label = attempt.method.label if attempt.method else "the method"
     event = PaymentAbandoned.about(
         account,
         payment,
-        method=label,
+        method=attempt.method_label,
         outcome=what,
         attempt_id=attempt.id,
         top_up_id=payment.top_up_id,

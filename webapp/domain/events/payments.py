@@ -74,8 +74,8 @@ class AttemptEvent(Event):
 
     @classmethod
     def about(cls, attempt: Attempt, **facts: Any) -> Self:
-        method = attempt.method.label if attempt.method else "the method"
-        return cls(attempt.amount, method, attempt.id, attempt.payment.top_up_id, **facts)
+        top_up_id = attempt.payment.top_up_id
+        return cls(attempt.amount, attempt.method_label, attempt.id, top_up_id, **facts)
 
 
 class PaymentRequested(Event):
@@ -97,7 +97,6 @@ class PaymentPaid(PaymentEvent):
     webhook = EventKind.PAYMENT_SUCCEEDED
     email_kind = NoticeKind.RECEIPT
     method: Label
-    """Or "operator"."""
     receipt: str
     attempt_id: int
     top_up_id: int | None

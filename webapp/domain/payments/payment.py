@@ -316,6 +316,10 @@ class Attempt(Base):
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
 
+    @property
+    def method_label(self) -> str:
+        return self.method.label if self.method else "the method"
+
     def request(self, return_to: str = "") -> ChargeRequest:
         return ChargeRequest(
             key=self.key,
