@@ -71,8 +71,7 @@ def change_password(
         raise Invalid({"present": "Wrong password"})
     _require_rule(user, password)
     hashed = passwords.hash_password(password)
-    begin_writing(ctx.session)
-    user = ctx.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+    user = User.locked(ctx.session, user_id)
     _set_password(ctx, user, hashed, keep=keep)
     ctx.session.commit()
 

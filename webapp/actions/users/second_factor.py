@@ -29,7 +29,7 @@ def turn_on(
     step = second_factor.step_of(secret, code, ctx.clock.wall())
     if step is None:
         raise Invalid({"code": WRONG_CODE})
-    user = _locked(ctx, user_id)
+    user = User.locked(ctx.session, user_id)
     if user.totp_secret is not None:
         ctx.session.rollback()
         raise Conflict("Two-step sign-in is already on.")
@@ -43,7 +43,7 @@ def turn_on(
 
 def turn_off(ctx: Context, user_id: int, *, keep: int | None = None) -> None:
     """Turn it off and end all sessions but `keep`. Raises `Refusal` if an account requires it."""
-    user = _locked(ctx, user_id)
+    user = User.locked(ctx.session, user_id)
     requiring = [account.name for account in user.accounts if account.second_factor_required]
     if requiring:
         ctx.session.rollback()
@@ -77,7 +77,7 @@ def reset_second_factor(ctx: Context, email: str, reason: str) -> None:
 
 def renew_recovery_codes(ctx: Context, user_id: int) -> list[str]:
     """Replace the recovery codes; old codes stop working. Raises `Refusal` if it is off."""
-    user = _locked(ctx, user_id)
+    user = User.locked(ctx.session, user_id)
     if user.totp_secret is None:
         ctx.session.rollback()
         raise Refusal("Turn on two-step sign-in first.")
@@ -94,8 +94,3 @@ def require_second_factor(ctx: Context, account_id: int, on: bool) -> None:
         account.second_factor_required = on
         events.record(ctx, account_id, SecondFactorRequired(on))
     ctx.session.commit()
-
-
-def _locked(ctx: Context, user_id: int) -> User:
-    begin_writing(ctx.session)
-    return ctx.session.get_one(User, user_id, with_for_update=True, populate_existing=True)

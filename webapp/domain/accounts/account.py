@@ -1,14 +1,15 @@
 """Customers' prepaid accounts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Index,
+    Select,
     String,
     bindparam,
     false,
@@ -216,17 +217,12 @@ class BalanceSnapshot(NamedTuple):
     is_exhausted: bool
 
     @classmethod
-    def lock(cls, session: Session, account_ids: Iterable[int]) -> "dict[int, BalanceSnapshot]":
+    def lock(cls, session: Session, account_ids: Collection[int]) -> "dict[int, BalanceSnapshot]":
         """Lock accounts in the order of their ids; returns the snapshots by id.
 
         Part of the current write transaction. Raises `NotFound`.
         """
-        ids = sorted(account_ids)
-        rows = session.connection().execute(_SNAPSHOTS, {"ids": ids}).mappings()
-        found = {row["id"]: cls(**row) for row in rows}
-        if len(found) < len(ids):
-            raise NotFound("The account")
-        return found
+        return {row.id: cls(*row) for row in rows_of(session, _SNAPSHOTS, account_ids)}
 
     def is_quiet_at(self, balance: int) -> bool:
         """Return whether this balance requires no refill check, hold update or webhook event."""
@@ -235,6 +231,31 @@ class BalanceSnapshot(NamedTuple):
             not (is_low or self.open_holds or self.low_balance_announced)
             and exhausts(balance, self.credit_limit) == self.is_exhausted
         )
+
+
+def by_ids(*columns: Any) -> Select[Any]:
+    """Return a query of these columns of several accounts, for `rows_of`."""
+    return (
+        select(*columns)
+        .where(Account.id.in_(bindparam("ids", expanding=True)))
+        .order_by(Account.id)
+    )
+
+
+def locking(query: Select[Any]) -> Select[Any]:
+    """Return the query that also locks its accounts, in the current write transaction.
+
+    Like `Account.lock`, it does not make inserts wait that only reference the account.
+    """
+    return query.with_for_update(key_share=True)
+
+
+def rows_of(session: Session, query: Select[Any], account_ids: Collection[int]) -> Sequence[Any]:
+    """Return the rows of several accounts, in the order of their ids. Raises `NotFound`."""
+    rows = session.connection().execute(query, {"ids": sorted(account_ids)}).all()
+    if len(rows) < len(account_ids):
+        raise NotFound("The account")
+    return rows
 
 
 def exhausts(balance: int, credit_limit: int) -> bool:
@@ -258,8 +279,9 @@ _LOCK = (
     .returning(Account)
     .execution_options(populate_existing=True, synchronize_session=False)
 )
-_SNAPSHOTS = (
-    select(
+# In the order of `BalanceSnapshot`.
+_SNAPSHOTS = locking(
+    by_ids(
         Account.id,
         Account.state,
         Account.currency,
@@ -270,7 +292,4 @@ _SNAPSHOTS = (
         Account.credit_limit,
         Account.is_exhausted,
     )
-    .where(Account.id.in_(bindparam("ids", expanding=True)))
-    .order_by(Account.id)
-    .with_for_update(key_share=True)
 )

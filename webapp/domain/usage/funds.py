@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Executable, bindparam, select
+from sqlalchemy import Select
 
-from webapp.domain.accounts.account import Account, AccountState
+from webapp.domain.accounts.account import Account, AccountState, by_ids, locking, rows_of
 from webapp.domain.shared import money
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.errors import Conflict, Denied, NotFound, PaymentRequired, Refusal
+from webapp.domain.shared.errors import Conflict, Denied, PaymentRequired, Refusal
 from webapp.domain.usage.hold_request import HoldRequest
 from webapp.domain.usage.holds import Hold, HoldState, held_by_account
 
@@ -93,11 +94,8 @@ class Funds:
         return PaymentRequired(sentence, facts, code="insufficient_balance")
 
 
-def _read(ctx: Context, accounts: Executable, account_ids: Collection[int]) -> dict[int, Funds]:
-    connection = ctx.session.connection()
-    rows = connection.execute(accounts, {"ids": sorted(account_ids)}).all()
-    if len(rows) < len(account_ids):
-        raise NotFound("The account")
+def _read(ctx: Context, accounts: Select[Any], account_ids: Collection[int]) -> dict[int, Funds]:
+    rows = rows_of(ctx.session, accounts, account_ids)
     funds = {row.account_id: Funds(*row[:-1]) for row in rows}
     if with_holds := [row.account_id for row in rows if row.open_holds]:
         for account_id, its in held_by_account(ctx, with_holds).items():
@@ -106,18 +104,14 @@ def _read(ctx: Context, accounts: Executable, account_ids: Collection[int]) -> d
 
 
 # In the order of `Funds`.
-_ACCOUNTS = (
-    select(
-        Account.id.label("account_id"),
-        Account.external_id,
-        Account.currency,
-        Account.state,
-        Account.balance,
-        Account.credit_limit,
-        Account.max_open_holds,
-        Account.open_holds,
-    )
-    .where(Account.id.in_(bindparam("ids", expanding=True)))
-    .order_by(Account.id)
+_ACCOUNTS = by_ids(
+    Account.id.label("account_id"),
+    Account.external_id,
+    Account.currency,
+    Account.state,
+    Account.balance,
+    Account.credit_limit,
+    Account.max_open_holds,
+    Account.open_holds,
 )
-_LOCKED = _ACCOUNTS.with_for_update()
+_LOCKED = locking(_ACCOUNTS)

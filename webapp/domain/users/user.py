@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, String, bindparam, delete, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship, selectinload
 
 from webapp.database.base import Base
+from webapp.database.transactions import begin_writing
 from webapp.database.vault import Sealed
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.email_address import LENGTH, is_address
@@ -100,6 +101,12 @@ class User(Base):
     def with_accounts(session: Session, user_id: int) -> "User | None":
         """Return the user with their accounts, in one query."""
         return session.scalars(_WITH_ACCOUNTS, {"user_id": user_id}).unique().one_or_none()
+
+    @staticmethod
+    def locked(session: Session, user_id: int) -> "User":
+        """Start a write transaction and lock the user."""
+        begin_writing(session)
+        return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
 
     @staticmethod
     def by_email(session: Session, email: str) -> "User | None":

@@ -102,11 +102,11 @@ class Typed:
     """Seal of the settings that the form showed; empty: show the saved values next to it (P5)."""
 
 
-def read_overtaken(ctx: Context, account_id: int, user_id: int) -> str:
+def read_overtaken(ctx: Context, account_id: int) -> str:
     """Explain why a form was not applied after its settings had changed."""
     account = ctx.session.get_one(Account, account_id)
     last = next(iter(changes(ctx, account_id, "notifications", 1)), None)
-    who = who_changed(account, last, user_id, ctx.now)
+    who = who_changed(ctx, account, last)
     return f"{who} Your changes were not applied. What you entered is still here."
 
 

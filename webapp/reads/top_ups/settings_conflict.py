@@ -5,7 +5,6 @@ The form keeps the user's input and shows the saved values next to it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
 
 from sqlalchemy import select
 
@@ -14,7 +13,7 @@ from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.field_tables import Amount, Field, Limit, controls
-from webapp.domain.top_ups.settings import FIELDS, Choice, LowBalanceSettings
+from webapp.domain.top_ups.settings import FIELDS, Choice, LowBalanceSettings, read_choice
 from webapp.reads.top_ups.settings_panel import Conflict, OtherValue, SettingsPanel, as_typed
 
 
@@ -23,10 +22,7 @@ def read_conflict(
     account_id: int,
     panel: SettingsPanel,
     form: Mapping[str, str],
-    typed: Choice,
-    unreadable: Mapping[str, str],
     since: int,
-    user_id: int,
     *,
     use: str = "",
 ) -> SettingsPanel:
@@ -36,6 +32,7 @@ def read_conflict(
     """
     account = ctx.session.get_one(Account, account_id)
     settings = LowBalanceSettings.of(ctx.session, account_id)
+    typed, unreadable = read_choice(form, account.amounts)
     since_then = _changes_since(ctx, settings, since)
     saved = settings.chosen()
     before = _undone(saved, since_then) if len(since_then) == settings.version - since else None
@@ -54,7 +51,7 @@ def read_conflict(
             is_filled_in = is_filled_in or field != use
     conflict = Conflict(
         since=since,
-        who=who_changed(account, since_then[0] if since_then else None, user_id, ctx.now),
+        who=who_changed(ctx, account, since_then[0] if since_then else None),
         text=_text(account, typed, others, is_filled_in=is_filled_in),
         others=others,
     )
@@ -107,14 +104,14 @@ def _words(account: Account, choice: Choice, field: Field) -> str:
     return field.show(value, account.show)
 
 
-def who_changed(account: Account, last: EventRow | None, user_id: int, now: datetime) -> str:
-    """Return "Tom Okafor changed these settings at 14:11."; `user_id` is the reader's."""
+def who_changed(ctx: Context, account: Account, last: EventRow | None) -> str:
+    """Return "Tom Okafor changed these settings at 14:11." for the actor."""
     if last is None:
         return "These settings have changed since you opened this page."
     time = datetimes.clock_time(last.at, account.time_zone)
-    is_today = datetimes.since(last.at, account.time_zone, now).startswith("Today")
-    when = f"at {time}" if is_today else f"on {datetimes.when(last.at, account.time_zone, now)}"
-    if last.user_id == user_id:
+    is_today = datetimes.since(last.at, account.time_zone, ctx.now).startswith("Today")
+    when = f"at {time}" if is_today else f"on {datetimes.when(last.at, account.time_zone, ctx.now)}"
+    if last.user_id == ctx.actor.user_id:
         return f"You changed these settings in another tab {when}."
     return f"{last.actor_name} changed these settings {when}."
 

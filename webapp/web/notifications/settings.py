@@ -63,7 +63,7 @@ def apply() -> ResponseReturnValue:
     except ChargeUnconfirmed:
         raise
     except Stale as stale:
-        why = read_overtaken(ctx, person.account_id, person.id)
+        why = read_overtaken(ctx, person.account_id)
         return page(person, as_typed({}, why)), status_of(stale)
     except Refusal as refusal:
         typed = as_typed(fields_of(refusal), refusal.sentence, seen)

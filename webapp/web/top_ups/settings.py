@@ -114,20 +114,8 @@ def with_submitted(person: Person, settings: SettingsPanel, *, use: str = "") ->
     since = forms.whole_number("since" if "since" in request.form else "seen")
     if since == settings.version:
         return as_typed(settings, request.form)
-    ctx = make_context()
-    typed, unreadable = read_choice(request.form, amounts_of(person))
-    form = request.form.to_dict()
-    return read_conflict(
-        ctx,
-        person.account_id,
-        settings,
-        form,
-        typed,
-        unreadable,
-        since,
-        person.id,
-        use=use,
-    )
+    ctx, form = make_context(person.actor), request.form.to_dict()
+    return read_conflict(ctx, person.account_id, settings, form, since, use=use)
 
 
 def page(
