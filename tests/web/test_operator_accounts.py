@@ -25,6 +25,7 @@ FORM = {
     "own_metering": "1",
     "time_zone": "Europe/Dublin",
     "language": "de",
+    "request_key": "k" * 32,
 }
 
 FIELD = r'<{0}[^>]* name="(\w+)".*?>(.*?)</{0}>'
@@ -75,6 +76,19 @@ def test_an_account_is_created_and_its_owner_is_invited_v4(pat, world):
     page = words(pat.get(answer.location))
     assert "bo@example.com, invited" in page
     assert "At most 12" in page
+
+
+def test_a_double_click_creates_one_account_v4(pat, world):
+    """V4: also without an external id; another form with the same values makes another account."""
+    before = count(world)
+    form = FORM | {"external_id": ""}
+    first, second = (pat.post("/operator/accounts", data=form) for _ in range(2))
+    assert first.status_code == second.status_code == 303
+    assert first.location == second.location
+    assert count(world) == before + 1
+    another = pat.post("/operator/accounts", data=form | {"request_key": "m" * 32})
+    assert another.location != first.location
+    assert count(world) == before + 2
 
 
 def test_every_invalid_field_has_its_error_and_nothing_is_saved(pat, world):

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.actions.users.invitations import invite_owner
+from webapp.database.advisory_locks import lock_until_commit
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.choice import AccountChoice
@@ -45,11 +46,13 @@ def create_account(
     *,
     balance: int = 0,
     scopes: Sequence[Scope] = READING,
+    request_key: str = "",
 ) -> NewAccount:
     """Create the account and commit. `balance` is in micros, in whole minor units.
 
     `scopes`: those of the account's first API key; without any, it has none. The same request with
-    the same external id again returns the account that it created (V4).
+    the same external id again returns the account that it created (V4); so does the same form with
+    the same `request_key`, as after a double click.
 
     Raises `Invalid` with an error for each invalid field, or `Conflict` if another request has
     used the external id.
@@ -58,16 +61,20 @@ def create_account(
     if fault := decimals_fault(balance, choice.currency):
         raise Invalid({"balance": fault})
     begin_writing(ctx.session)
-    if (known := _created_before(ctx, choice, owner)) is not None:
+    if request_key:
+        lock_until_commit(ctx.session, [f"create account {request_key}"])
+    if (known := _created_before(ctx, choice, owner, request_key)) is not None:
         return known
     try:
         account, user = open_account(ctx, choice, owner)
     except IntegrityError:  # a concurrent request has taken the external id
         ctx.session.rollback()
         begin_writing(ctx.session)
-        if (known := _created_before(ctx, choice, owner)) is None:
+        if (known := _created_before(ctx, choice, owner, request_key)) is None:
             raise
         return known
+    if request_key and choice.external_id is None:
+        account.creation_hash = _fingerprint(choice, owner, request_key)
     key = ""
     if scopes:
         shown = KeyChoice(api_keys.FIRST_NAME, tuple(scopes))
@@ -139,17 +146,24 @@ def _add_owner(ctx: Context, choice: AccountChoice, owner: OwnerChoice) -> User:
     return user
 
 
-def _created_before(ctx: Context, choice: AccountChoice, owner: OwnerChoice) -> NewAccount | None:
-    """Return the account that has the external id, and end the transaction.
+def _created_before(
+    ctx: Context, choice: AccountChoice, owner: OwnerChoice, request_key: str
+) -> NewAccount | None:
+    """Return the account of the same external id or form, and end the transaction.
 
-    None if no account has it. Raises `Conflict` if another request has created that account.
+    None if there is none. Raises `Conflict` if another request has created the account that has the
+    external id.
     """
-    if choice.external_id is None:
+    made = _fingerprint(choice, owner, *([request_key] if choice.external_id is None else []))
+    is_wanted = Account.creation_hash == made
+    if choice.external_id is not None:
+        is_wanted = Account.external_id == choice.external_id
+    elif not request_key:
         return None
-    found = ctx.session.scalar(select(Account).where(Account.external_id == choice.external_id))
+    found = ctx.session.scalar(select(Account).where(is_wanted))
     if found is None:
         return None
-    is_same, account_id = found.creation_hash == _fingerprint(choice, owner), found.id
+    is_same, account_id = found.creation_hash == made, found.id
     ctx.session.rollback()
     if not is_same:
         taken = f"Another account has the external id {choice.external_id}."
@@ -157,5 +171,5 @@ def _created_before(ctx: Context, choice: AccountChoice, owner: OwnerChoice) -> 
     return NewAccount(account_id, None, "", is_new=False)
 
 
-def _fingerprint(choice: AccountChoice, owner: OwnerChoice) -> str:
-    return choice.fingerprint(owner.address, owner.name.strip())
+def _fingerprint(choice: AccountChoice, owner: OwnerChoice, *more: str) -> str:
+    return choice.fingerprint(owner.address, owner.name.strip(), *more)

@@ -58,8 +58,8 @@ class Account(Base):
     external_id: Mapped[str | None] = mapped_column(String(EXTERNAL_ID_LENGTH))
     """The account's id in the provider's own systems (V2)."""
     creation_hash: Mapped[str | None] = mapped_column(String(64))
-    """Hash of the request that created the account, if it has an external id: the same again has no
-    second effect (V4)."""
+    """Hash of the request that created the account, if it had an external id or a form's key: the
+    same again has no second effect (V4)."""
     details: Mapped[dict[str, str]] = mapped_column(
         "metadata", JSON, default=dict, server_default="{}"
     )

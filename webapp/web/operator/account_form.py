@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
@@ -42,13 +43,13 @@ def new() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     person = permit_operator()
     require_reauthentication(person)
-    ctx = make_context(person.actor)
+    ctx, key = make_context(person.actor), forms.request_key()
     currency = request.form.get("currency", "") or ctx.policy.currency
     try:
         values, faults = values_in_form(AmountFormat(currency, "en_US"), {})
         choice, owner = AccountChoice(**values, currency=currency), owner_in_form()
         raise_faults(ctx, choice, owner, faults)
-        made = create_account(ctx, choice, owner, scopes=())
+        made = create_account(ctx, choice, owner, scopes=(), request_key=key)
     except Refusal as refusal:
         return refused(person, None, refusal)
     services().wake()
@@ -171,6 +172,7 @@ def form_page(person: Person, account_id: int | None, refusal: Refusal | None = 
         "operator/account_form.html",
         "operator_accounts",
         screen=screen,
+        request_key=token_hex(16),
         typed=request.form if refusal else screen.values,
         refused=refusal.sentence if refusal and not errors else "",
         errors=errors,
