@@ -15,6 +15,7 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 from decimal import ROUND_UP, Decimal
 from pathlib import Path
 
@@ -37,8 +38,7 @@ class Call:
             name, _, value = line.partition(": ")
             self.facts[name] = value
         self.account = self.facts["agi_accountcode"]
-        # Asterisk's unique ids are unique on one host.
-        self.reference = f"asterisk-{socket.gethostname()}-{self.facts['agi_uniqueid']}"
+        self.reference = reference_of(self.facts["agi_uniqueid"])
 
     def get(self, variable):
         answer = self._command(f"GET FULL VARIABLE ${{{variable}}}")  # 200 result=1 (VALUE)
@@ -83,25 +83,39 @@ def end(call):
     if not (price := call.get("BALLAST_RATE").split()):
         return
     seconds = int(call.get("ANSWEREDTIME") or 0)
-    if not seconds:
-        of = urllib.parse.urlencode({"external_id": call.account})
-        status, answer = request("DELETE", f"/holds/{urllib.parse.quote(call.reference)}?{of}")
-        if status not in (200, 404):
-            expires = "its hold expires later"
-            print(f"{call.reference}: {expires}: {status} {answer['code']}", file=sys.stderr)
-        return
+    if seconds:
+        amount = cost(Decimal(price[0]), int(price[1]), seconds)
+        post(store(call.account, call.reference, amount, seconds))
+    else:
+        release(call.account, call.reference)
+
+
+def reference_of(unique_id):
+    """Return the reference of a call: Asterisk's unique ids are unique on one host."""
+    return f"asterisk-{socket.gethostname()}-{unique_id}"
+
+
+def store(account, reference, amount, seconds):
+    """Write a call's usage to a file, so that it outlasts a process that ends too early."""
     usage = {
-        "external_id": call.account,
-        "reference": call.reference,
-        "amount": str(cost(Decimal(price[0]), int(price[1]), seconds)),
+        "external_id": account,
+        "reference": reference,
+        "amount": str(amount),
         "description": f"{seconds} s",
     }
-    # Stored first, so that no call is lost if this process ends before Ballast has it.
     spool = Path(BALLAST["spool"])
     spool.mkdir(parents=True, exist_ok=True)
-    unfinished = spool / f"{call.reference}.new"
+    unfinished = spool / f"{reference}.new"
     unfinished.write_text(json.dumps(usage), encoding="utf-8")
-    post(unfinished.rename(unfinished.with_suffix(".json")))
+    return unfinished.rename(unfinished.with_suffix(".json"))
+
+
+def release(account, reference):
+    of = urllib.parse.urlencode({"external_id": account})
+    status, answer = request("DELETE", f"/holds/{urllib.parse.quote(reference)}?{of}")
+    if status not in (200, 404):
+        expires = "its hold expires later"
+        print(f"{reference}: {expires}: {status} {answer['code']}", file=sys.stderr)
 
 
 def flush():
@@ -111,11 +125,16 @@ def flush():
 
 def post(file):
     """Post the usage in this file; keep the file if Ballast does not answer for the usage."""
-    status, answer = request("POST", "/usage", json.loads(file.read_text(encoding="utf-8")))
+    try:
+        usage = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return  # `flush` has posted it meanwhile
+    status, answer = request("POST", "/usage", usage)
     if status == 201:
-        file.unlink()
+        file.unlink(missing_ok=True)
     elif answer["code"] in REFUSALS:
-        file.rename(file.with_suffix(".refused"))
+        with suppress(FileNotFoundError):
+            file.rename(file.with_suffix(".refused"))
         print(f"{file.stem} was refused: {answer}", file=sys.stderr)
     else:
         print(f"{file.stem} is posted later: {status} {answer['code']}", file=sys.stderr)
