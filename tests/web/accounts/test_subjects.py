@@ -24,7 +24,7 @@ ABOUT_NO_RECORD = {
     # The person in the line, whose sessions nobody else sees.
     "signed_in", "portal_link_created", "signed_in_by_portal", "password_accepted", "code_refused",
     "sign_in_refused", "proof_refused", "signed_out_everywhere", "session_ended",
-    "password_forgotten",
+    "password_forgotten", "portal_access_ended",
     # The provider's staff, whom no customer sees.
     "operator_created", "operator_removed",
     # Usage that was not posted.
