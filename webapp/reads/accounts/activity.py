@@ -25,6 +25,7 @@ from webapp.reads.accounts.subjects import (
     links_of,
     method_choices,
 )
+from webapp.reads.filters import UrlFilters
 
 PAGE = 50
 
@@ -38,24 +39,13 @@ ABOUT_NAMES = {
 
 
 @dataclass(frozen=True)
-class ActivityFilters:
+class ActivityFilters(UrlFilters):
     about: About | None = None
     method_id: int | None = None
     first: date | None = None
     """First and last day, inclusive, in the account's time zone. A folded line matches every day
     from its first to its last repetition."""
     last: date | None = None
-
-    @property
-    def query(self) -> dict[str, str]:
-        """URL query parameters of the filters that are set."""
-        given = {
-            "about": self.about or "",
-            "method": str(self.method_id or ""),
-            "from": self.first.isoformat() if self.first else "",
-            "to": self.last.isoformat() if self.last else "",
-        }
-        return {name: str(value) for name, value in given.items() if value}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.users.user import Membership, User
 from webapp.reads.accounts.subjects import Link, SubjectId, is_about, links_of, name_of
+from webapp.reads.filters import UrlFilters
 
 PAGE = 50
 BATCH = 500
@@ -28,7 +29,7 @@ HEADER = ("When (UTC)", "Who", "From", "What", "Details", "Code")
 
 
 @dataclass(frozen=True)
-class Filters:
+class Filters(UrlFilters):
     """Filters of the audit log; an empty value does not filter."""
 
     who: str = ""
@@ -38,18 +39,6 @@ class Filters:
     """First and last day, inclusive, in the account's time zone."""
     last: date | None = None
     subject: SubjectId | None = None
-
-    @property
-    def query(self) -> dict[str, str]:
-        """URL query parameters of the filters that are set."""
-        given = {
-            "who": self.who,
-            "what": self.group,
-            "subject": str(self.subject or ""),
-            "from": self.first.isoformat() if self.first else "",
-            "to": self.last.isoformat() if self.last else "",
-        }
-        return {name: value for name, value in given.items() if value}
 
 
 @dataclass(frozen=True)

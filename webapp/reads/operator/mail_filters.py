@@ -11,6 +11,7 @@ from webapp.domain.notifications.outbox import Notice, NoticeKind
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.users.user import User
+from webapp.reads.filters import UrlFilters
 from webapp.reads.notifications.email_labels import STATES, Shown
 from webapp.reads.operator import ZONE
 
@@ -22,7 +23,7 @@ matches so many emails that a scan fills a page quickly."""
 
 
 @dataclass(frozen=True)
-class Filters:
+class Filters(UrlFilters):
     first: date | None = None
     """First and last day in UTC, inclusive."""
     last: date | None = None
@@ -30,18 +31,6 @@ class Filters:
     kind: NoticeKind | None = None
     text: str = ""
     """Part of the recipient's address, the account's name or the user's name."""
-
-    @property
-    def query(self) -> dict[str, str]:
-        """URL query parameters of the filters that are set."""
-        given = {
-            "q": self.text,
-            "state": self.state or "",
-            "kind": self.kind or "",
-            "from": self.first.isoformat() if self.first else "",
-            "to": self.last.isoformat() if self.last else "",
-        }
-        return {name: str(value) for name, value in given.items() if value}
 
 
 def mails(ctx: Context, filters: Filters, after: Notice | None) -> Select[Notice]:

@@ -14,6 +14,7 @@ from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import OPEN_STATES, Attempt, AttemptState, Payment, PaymentKind
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.context import Context
+from webapp.reads.filters import UrlFilters
 
 LONGEST_TEXT = 100
 
@@ -49,7 +50,7 @@ BY_AMOUNT = (Order.LARGEST, Order.SMALLEST)
 
 
 @dataclass(frozen=True)
-class Filters:
+class Filters(UrlFilters):
     first: date | None = None
     """First and last day, inclusive, in the account's time zone."""
     last: date | None = None
@@ -64,21 +65,6 @@ class Filters:
     @property
     def narrows(self) -> bool:
         return any(name != "sort" for name in self.query)
-
-    @property
-    def query(self) -> dict[str, str]:
-        """URL query parameters of the filters that are set."""
-        given = {
-            "q": self.text,
-            "state": self.state or "",
-            "kind": self.kind or "",
-            "method": str(self.method_id or ""),
-            "from": self.first.isoformat() if self.first else "",
-            "to": self.last.isoformat() if self.last else "",
-            "settings": str(self.settings or ""),
-            "sort": "" if self.order is Order.NEWEST else self.order.value,
-        }
-        return {name: str(value) for name, value in given.items() if value}
 
 
 def attempts(
