@@ -11,6 +11,7 @@ from webapp.domain import ledger
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import Entry, EntryKind, LedgerEntry
 from webapp.domain.payments import adjustments
+from webapp.domain.shared.errors import Refusal
 
 ROW = """INSERT INTO ledger_entry
     (account_id, kind, amount, balance_after, reference, description, attempt_id,
@@ -136,6 +137,48 @@ def test_each_account_has_its_own_chain_l2(books):
     books.use("1.00")
     assert books.balance == "119.00"
     assert sum_of(books.session, other.account_id) == 7_000_000
+
+
+def test_several_accounts_are_posted_to_at_once_l2(books):
+    """L2: each entry has its own account's balance; an account without entries stays as it was."""
+    other, idle = books.account(balance="7.00").account_id, books.account(balance="8.00").account_id
+    earlier = books.clock.now()
+    books.clock.advance(minutes=5)
+    usage = Entry(EntryKind.USAGE, -2_000_000, earlier, "Call", "call-a")
+    ids = [books.account_id, other, idle]
+    before = [Account.locked(books.session, ids[0]).balance, 7_000_000, 8_000_000]
+    sent = [[usage, usage._replace(reference="call-b")], [usage], []]
+    after = ledger.append_to_many(books.ctx, zip(ids, before, sent, strict=True))
+    books.session.commit()
+    assert after == [116_000_000, 5_000_000, 8_000_000]
+    assert [books.session.get(Account, it).balance for it in ids] == after
+    mine = books.session.query(LedgerEntry).filter_by(description="Call").order_by(LedgerEntry.id)
+    assert [(it.account_id, it.balance_after, it.reference) for it in mine] == [
+        (ids[0], 118_000_000, "call-a"),
+        (ids[0], 116_000_000, "call-b"),
+        (other, 5_000_000, "call-a"),
+    ]
+    for it in mine:
+        assert (it.kind, it.amount) == ("usage", -2_000_000)
+        assert (it.occurred_at, it.posted_at) == (earlier, books.clock.now())
+
+
+def test_nothing_posted_changes_nothing_l2(books):
+    account = Account.locked(books.session, books.account_id)
+    assert ledger.append_to_many(books.ctx, [(account.id, account.balance, [])]) == [120_000_000]
+
+
+def test_a_balance_has_a_bound_l2(books):
+    """L2: at the bound it can still be stored and summed."""
+    account = Account.locked(books.session, books.account_id)
+    now = books.clock.now()
+    rest = Entry(EntryKind.USAGE, -(ledger.FARTHEST + account.balance), now, "All")
+    ledger.append(books.ctx, account, [rest])
+    assert account.balance == -ledger.FARTHEST
+    with pytest.raises(Refusal) as refused:
+        ledger.append(books.ctx, account, [Entry(EntryKind.USAGE, -1, now)])
+    assert refused.value.sentence == "That is more than a balance can hold."
+    assert refused.value.code == "balance_out_of_range"
 
 
 MOVES = st.lists(
