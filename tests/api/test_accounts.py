@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.api.conftest import Program
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, VISA
 from webapp.actions.users.invitations import revoke_invitation
 from webapp.actions.users.operators import create_operator
 from webapp.domain.accounts.account import Account
@@ -275,3 +275,21 @@ def test_a_program_says_what_happens_to_the_balance_v4(world, provider):
         assert (refused.status_code, list(refused.json["errors"])) == (422, ["closing_balance"])
     made = provider("PATCH", path, closed | {"closing_balance": "payout"})
     assert (made.status_code, world.balance) == (200, "0.00")
+
+
+def test_money_that_comes_after_closing_is_settled_by_closing_again_v4_l7(world, provider):
+    """V4, L7"""
+    world.pay(world.card(VISA), "100.00")
+    charge = world.attempts[-1].key
+    path = f"/accounts/{world.account_id}"
+    settled = {"state": "closed", "reason": "Over", "closing_balance": "write_off"}
+    assert provider("PATCH", path, settled).status_code == 200
+    world.books.reversals.refund(charge, 40_000_000, world.clock.now())
+    world.deliver()
+    assert world.balance == "-40.00"
+    refused = provider("PATCH", path, settled | {"closing_balance": "payout"})
+    assert list(refused.json["errors"]) == ["closing_balance"]
+    for _ in range(2):
+        assert provider("PATCH", path, settled).status_code == 200
+        world.session.rollback()
+        assert world.balance == "0.00"

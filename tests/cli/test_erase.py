@@ -22,7 +22,7 @@ from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.api_keys.idempotency_keys import StoredAnswer
 from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payments.payment import Attempt, Payment
+from webapp.domain.payments.payment import Attempt, AttemptState, Payment
 from webapp.domain.payments.receipts import Receipt
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.portal import PortalChoice
@@ -250,6 +250,31 @@ def test_it_is_refused_unless_the_account_is_closed_and_nothing_is_open(flask, l
     assert "Wobblington Telephony" in asked.stderr
     assert lived.session.get_one(Account, lived.account_id).name == "Wobblington Telephony"
     assert flask("accounts erase 999 --yes").stderr.count("\n") == 1
+
+
+def test_money_that_comes_after_an_erasure_is_settled_and_the_rest_erased_v4_l7(flask, lived):
+    """V4, L7: a refund is booked on a closed account too."""
+    close(lived)
+    erase(flask, lived)
+    charge = next(it for it in lived.attempts if it.state == AttemptState.PAID)
+    lived.books.reversals.refund(charge.key, 5_000_000, lived.clock.now())
+    lived.deliver()
+    lived.run()
+    lived.session.rollback()
+    assert lived.balance == "-5.00"
+    lived.clock.wait(days=366 * 11)
+    assert erase(flask, lived)["receipts_kept"] == 0
+    settle = f"accounts close {lived.account_id} --reason Settled"
+    assert flask(settle).exit_code == 0
+    assert flask(f"{settle} --balance payout").exit_code == 1
+    lived.session.rollback()
+    assert lived.balance == "-5.00"
+    for _ in range(2):
+        assert flask(f"{settle} --balance write_off").exit_code == 0
+        lived.session.rollback()
+        assert lived.balance == "0.00"
+    last = select(LedgerEntry.description).order_by(LedgerEntry.id.desc()).limit(1)
+    assert lived.session.scalar(last) == "Balance written off on closing: Settled"
 
 
 def test_it_is_audited_and_the_account_stays_closed(flask, lived):

@@ -270,7 +270,8 @@ def change_account(
     A suspended account is granted no holds and charged nothing automatically; usage is posted, and
     people can add funds. To close an account releases its holds, ends its refills, API keys and
     invitations, and revokes its payment methods. Its people can still read. It is refused while
-    a payment or wire transfer is open.
+    a payment or wire transfer is open. Money that comes after closing is settled by closing the
+    account again with a `closing_balance`.
     """
     account_id = account_id_of(ctx.session, account)
     owner, state = body.owner.chosen() if body.owner is not None else None, body.state_change()

@@ -246,7 +246,8 @@ def close(account: int, reason: str, balance: str | None) -> AccountCard:
     """Close ACCOUNT: nothing is posted, held, charged or added any more.
 
     Its holds, refills, API keys and invitations end, and its payment methods are revoked. Its
-    people can still read. Refused while a payment or wire transfer is open.
+    people can still read. Refused while a payment or wire transfer is open. If ACCOUNT is closed
+    already, money that came afterwards is settled.
     """
     settled = ClosingBalance(balance) if balance else None
     return _changed(account, StateChange(AccountState.CLOSED, reason, settled))

@@ -1,6 +1,6 @@
 """Suspend, resume, close and reopen an account (V4)."""
 
-from webapp.actions.accounts.close_account import close
+from webapp.actions.accounts.close_account import close, settle_again
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.domain.accounts import erasure as erasures
@@ -13,7 +13,8 @@ from webapp.domain.shared.errors import Denied
 
 
 def change_state(ctx: Context, account_id: int, change: StateChange) -> Account:
-    """Change the state and commit; the same state again changes nothing.
+    """Change the state and commit; the same state again changes nothing, except that closing a
+    closed account with a balance settles money that came afterwards (a refund, a won dispute).
 
     Raises `NotFound`, `Invalid` without a reason or for the balance, `Denied` if the account is
     closed, `Conflict` while money is on its way, or `ChargeUnconfirmed` like `check_balance`.
@@ -27,6 +28,8 @@ def change_state(ctx: Context, account_id: int, change: StateChange) -> Account:
 def apply_state(ctx: Context, account: Account, change: StateChange) -> None:
     """Change the state of a locked account in the caller's transaction."""
     if change.state == account.state:
+        if account.is_closed:
+            settle_again(ctx, account, change)
         return
     if not change.reopens:
         account.require_not_closed()

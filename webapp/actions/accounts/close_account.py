@@ -55,6 +55,17 @@ def close(ctx: Context, account: Account, change: StateChange, reason: str) -> N
     events.record(ctx, account.id, AccountClosed.at(ctx, account, reason))
 
 
+def settle_again(ctx: Context, account: Account, change: StateChange) -> None:
+    """Settle the balance of a locked account that is closed, if the change says how.
+
+    Money can come after closing: a refund, or a dispute's end (L7). Raises `Invalid` without a
+    reason or for the balance.
+    """
+    if account.balance and change.balance is not None:
+        change.require_balance(account)
+        _settle_balance(ctx, account, change, change.checked_reason())
+
+
 def require_settled(ctx: Context, account: Account) -> None:
     """Raise `Conflict` while a payment or wire transfer is open."""
     open_payment = select(Payment).where(
