@@ -159,8 +159,8 @@ class NewAccount(Facts):
         "", description="The account's currency, for good. Empty: the default of the installation."
     )
     owner: NewOwner = Field(description="The owner, who is invited by email.")
-    state: Literal[AccountState.ACTIVE] | Absent = Field(
-        None, description="A new account is `active`. It can be suspended afterwards."
+    state: Literal["active", "suspended"] = Field(
+        "active", description="Whether the account can be used at once, or is suspended."
     )
 
 
@@ -176,8 +176,10 @@ class AccountChange(Facts):
         None,
         description="`suspended`, `active` again, or `closed`, which only an operator can undo.",
     )
-    reason: Reason = Field(
-        "Set by your provider", description="Why the state changes. It is shown to the customer."
+    reason: Reason | Absent = Field(
+        None,
+        description="Why the state changes. It is shown to the customer. Another reason of a "
+        "suspension is recorded and shown, too.",
     )
     closing_balance: ClosingBalance | Absent = Field(
         None,
@@ -223,7 +225,8 @@ def create_account(ctx: Context, client: ProviderClient, body: NewAccount) -> An
     """
     choice = AccountChoice(**_facts(body, set(NewAccount.model_fields)))
     with _faults_of_owner():
-        made = create(ctx, choice, body.owner.chosen(), scopes=())
+        is_suspended = body.state == "suspended"
+        made = create(ctx, choice, body.owner.chosen(), scopes=(), is_suspended=is_suspended)
     services().wake()
     location = url_for("api_v1_accounts.read_account", account=made.account_id)
     status = 201 if made.is_new else 200

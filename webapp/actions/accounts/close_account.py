@@ -104,7 +104,8 @@ def _settle_balance(ctx: Context, account: Account, change: StateChange, reason:
     amount = -account.balance
     if not amount or change.balance is None:
         return
-    note = f"{WORDS[change.balance]}: {reason}"[:NOTE_LENGTH]
+    words = WORDS[change.balance]
+    note = f"{words}: {reason}"[:NOTE_LENGTH] if reason else words
     payment = adjustments.post(ctx, account, amount, note)
     event = (
         BalanceCredited.about(account, payment, reason=note)

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from webapp.actions.accounts.change_state import apply_state
 from webapp.actions.users.invitations import invite_owner
 from webapp.database.advisory_locks import lock_until_commit
 from webapp.database.transactions import begin_writing
-from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.accounts.choice import AccountChoice
+from webapp.domain.accounts.state_change import StateChange
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import READING, ApiKey, KeyChoice, Scope
 from webapp.domain.events import recording as events
@@ -47,12 +49,13 @@ def create_account(
     balance: int = 0,
     scopes: Sequence[Scope] = READING,
     request_key: str = "",
+    is_suspended: bool = False,
 ) -> NewAccount:
     """Create the account and commit. `balance` is in micros, in whole minor units.
 
     `scopes`: those of the account's first API key; without any, it has none. The same request with
     the same external id again returns the account that it created (V4); so does the same form with
-    the same `request_key`, as after a double click.
+    the same `request_key`, as after a double click. `is_suspended`: the account begins suspended.
 
     Raises `Invalid` with an error for each invalid field, or `Conflict` if another request has
     used the external id.
@@ -61,20 +64,20 @@ def create_account(
     if fault := decimals_fault(balance, choice.currency):
         raise Invalid({"balance": fault})
     begin_writing(ctx.session)
+    request = _fingerprint(choice, owner, request_key, is_suspended=is_suspended)
     if request_key:
         lock_until_commit(ctx.session, [f"create account {request_key}"])
-    if (known := _created_before(ctx, choice, owner, request_key)) is not None:
+    if (known := _created_before(ctx, choice, request)) is not None:
         return known
     try:
         account, user = open_account(ctx, choice, owner)
     except IntegrityError:  # a concurrent request has taken the external id
         ctx.session.rollback()
         begin_writing(ctx.session)
-        if (known := _created_before(ctx, choice, owner, request_key)) is None:
+        if (known := _created_before(ctx, choice, request)) is None:
             raise
         return known
-    if request_key and choice.external_id is None:
-        account.creation_hash = _fingerprint(choice, owner, request_key)
+    account.creation_hash = request
     key = ""
     if scopes:
         shown = KeyChoice(api_keys.FIRST_NAME, tuple(scopes))
@@ -82,6 +85,8 @@ def create_account(
         ctx.session.add(record)
     if balance:
         adjustments.post(ctx, account, balance, "Opening balance")
+    if is_suspended:
+        apply_state(ctx, account, StateChange(AccountState.SUSPENDED, None))
     payloads.balance(ctx, account)
     created = NewAccount(account.id, user.id if user else None, key)
     ctx.session.commit()
@@ -109,8 +114,6 @@ def open_account(
     user = _add_owner(ctx, choice, owner) if owner.password is not None else None
     account = choice.opened(ctx.now)
     account.billing_emails = [owner.address]
-    if choice.external_id is not None:
-        account.creation_hash = _fingerprint(choice, owner)
     ctx.session.add(account)
     ctx.session.flush()
     ctx.session.add(LowBalanceSettings(account_id=account.id))
@@ -146,24 +149,21 @@ def _add_owner(ctx: Context, choice: AccountChoice, owner: OwnerChoice) -> User:
     return user
 
 
-def _created_before(
-    ctx: Context, choice: AccountChoice, owner: OwnerChoice, request_key: str
-) -> NewAccount | None:
+def _created_before(ctx: Context, choice: AccountChoice, request: str | None) -> NewAccount | None:
     """Return the account of the same external id or form, and end the transaction.
 
     None if there is none. Raises `Conflict` if another request has created the account that has the
     external id.
     """
-    made = _fingerprint(choice, owner, *([request_key] if choice.external_id is None else []))
-    is_wanted = Account.creation_hash == made
+    if request is None:
+        return None
+    is_wanted = Account.creation_hash == request
     if choice.external_id is not None:
         is_wanted = Account.external_id == choice.external_id
-    elif not request_key:
-        return None
     found = ctx.session.scalar(select(Account).where(is_wanted))
     if found is None:
         return None
-    is_same, account_id = found.creation_hash == made, found.id
+    is_same, account_id = found.creation_hash == request, found.id
     ctx.session.rollback()
     if not is_same:
         taken = f"Another account has the external id {choice.external_id}."
@@ -171,5 +171,12 @@ def _created_before(
     return NewAccount(account_id, None, "", is_new=False)
 
 
-def _fingerprint(choice: AccountChoice, owner: OwnerChoice, *more: str) -> str:
-    return choice.fingerprint(owner.address, owner.name.strip(), *more)
+def _fingerprint(
+    choice: AccountChoice, owner: OwnerChoice, request_key: str, *, is_suspended: bool
+) -> str | None:
+    """Return a hash by which the same request is known; None if nothing identifies it."""
+    if choice.external_id is None and not request_key:
+        return None
+    keys = [request_key] if choice.external_id is None else []
+    state = [str(AccountState.SUSPENDED)] if is_suspended else []
+    return choice.fingerprint(owner.address, owner.name.strip(), *keys, *state)

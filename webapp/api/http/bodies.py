@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 from typing import TypeVar
 
 import jiter
@@ -31,6 +32,9 @@ SENTENCES = {
 """The sentence for each type of error that pydantic reports, with its values."""
 OTHERWISE = "Is not valid"
 """The sentence for other types: pydantic's own words are no part of the API."""
+
+_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+"""How pydantic shows a member of an enum that a literal has; the group is its value."""
 
 MOST_FIELDS = 100
 """More than any body or query has. A flood of unknown names is refused without naming each."""
@@ -111,5 +115,6 @@ def _checked(model: type[Model], value: object) -> Model:
         for fault in bad.errors(include_url=False, include_input=False):
             field = str(fault["loc"][0]) if fault["loc"] else "body"
             sentence = SENTENCES.get(fault["type"], OTHERWISE)
-            faults.setdefault(field, sentence.format(**fault.get("ctx", {})))
+            words = sentence.format(**fault.get("ctx", {}))
+            faults.setdefault(field, _MEMBER.sub(r"\1", words))
         raise Invalid(faults) from None

@@ -27,8 +27,8 @@ WORDS = {
 @dataclass(frozen=True)
 class StateChange:
     state: AccountState
-    reason: str = ""
-    """Shown to the customer."""
+    reason: str | None = ""
+    """Shown to the customer. None: a program states none; a person must."""
     balance: ClosingBalance | None = None
     """Required to close an account whose balance is not zero."""
     reopens: bool = False
@@ -37,8 +37,8 @@ class StateChange:
     """Micros that the person who ends a suspension has agreed to charge; None: any amount."""
 
     def checked_reason(self) -> str:
-        """Return the reason as one line. Raises `Invalid` without one."""
-        return texts.reason(self.reason)
+        """Return the reason as one line, empty if it is None. Raises `Invalid` for a bad one."""
+        return "" if self.reason is None else texts.reason(self.reason)
 
     def require_balance(self, account: Account) -> None:
         """Raise `Invalid` unless it says what happens to the account's balance."""

@@ -92,6 +92,12 @@ def latest_line(session: Session, account_id: int) -> EventRow | None:
     return session.scalar(_LATEST, {"account_id": account_id})
 
 
+def latest_of(session: Session, account_id: int, kind: str) -> EventRow | None:
+    """Return the account's newest event of the kind."""
+    mine = select(EventRow).where(EventRow.account_id == account_id, EventRow.kind == kind)
+    return session.scalar(mine.order_by(EventRow.id.desc()).limit(1))
+
+
 def count_repeat(ctx: Context, event: EventRow) -> None:
     """Count one more repeat. The account is locked, so nobody else counts meanwhile."""
     known = ctx.session.get(EventRepeat, event.id)
