@@ -208,6 +208,7 @@ def test_any_reference_can_be_used_in_a_url(ask, open_, reference):
             "expires_in",
         ),
         ({"reference": "c", "rate_per_minute": "1", "amount": "0.001"}, "amount"),
+        ({"reference": "c", "amount": "1", "increment": 6}, "increment"),
         ({"reference": " ", "amount": "1"}, "reference"),
         ({"reference": "x" * 121, "amount": "1"}, "reference"),
         ({"amount": "1"}, "reference"),
@@ -227,6 +228,7 @@ def test_a_change_must_name_a_valid_field(ask, open_):
     open_("1.00")
     assert ask("PATCH", "/call-1", reference="call-2").status_code == 422
     assert ask("PATCH", "/call-1", amount=None).status_code == 422
+    assert set(ask("PATCH", "/call-1", used="1.00", increment=6).json["errors"]) == {"increment"}
 
 
 def test_holds_need_their_scope_and_account(world, ask, open_):

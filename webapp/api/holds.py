@@ -57,7 +57,8 @@ class NewHold(OfAccount):
     rate_per_minute: Micros | None = Field(None, description="The price of a minute.")
     increment: Seconds | None = Field(
         None,
-        description="Time is charged in whole increments of this many seconds. Default: one.",
+        description="With a rate: time is charged in whole increments of this many seconds. "
+        "Default: one.",
     )
     minimum: Micros | None = Field(
         None,
@@ -188,9 +189,8 @@ def open_hold(ctx: Context, client: Client, body: NewHold) -> Answer[HoldRecord]
     with 402. Concurrent requests are never granted more than there is. A hold does not change the
     balance and does not trigger a payment. Repeating the request returns the open hold.
     """
-    request = HoldRequest(
-        timedelta(seconds=body.expires_in), body.amount, _rate(body), body.minimum
-    )
+    rate = Rate.read(body.rate_per_minute, body.increment)
+    request = HoldRequest(timedelta(seconds=body.expires_in), body.amount, rate, body.minimum)
     request.require_valid()
     new = Asked(account_to_lock(ctx, client, body), body.reference, request)
     made = services().hold_batcher.submit(ctx, [new.account_id], new)
@@ -248,13 +248,14 @@ def change_hold(
     usage under the reference ends the hold; it posts the rest. A refusal also states, as `used`,
     what reports have debited. Only a hold that was released is debited and answers `hold_closed`.
     """
-    asked = (body.amount, body.rate_per_minute, body.minimum, body.expires_in)
+    rate = Rate.read(body.rate_per_minute, body.increment)
+    asked = (body.amount, rate, body.minimum, body.expires_in)
     if all(it is None for it in (body.used, body.used_total, *asked)):
         raise Invalid({"amount": "Send used, amount, rate_per_minute, minimum or expires_in"})
     if body.used is not None and body.used_total is not None:
         raise Invalid({"used_total": "Send used or used_total, not both"})
     lasts = timedelta(seconds=body.expires_in) if body.expires_in is not None else None
-    requested = Change(body.used, body.used_total, body.amount, _rate(body), body.minimum, lasts)
+    requested = Change(body.used, body.used_total, body.amount, rate, body.minimum, lasts)
     account_id = account_of(ctx, client, body, query)
     changed = change(ctx, account_id, reference, requested, request_key())
     if changed.opened_top_up:
@@ -268,10 +269,6 @@ def change_hold(
 def release_hold(ctx: Context, client: Client, reference: str, query: AccountQuery) -> HoldRecord:
     """Release a hold without usage. A hold that is already over is returned unchanged."""
     return _record(ctx, release(ctx, account_of(ctx, client, query), reference))
-
-
-def _rate(body: NewHold | HoldChange) -> Rate | None:
-    return Rate(body.rate_per_minute, body.increment or 1) if body.rate_per_minute else None
 
 
 def _record(ctx: Context, hold: Hold, funds: Funds | None = None) -> HoldRecord:

@@ -27,9 +27,7 @@ RATE = click.option("--rate", type=MICROS, help="The price of a minute, to hold 
 INCREMENT = click.option(
     "--increment",
     type=SECONDS,
-    default=1,
-    show_default=True,
-    help="Time is charged in whole increments of this many seconds.",
+    help="With --rate: time is charged in whole increments of this many seconds. Default: 1.",
 )
 MINIMUM = click.option("--minimum", type=MICROS, help="The least amount that may be granted.")
 
@@ -72,13 +70,13 @@ def open_(
     reference: str,
     amount: int | None,
     rate: int | None,
-    increment: int,
+    increment: int | None,
     minimum: int | None,
     expires_in: int,
 ) -> dict[str, object]:
     """Hold AMOUNT, or time at a rate, under REFERENCE. Repeating the command changes nothing."""
     lasts = timedelta(seconds=expires_in)
-    request = HoldRequest(lasts, amount, Rate(rate, increment) if rate else None, minimum)
+    request = HoldRequest(lasts, amount, Rate.read(rate, increment), minimum)
     return _record(open_hold(make_context(COMMAND_LINE), account, reference, request).hold)
 
 
@@ -106,19 +104,18 @@ def change(
     used_total: int | None,
     amount: int | None,
     rate: int | None,
-    increment: int,
+    increment: int | None,
     minimum: int | None,
     expires_in: int | None,
 ) -> dict[str, object]:
     """Debit what the call has used, and hold its next part, under REFERENCE."""
-    if all(it is None for it in (used, used_total, amount, rate, minimum, expires_in)):
+    price = Rate.read(rate, increment)
+    if all(it is None for it in (used, used_total, amount, price, minimum, expires_in)):
         raise click.UsageError("Give --used, --amount, --rate, --minimum or --expires-in.")
     if used is not None and used_total is not None:
         raise click.UsageError("Give --used or --used-total, not both.")
     lasts = timedelta(seconds=expires_in) if expires_in is not None else None
-    asked = HoldChange(
-        used, used_total, amount, Rate(rate, increment) if rate else None, minimum, lasts
-    )
+    asked = HoldChange(used, used_total, amount, price, minimum, lasts)
     changed = change_hold(make_context(COMMAND_LINE), account, reference, asked)
     if changed.opened_top_up:
         services().wake()

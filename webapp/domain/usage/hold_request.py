@@ -15,6 +15,15 @@ class Rate:
     per_minute: int
     increment: int = 1
 
+    @classmethod
+    def read(cls, per_minute: int | None, increment: int | None) -> "Rate | None":
+        """Return the rate, if there is one. Raises `Invalid` for an increment without a rate."""
+        if per_minute is not None:
+            return cls(per_minute, increment or 1)
+        if increment is not None:
+            raise Invalid({"increment": "Must not be sent without the rate per minute"})
+        return None
+
     def cost(self, seconds: int) -> int:
         """Return the cost in micros, rounded up."""
         return -(-self.per_minute * seconds // MINUTE)
