@@ -95,13 +95,17 @@ def reference_of(unique_id):
     return f"asterisk-{socket.gethostname()}-{unique_id}"
 
 
-def store(account, reference, amount, seconds):
-    """Write a call's usage to a file, so that it outlasts a process that ends too early."""
+def store(account, reference, amount, seconds, in_parts=False):
+    """Write a call's usage to a file, so that it outlasts a process that ends too early.
+
+    `amount` is the price of the whole call. `in_parts`: a part of it may have been reported.
+    """
     usage = {
         "external_id": account,
         "reference": reference,
         "amount": str(amount),
         "description": f"{seconds} s",
+        "in_parts": in_parts,
     }
     spool = Path(BALLAST["spool"])
     spool.mkdir(parents=True, exist_ok=True)
@@ -129,8 +133,16 @@ def post(file):
         usage = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return  # `flush` has posted it meanwhile
+    in_parts, total = usage.pop("in_parts"), Decimal(usage["amount"])
+    if in_parts or total > Decimal(BALLAST["usage_max"]):
+        status, answer = report(usage["external_id"], usage["reference"], total)
+        if "used" not in answer:
+            print(f"{file.stem} is reported later: {status} {answer['code']}", file=sys.stderr)
+            return
+        usage["amount"] = str(max(total - Decimal(answer["used"]), 0))
     status, answer = request("POST", "/usage", usage)
-    if status == 201:
+    is_nothing = not Decimal(usage["amount"])  # of which a refusal says that there is no open hold
+    if status == 201 or (is_nothing and answer["code"] in REFUSALS):
         file.unlink(missing_ok=True)
     elif answer["code"] in REFUSALS:
         with suppress(FileNotFoundError):
@@ -138,6 +150,28 @@ def post(file):
         print(f"{file.stem} was refused: {answer}", file=sys.stderr)
     else:
         print(f"{file.stem} is posted later: {status} {answer['code']}", file=sys.stderr)
+
+
+def report(account, reference, total):
+    """Report the price of a call, in parts of at most `usage_max`; return the last answer.
+
+    Its `used`, also in a refusal, is what reports have debited; it is absent if Ballast does not
+    answer for the call. Reports of the same total debit nothing twice.
+    """
+    most, used = Decimal(BALLAST["usage_max"]), Decimal(0)
+    while True:
+        status, answer = request(
+            "PATCH",
+            f"/holds/{urllib.parse.quote(reference)}",
+            {"external_id": account, "used_total": str(min(total, used + most))},
+        )
+        if (status, answer["code"]) == (404, "not_found"):
+            answer["used"] = "0.00"  # no hold, hence no report
+        if "used" not in answer:
+            return status, answer
+        before, used = used, Decimal(answer["used"])
+        if used >= total or used == before:
+            return status, answer
 
 
 def rate_of(number):

@@ -4,8 +4,9 @@
     ballast_ari.py run [FILE]
 
 A caller who enters `Stasis(ballast)` is connected to the dialled number once Ballast has granted a
-hold. The call is extended while there is money, cut when the granted seconds are over, and debited
-at its end. FILE has the settings, by default /etc/asterisk/ballast.ini. `ballast.py` is beside.
+hold. While the call runs, what it has used is debited, and the next part is asked for. The call is
+cut when the granted seconds are over. FILE has the settings, by default
+/etc/asterisk/ballast.ini. `ballast.py` is beside.
 """
 
 import base64
@@ -65,6 +66,10 @@ class Call:
     @property
     def ends(self):
         return self.answered_at + self.granted
+
+    def charged(self, seconds):
+        """Return the whole increments that are charged for so many seconds."""
+        return -(-seconds // self.increment) * self.increment
 
     def cost(self, seconds):
         return str(ballast.cost(Decimal(self.rate), self.increment, seconds))
@@ -171,21 +176,25 @@ class Application:
         if now >= call.ends:
             self.end(call, NORMAL)
             return
-        # The hold grows to the price of the whole call; a refusal leaves it as it is.
-        wanted = math.ceil(now - call.answered_at) + PERIOD
+        charged = call.charged(math.ceil(now - call.answered_at))
         status, answer = ballast.request("PATCH", f"/holds/{call.reference}", {
             "external_id": call.account,
-            "amount": call.cost(wanted),
-            "minimum": call.cost(call.granted),
+            "used_total": call.cost(charged),
+            "amount": call.cost(PERIOD),
             "expires_in": LONGEST_HOLD,
         })  # fmt: skip
         if status == 200:
-            call.granted = answer["seconds"]
+            call.granted = charged + answer["seconds"]
             self.schedule(call)
             call.save()
             return
         log(f"{call.reference} was not extended: {status} {answer['code']}")
-        call.due = call.ends if answer["code"] in FINAL else min(now + RETRY, call.ends)
+        if answer["code"] in FINAL:
+            call.granted = charged  # nothing is held any more
+            call.due = call.ends
+            call.save()
+        else:
+            call.due = min(now + RETRY, call.ends)
 
     def end(self, call, cause):
         """Hang up and debit the call; events of its second channel find it no more."""
@@ -203,7 +212,7 @@ class Application:
             ballast.release(call.account, call.reference)
             return
         price = call.cost(call.used)
-        usage = ballast.store(call.account, call.reference, price, call.used)
+        usage = ballast.store(call.account, call.reference, price, call.used, in_parts=True)
         call.file.unlink()
         ballast.post(usage)
 

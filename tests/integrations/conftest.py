@@ -21,6 +21,7 @@ from tests.conftest import copy_home, settings_in
 from tests.factories import PASSWORD
 from webapp.actions.accounts.create_account import create_account
 from webapp.actions.api_keys.create_key import create_key
+from webapp.actions.usage.change_hold import change_hold
 from webapp.actions.usage.expire_holds import expire_holds
 from webapp.actions.usage.post_usage import post_usage
 from webapp.actions.usage.release_hold import release_hold
@@ -31,6 +32,7 @@ from webapp.domain.api_keys.api_key import KeyChoice, Scope
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.shared.context import COMMAND_LINE
 from webapp.domain.shared.money import MICROS, decimal_text
+from webapp.domain.usage.hold_request import HoldChange
 from webapp.domain.usage.holds import Hold, HoldState
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.owner import OwnerChoice
@@ -135,6 +137,13 @@ class Ballast:
         for reference, (state, _) in self.holds(external_id).items():
             if state == HoldState.OPEN:
                 release_hold(make_context(COMMAND_LINE), account_id, reference)
+
+    def report(self, external_id: str, used_total: str) -> None:
+        """Report what the account's calls have used, as another program could."""
+        ctx, account_id = make_context(COMMAND_LINE), self._account(external_id).id
+        change = HoldChange(used_total=int(Decimal(used_total) * MICROS))
+        for reference in self.holds(external_id):
+            change_hold(ctx, account_id, reference, change)
 
     def end(self, external_id: str) -> None:
         """End the account's holds by final usage of zero, as another program could."""

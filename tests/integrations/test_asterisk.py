@@ -191,3 +191,24 @@ def test_usage_that_ballast_refuses_is_kept_apart(ballast, asterisk, channel):
     (kept,) = asterisk.kept()
     assert kept.endswith(".refused")
     assert ballast.usage(channel["account"]) == {}
+
+
+def test_a_call_dearer_than_usage_max_is_debited_whole_and_once(ballast, asterisk):
+    """USAGE_MAX is 1000.00. The call costs 60.00 a minute, and a first part is already reported, as
+    after a kill between two reports.
+    """
+    asterisk.ini.write_text(asterisk.ini.read_text() + "\n900 = 60.00 1\n")
+    channel = {"id": "1764511200.1", "account": ballast.account("5000.00"), "variables": {}}
+    asterisk.authorise(channel, "900123456")
+    ballast.report(channel["account"], "1000.00")
+    ballast.kill()
+    asterisk.end(channel, 2500)
+    (kept,) = asterisk.kept()
+    text = (asterisk.spool / kept).read_text()
+    ballast.start()
+    for _ in range(2):
+        asterisk.flush()
+        assert (asterisk.kept(), ballast.balance(channel["account"])) == ([], "2500.00")
+        (asterisk.spool / kept).write_text(text)  # as after a kill between answer and removal
+    assert list(ballast.usage(channel["account"]).values()) == ["1000.00", "1000.00", "500.00"]
+    assert {state for state, _ in ballast.holds(channel["account"]).values()} == {"ended"}

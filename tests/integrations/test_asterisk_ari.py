@@ -20,10 +20,13 @@ import pytest
 
 from tests import host
 from tests.integrations.conftest import INTEGRATIONS, PATIENCE, Ballast, wait_until
+from webapp.domain.accounts.account import AccountState
 
 RECIPE = INTEGRATIONS / "asterisk"
 PASSWORD = "stasis-4182"
 NUMBER = "353891234567"
+DEAR = "900123456"
+"""A number that costs 4000.00 a minute."""
 
 numbers = count(1)
 
@@ -188,8 +191,11 @@ class Program:
             "http://127.0.0.1:8088": asterisk.url,
             "password =": f"password = {PASSWORD}",
             "timeout = 4": f"timeout = {PATIENCE}",
-            "period = 120": "period = 8",
-            "lead = 15": "lead = 7",  # the first extension is after a second
+            "period = 120": "period = 15",
+            "lead = 15": "lead = 14",  # the first extension is after a second
+            "grace = 300": "grace = 1",
+            "ring = 60": "ring = 1",  # with these, a hold lasts for 17 seconds
+            "353 = ": f"{DEAR[:3]} = 4000 1\n353 = ",
             "/var/spool/asterisk/ballast": str(self.spool),
         }
         for old, new in changes.items():
@@ -205,6 +211,10 @@ class Program:
         self.process.kill()
         self.process.wait()
         wait_until(lambda: self.asterisk.application is None)
+
+    def flush(self) -> None:
+        command = [sys.executable, str(RECIPE / "ballast.py"), "flush", str(self.ini)]
+        subprocess.run(command, check=True)
 
     def kept(self) -> list[str]:
         return [file.name for file in self.spool.iterdir()] if self.spool.exists() else []
@@ -232,15 +242,19 @@ def ended(ballast: Ballast, account: str) -> bool:
     return {state for state, _ in ballast.holds(account).values()} <= {"ended", "released"}
 
 
+def debited(ballast: Ballast, account: str) -> Decimal:
+    return sum(map(Decimal, ballast.usage(account).values()), Decimal(0))
+
+
 def test_a_call_is_authorised_bridged_extended_and_debited_v6(ballast, asterisk, application):
-    """V5, V6: 8 seconds at a time, at 0.0015."""
+    """V5, V6: 15 seconds at a time, at 0.0015."""
     account = ballast.account()
     caller = asterisk.enter(account)
     dialled = asterisk.dialled()
     assert dialled["endpoint"] == f"PJSIP/{NUMBER}@trunk"
     assert (dialled["app"], dialled["originator"]) == ("ballast", caller)
     ((reference, hold),) = ballast.holds(account).items()
-    assert hold == ("open", "0.012")
+    assert hold == ("open", "0.0225")
 
     callee = asterisk.answer()
 
@@ -248,15 +262,15 @@ def test_a_call_is_authorised_bridged_extended_and_debited_v6(ballast, asterisk,
     assert asterisk.request("POST", "/bridges") == {"type": "mixing", "bridgeId": reference}
     both = asterisk.request("POST", f"/bridges/{reference}/addChannel")
     assert both == {"channel": f"{caller},{callee}"}
-    wait_until(lambda: Decimal(ballast.holds(account)[reference][1]) > Decimal("0.012"))
+    wait_until(lambda: debited(ballast, account) > 0)
+    assert ballast.holds(account)[reference] == ("open", "0.0225")
 
     asterisk.end(caller)
 
     assert asterisk.request("DELETE", f"/channels/{callee}") == {"reason_code": "16"}
     wait_until(lambda: ended(ballast, account))
-    (debited,) = ballast.usage(account).values()
-    assert Decimal(debited) % Decimal("0.0015") == 0
-    assert Decimal("0.003") <= Decimal(debited) <= 10 - Decimal(ballast.balance(account))
+    assert debited(ballast, account) % Decimal("0.0015") == 0
+    assert debited(ballast, account) == 10 - Decimal(ballast.balance(account))
     assert not asterisk.channels
     wait_until(lambda: application.kept() == [])
 
@@ -269,6 +283,31 @@ def test_a_call_is_cut_when_the_balance_is_used_up_v6(ballast, asterisk, applica
     assert asterisk.request("DELETE", f"/channels/{caller}") == {"reason_code": "16"}
     wait_until(lambda: ended(ballast, account))
     assert ballast.balance(account) == "-0.003"
+
+
+def test_a_call_runs_on_while_there_is_money_v6(ballast, asterisk, application):
+    """V6: longer than a hold lasts, and dearer than USAGE_MAX, which is 1000.00."""
+    account = ballast.account("5000.00")
+    caller = asterisk.enter(account, DEAR)
+    asterisk.answer()
+    wait_until(lambda: debited(ballast, account) >= 1200 or caller not in asterisk.channels)
+    assert caller in asterisk.channels
+    asterisk.end(caller)
+    wait_until(lambda: ended(ballast, account) and application.kept() == [])
+    assert debited(ballast, account) == 5000 - Decimal(ballast.balance(account))
+    assert debited(ballast, account) >= 1200
+
+
+def test_an_account_that_is_suspended_during_the_call_is_cut(ballast, asterisk, application):
+    account = ballast.account()
+    caller = asterisk.enter(account)
+    asterisk.dialled()
+    ballast.change(account, state=AccountState.SUSPENDED)
+    asterisk.answer()
+    assert asterisk.request("DELETE", f"/channels/{caller}") == {"reason_code": "16"}
+    wait_until(lambda: ended(ballast, account) and application.kept() == [])
+    assert len(ballast.usage(account)) == 1  # nothing after the report that was refused more
+    assert 0 < debited(ballast, account) == 10 - Decimal(ballast.balance(account))
 
 
 def test_a_call_is_refused_v5(ballast, asterisk, application):
@@ -301,9 +340,32 @@ def test_a_call_is_debited_once_though_the_program_is_killed(ballast, asterisk, 
     asterisk.request("DELETE", f"/channels/{caller}")
     wait_until(lambda: [name for name in application.kept() if name.endswith(".json")] != [])
     ballast.start()
-    flush = [sys.executable, str(RECIPE / "ballast.py"), "flush", str(application.ini)]
     for _ in range(2):
-        subprocess.run(flush, check=True)
+        application.flush()
     assert len(ballast.usage(account)) == 1
     assert Decimal(ballast.balance(account)) in (Decimal("-0.0015"), Decimal("-0.003"))
+    assert ended(ballast, account)
+
+
+def test_the_rest_of_a_reported_call_is_debited_once_after_a_kill_v6(
+    ballast, asterisk, application
+):
+    """V6: by what reports have debited, also when the program was killed after its last request."""
+    account = ballast.account()
+    caller = asterisk.enter(account)
+    asterisk.answer()
+    wait_until(lambda: debited(ballast, account) > 0)
+    application.kill()
+    ballast.kill()
+    application.start()
+    asterisk.request("DELETE", f"/channels/{caller}")
+    wait_until(lambda: application.spool.exists() and list(application.spool.glob("*.json")))
+    (file,) = application.spool.glob("*.json")
+    text = file.read_text()
+    ballast.start()
+    for _ in range(2):
+        application.flush()
+        assert application.kept() == []
+        assert debited(ballast, account) == Decimal(json.loads(text)["amount"])
+        file.write_text(text)
     assert ended(ballast, account)
