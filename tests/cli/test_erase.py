@@ -180,6 +180,7 @@ def test_receipts_keep_name_and_address_as_long_as_the_law_asks(flask, lived):
     receipt = lived.session.scalars(select(Receipt)).first()
     assert receipt.facts["customer"]["name"] == "Zephyrine Quackenbush"
     assert receipt.facts["customer"]["address"].startswith("1 Fizzlewick Lane")
+    lived.session.rollback()
     lived.clock.wait(days=366 * 11)
     assert erase(flask, lived)["receipts_kept"] == 0
     lived.session.rollback()

@@ -417,8 +417,8 @@ class Company:
             if "waiting_for_outcome" in why:
                 return None
             if why:
-                self._stop(why, self.lines)
                 self.top_up = None
+                self._stop(why, self.lines)
                 if payment is not None:
                     self.fail(payment, all_failed=why == {"all_methods_failed"})
                 return None
@@ -627,11 +627,16 @@ class Company:
         self.mails.add((kind, about))
 
     def _mail_why(self, why: set[str]) -> None:
-        """T10, T17: one email per limit window, otherwise one while the refill is due."""
+        """T10, T17: one email per limit window, otherwise one while the refill is due.
+
+        None while a refill is open, because its end has one (T11).
+        """
         if why == {"cap_reached"} and self._mail_limit():
             self.blocked_mailed = True
         not_blocked = {"waiting_for_outcome", "above_threshold", "dry_run"}
-        if self.blocked_mailed or why & not_blocked or why == {"all_methods_failed"}:
+        if self.blocked_mailed or self.top_up or why & not_blocked:
+            return
+        if why == {"all_methods_failed"}:
             return
         self.blocked_mailed = True
         for reason in why:

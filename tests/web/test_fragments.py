@@ -39,11 +39,11 @@ SETTINGS = {
 }  # fmt: skip
 
 BUDGETS = {
-    "switch off": (54, 520, 19),
+    "switch off": (54, 525, 19),
     "switch on": (55, 540, 22),
-    "reorder": (56, 645, 27),
-    "retry": (87, 965, 66),
-    "add funds": (84, 945, 56),
+    "reorder": (56, 650, 27),
+    "retry": (87, 970, 66),
+    "add funds": (84, 950, 56),
     "settings": (64, 860, 25),
     "refresh": (49, 520, 9),
     "poll, changed": (24, 87, 5),

@@ -21,17 +21,13 @@ def references(answer):
 
 def test_the_address_contains_the_filters(client, account_with_history):
     """E1: the form works without JavaScript and keeps the selection."""
-    page = client.get(
-        f"{PATH}?state=declined&method={account_with_history.method('4242').id}&q=&sort=oldest"
-    )
+    visa = account_with_history.method("4242").id
+    page = client.get(f"{PATH}?state=declined&method={visa}&q=&sort=oldest")
     assert references(page) == ["P-000002"]
     assert '<option value="declined" selected>' in page.text
     assert '<option value="oldest" selected>' in page.text
     address = unescape(re.search(r'data-address="([^"]*)"', page.text)[1])
-    assert (
-        address
-        == f"{PATH}?state=declined&method={account_with_history.method('4242').id}&sort=oldest"
-    )
+    assert address == f"{PATH}?method={visa}&state=declined&sort=oldest"
     assert references(client.get(address)) == ["P-000002"]
     assert '<form class="filters" method="get"' in page.text
 

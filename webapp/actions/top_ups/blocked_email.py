@@ -13,7 +13,7 @@ from webapp.domain.events.top_ups import RefillBlocked
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.explanations import out_of_use, plain, timeline_line, what_to_do
 from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.domain.top_ups.top_up import Plan, PlanInput
+from webapp.domain.top_ups.top_up import Plan, PlanInput, TopUp, open_top_up
 
 BLOCKED = frozenset(
     {
@@ -42,10 +42,18 @@ def mark_mailed(ctx: Context, account: Account) -> None:
         settings.blocked_mailed_at = settings.blocked_mailed_at or ctx.now
 
 
-def record_blocked(ctx: Context, account: Account, inputs: PlanInput, answer: Plan) -> None:
-    """Record that the refill is blocked, with its email, unless this episode has one."""
+def record_blocked(
+    ctx: Context, account: Account, inputs: PlanInput, answer: Plan, *, ended: TopUp | None
+) -> None:
+    """Record that the refill is blocked, with its email, unless this episode has one.
+
+    `ended`: the top-up that ends with this answer. Another one that is open has its own end, and
+    perhaps the email that all methods failed (T11).
+    """
     settings = LowBalanceSettings.of(ctx.session, account.id)
     if settings.blocked_mailed_at is not None:
+        return
+    if ended is None and open_top_up(ctx.session, account.id) is not None:
         return
     settings.blocked_mailed_at = ctx.now
     translator = account.translator

@@ -78,8 +78,6 @@ def check_balance(
         return None
     if answer.code is Code.ABOVE_THRESHOLD and routine:
         return None
-    if answer.code is not Code.WAITING and top_ups.open_top_up(ctx.session, account.id):
-        return None  # the top-up explains its own end (T11)
     explain(ctx, account, inputs, answer, routine=routine)
     return None
 
@@ -146,7 +144,7 @@ def explain(
     if kind and not outbox.is_owed(ctx.session, account.id, kind, event.email_key()):
         mark_mailed(at, account)
     elif is_blocked(inputs, answer):
-        record_blocked(at, account, inputs, answer)
+        record_blocked(at, account, inputs, answer, ended=top_up)
     events.record(at, account.id, event, routine=routine)
     _record_cause(at, account, settings, inputs, answer)
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Select, select, union_all
+from sqlalchemy.orm import aliased
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.events import kinds
@@ -31,8 +32,7 @@ PAGES = {
 """Names of the pages that are subjects."""
 
 SETTINGS = "settings"
-"""Of `Link.to`: the payments that a version of the low-balance settings caused."""
-
+"""Value of `Link.to` for the payments that a version of the low-balance settings caused."""
 
 _RECORDS: Mapping[Subject, type[Any]] = {
     Subject.PAYMENT: Payment,
@@ -99,7 +99,8 @@ def _payments_of(ctx: Context, events: Sequence[Any]) -> Mapping[int, int]:
     of_attempts = payments_of_attempts(ctx, [event.attempt_id for event in events])
     alone = {event.top_up_id for event in events if _names_only_a_top_up(event)}
     query = select(Payment.top_up_id, Payment.id).where(Payment.top_up_id.in_(alone))
-    of_top_ups = dict(ctx.session.execute(query).tuples().all()) if alone else {}
+    rows = ctx.session.execute(query) if alone else ()
+    of_top_ups = {row.top_up_id: row.id for row in rows}
     found = {}
     for event in events:
         named = of_attempts.get(event.attempt_id or 0)
@@ -116,20 +117,31 @@ def _names_only_a_top_up(event: Any) -> bool:
 def is_about(about: SubjectId) -> ColumnElement[bool]:
     """Return the condition for the events of a subject; the caller limits the account."""
     if about.subject is Subject.PAYMENT:
-        return or_(
-            EventRow.payment_id == about.id,
-            EventRow.attempt_id.in_(select(Attempt.id).where(Attempt.payment_id == about.id)),
-            EventRow.top_up_id.in_(select(Payment.top_up_id).where(Payment.id == about.id)),
+        refill = select(Payment.top_up_id).where(Payment.id == about.id).scalar_subquery()
+        return _is_any(
+            _IDS.where(_EVENT.payment_id == about.id),
+            _OF_ATTEMPTS.where(Attempt.payment_id == about.id),
+            _IDS.where(_EVENT.top_up_id == refill),
         )
     if about.subject is Subject.METHOD:
-        return or_(
-            EventRow.method_id == about.id,
-            EventRow.attempt_id.in_(select(Attempt.id).where(Attempt.method_id == about.id)),
+        return _is_any(
+            _IDS.where(_EVENT.method_id == about.id),
+            _OF_ATTEMPTS.where(Attempt.method_id == about.id),
         )
     if about.subject is Subject.WIRE:
         return EventRow.wire_id == about.id
     codes = [code for code, kind in kinds.AUDITED.items() if kind.shown_on() is about.subject]
     return EventRow.audit.in_(codes)
+
+
+def _is_any(*queries: Select[int]) -> ColumnElement[bool]:
+    # A union, because PostgreSQL uses no index for OR with a subquery.
+    return EventRow.id.in_(union_all(*queries))
+
+
+_EVENT = aliased(EventRow)
+_IDS = select(_EVENT.id)
+_OF_ATTEMPTS = _IDS.join(Attempt, Attempt.id == _EVENT.attempt_id)
 
 
 def name_of(ctx: Context, account: Account, about: SubjectId) -> str:
