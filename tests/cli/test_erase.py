@@ -15,15 +15,18 @@ from webapp.actions.api_keys.idempotency import begin_request, keep_answer
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.adjust_balance import adjust_balance
 from webapp.actions.usage.post_usage import post_usage
+from webapp.actions.users.operators import create_operator, remove_operator
 from webapp.actions.users.portal import create_portal_link
 from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.accounts.billing_details import BillingDetails
 from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.api_keys.idempotency_keys import StoredAnswer
+from webapp.domain.events.accounts import AccountSuspended
 from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments.payment import Attempt, AttemptState, Payment
 from webapp.domain.payments.receipts import Receipt
+from webapp.domain.shared.context import Actor
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.portal import PortalChoice
 from webapp.domain.users.user import User
@@ -237,6 +240,24 @@ def test_a_person_of_another_account_keeps_their_sign_in(app, flask, lived):
     lived.session.rollback()
     user = lived.session.get_one(User, lived.created.user_id)
     assert [account.name for account in user.accounts] == ["Other Ltd"]
+
+
+def test_staff_who_have_left_stay_named_p2(flask, lived):
+    """P2: a former operator is not one of the account's people."""
+    staff = create_operator(
+        lived.ctx, name="Sam Staff", email="sam@provider.example", password=PASSWORD
+    )
+    actor = Actor(staff, "Sam Staff", "203.0.113.9")
+    change = StateChange(AccountState.SUSPENDED, "Unpaid")
+    change_state(lived.ctx.by(actor), lived.account_id, change)
+    remove_operator(lived.ctx, "sam@provider.example")
+    close(lived)
+    assert erase(flask, lived)["people"] == 2  # the owner, and the user of the portal
+    lived.session.rollback()
+    assert lived.session.get_one(User, staff).email == "sam@provider.example"
+    kind = EventRow.kind == AccountSuspended.event_kind
+    [row] = lived.session.scalars(select(EventRow).where(kind))
+    assert (row.user_id, row.actor_name, row.address) == (staff, "Sam Staff", "")
 
 
 def test_it_is_refused_unless_the_account_is_closed_and_nothing_is_open(flask, lived):

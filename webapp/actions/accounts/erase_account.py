@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from json import dumps
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
 
@@ -23,6 +23,7 @@ from webapp.domain.events import recording as events
 from webapp.domain.events.accounts import AccountErased
 from webapp.domain.events.redaction import redacted
 from webapp.domain.events.rows import EventRow
+from webapp.domain.events.users import OperatorCreated, OperatorRemoved
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice, NoticeState
 from webapp.domain.payment_methods.method_setups import MethodSetup
@@ -152,9 +153,19 @@ def _people(ctx: Context, account_id: int) -> Sequence[User]:
     query = select(User).where(
         or_(User.id.in_(acted), User.id.in_(members), User.email == of_portal),
         User.id.not_in(elsewhere),
-        User.id.not_in(select(Operator.user_id)),
+        User.id.not_in(_staff(ctx)),
     )
     return ctx.session.scalars(query.order_by(User.id)).all()
+
+
+def _staff(ctx: Context) -> set[int]:
+    """Return the ids of all who are or were operators: what they did stays under their name."""
+    appointed = select(EventRow.facts).where(
+        EventRow.account_id.is_(None),
+        EventRow.kind.in_((OperatorCreated.event_kind, OperatorRemoved.event_kind)),
+    )
+    former = {cast(int, facts["operator"]) for facts in ctx.session.scalars(appointed)}
+    return former | set(ctx.session.scalars(select(Operator.user_id)))
 
 
 def _addresses(ctx: Context, account: Account, people: Iterable[User]) -> set[str]:
@@ -187,7 +198,7 @@ def _erase_events(
     ctx: Context, account_id: int, user_ids: Sequence[int], addresses: Iterable[str]
 ) -> None:
     """Leave out who acted, from where, and facts about people. Staff stay named."""
-    staff = set(ctx.session.scalars(select(Operator.user_id)))
+    staff = _staff(ctx)
     columns = (EventRow.id, EventRow.user_id, EventRow.actor_name, EventRow.facts)
     own = select(*columns).where(EventRow.account_id == account_id)
     _redact(ctx, ctx.session.execute(own).all(), staff)
