@@ -76,7 +76,7 @@ def lived(app, world):
     portal = PortalChoice("billing", "https://portal.example.com/quackenbush")
     create_portal_link(ctx, world.account_id, portal)
     begin_request(ctx, None, "create-1", "hash")
-    body = '{"id": 1, "name": "Wobblington Telephony"}'
+    body = '{"id": 1, "external_id": "zephyrine-42", "name": "Wobblington Telephony"}'
     keep_answer(ctx, None, "create-1", "hash", StoredAnswer(201, "/", body))
     world.import_usage("amount,reference\nx,Zephyrine\n", name="quackenbush.csv")
     world.run()
@@ -216,6 +216,38 @@ def test_a_repeated_request_of_the_provider_has_no_second_effect(flask, lived):
     close(lived)
     erase(flask, lived)
     assert begin_request(lived.ctx, None, "create-1", "hash") == StoredAnswer(201, "/", "{}")
+
+
+def test_answers_about_other_accounts_stay_as_they_are(flask, lived):
+    """Also if they contain the account's name, or are about a record with the same id."""
+    account_id = lived.account_id
+    lived.session.get_one(Account, account_id).name = "USD"
+    lived.session.commit()
+    stays = {
+        "adjustment": {"id": account_id, "account": account_id + 1, "currency": "USD"},
+        "endpoint": {"id": account_id, "url": "https://switch.example.com/in"},
+        "account": {"id": account_id + 1, "external_id": None, "name": "USD"},
+    }
+    funds = {"external_id": "zephyrine-42", "currency": "USD"}
+    others = {"external_id": "cust-7", "currency": "USD"}
+    bodies = {
+        **stays,
+        "own": {"id": account_id, "external_id": None, "name": "Its name before"},
+        "hold": {"account": account_id, "external_id": "zephyrine-42"},
+        "usage": {"posted": 2, "balances": {str(account_id): funds, str(account_id + 1): others}},
+    }
+    for key, body in bodies.items():
+        begin_request(lived.ctx, None, key, "hash")
+        keep_answer(lived.ctx, None, key, "hash", StoredAnswer(201, "/", json.dumps(body)))
+    begin_request(lived.ctx, None, "secret", "hash")
+    keep_answer(lived.ctx, None, "secret", "hash", StoredAnswer(201, "/", ""))
+    close(lived)
+    erase(flask, lived)
+    left = {it: json.loads(begin_request(lived.ctx, None, it, "hash").body) for it in bodies}
+    no_id = {**funds, "external_id": None}
+    both = {str(account_id): no_id, str(account_id + 1): others}
+    usage = {"posted": 2, "balances": both}
+    assert left == {**stays, "own": {}, "hold": {}, "usage": usage}
 
 
 def test_the_person_cannot_sign_in_any_more(app, flask, lived):

@@ -7,7 +7,7 @@ last digits of cards, and documents as long as the law asks.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from json import dumps
+from json import dumps, loads
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
@@ -96,7 +96,7 @@ def erase_account(ctx: Context, account_id: int, files: ProofFiles, years: int) 
     ctx.session.flush()
     people = _people(ctx, account_id)
     addresses = _addresses(ctx, account, people)
-    _erase_answers(ctx, (account.name, *addresses))
+    _erase_answers(ctx, account_id)
     _erase_events(ctx, account_id, [user.id for user in people], addresses)
     kept = [*_erase_receipts(ctx, account, years)]
     receipts = len(kept)
@@ -179,19 +179,44 @@ def _addresses(ctx: Context, account: Account, people: Iterable[User]) -> set[st
     return found - set(ctx.session.scalars(others)) - {""}
 
 
-def _erase_answers(ctx: Context, texts: Iterable[str]) -> None:
-    """Empty stored answers to the provider's requests that name the customer.
+def _erase_answers(ctx: Context, account_id: int) -> None:
+    """Empty stored answers to the provider's requests about the account.
 
-    The rows stay, so a repeated request has no second effect.
+    The rows stay, so a repeated request has no second effect. Of an answer about several accounts
+    only the account's external id is left out.
     """
-    quoted = {dumps(it, ensure_ascii=plain) for it in texts for plain in (True, False)}
-    named = [IdempotencyKey.body.contains(it, autoescape=True) for it in quoted]
-    ctx.session.execute(
-        update(IdempotencyKey)
-        .where(IdempotencyKey.account_id.is_(None), or_(*named))
-        .values(body="{}")
-        .execution_options(synchronize_session=False)
+    table: Any = IdempotencyKey.__table__
+    change = update(table).where(table.c.id == bindparam("row_id")).values(body=bindparam("left"))
+    stored = (
+        select(table.c.id, table.c.body)
+        .where(table.c.account_id.is_(None), table.c.body.contains(str(account_id)))
+        .order_by(table.c.id)
+        .limit(BATCH)
     )
+    last = 0
+    while rows := ctx.session.execute(stored.where(table.c.id > last)).all():
+        last = rows[-1].id
+        changes = [
+            {"row_id": row.id, "left": dumps(left)}
+            for row in rows
+            if (left := _answer_left(loads(row.body), account_id)) is not None
+        ]
+        if changes:
+            ctx.session.connection().execute(change, changes)
+
+
+def _answer_left(answer: Any, account_id: int) -> dict[str, Any] | None:
+    """Return what is left of a stored answer; None if it stays as it is.
+
+    An answer says in `account` whom it is about; an account's own record has its `id` instead.
+    """
+    is_record = "account" not in answer and "external_id" in answer
+    if answer.get("id" if is_record else "account") == account_id:
+        return {}
+    balances, key = answer.get("balances", {}), str(account_id)
+    if key in balances:
+        return {**answer, "balances": {**balances, key: {**balances[key], "external_id": None}}}
+    return None
 
 
 def _erase_events(
