@@ -21,12 +21,13 @@ from webapp.domain.accounts.account import Account, AccountState
 from webapp.domain.accounts.billing_details import BillingDetails
 from webapp.domain.accounts.state_change import ClosingBalance, StateChange
 from webapp.domain.api_keys.idempotency_keys import StoredAnswer
-from webapp.domain.events.accounts import AccountSuspended
+from webapp.domain.events import recording as events
+from webapp.domain.events.accounts import AccountSuspended, PageViewed
 from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments.payment import Attempt, AttemptState, Payment
 from webapp.domain.payments.receipts import Receipt
-from webapp.domain.shared.context import Actor
+from webapp.domain.shared.context import COMMAND_LINE, Actor
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.portal import PortalChoice
 from webapp.domain.users.user import User
@@ -248,6 +249,22 @@ def test_answers_about_other_accounts_stay_as_they_are(flask, lived):
     both = {str(account_id): no_id, str(account_id + 1): others}
     usage = {"posted": 2, "balances": both}
     assert left == {**stays, "own": {}, "hold": {}, "usage": usage}
+
+
+def test_events_of_no_account_lose_the_erased_address_and_no_other(flask, lived):
+    """P2: an address is compared as a whole, also one that is not ASCII."""
+    ours, theirs = ("vic@münchen.example", "a@bank.te"), "olga@bank.test"
+    lived.session.get_one(Account, lived.account_id).billing_emails = [*ours]
+    lived.session.commit()
+    for text_ in (f"Email to {ours[0].upper()}", f"{theirs}, {ours[1]}", f"Email to {theirs}"):
+        events.record(lived.ctx.by(COMMAND_LINE), None, PageViewed(text_))
+    lived.session.commit()
+    close(lived)
+    erase(flask, lived)
+    lived.session.rollback()
+    kind = EventRow.kind == PageViewed.event_kind
+    rows = lived.session.scalars(select(EventRow).where(kind).order_by(EventRow.id)).all()
+    assert [row.facts.get("page") for row in rows] == [None, None, f"Email to {theirs}"]
 
 
 def test_the_person_cannot_sign_in_any_more(app, flask, lived):

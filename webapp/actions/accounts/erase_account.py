@@ -4,10 +4,11 @@ What stays: the ledger, payments and attempts with their amounts, dates and refe
 last digits of cards, and documents as long as the law asks.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from json import dumps, loads
+from re import split
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
@@ -229,16 +230,27 @@ def _erase_events(
     _redact(ctx, ctx.session.execute(own).all(), staff)
     # Events of no account: sign-ins of people without one, and emails that staff have read.
     others = ctx.session.execute(select(*columns).where(EventRow.account_id.is_(None))).all()
+    named = {it.casefold() for it in addresses}
     theirs = [
-        row
-        for row in others
-        if row.user_id in user_ids or any(it in dumps(row.facts) for it in addresses)
+        row for row in others if row.user_id in user_ids or not named.isdisjoint(_words(row.facts))
     ]
     _redact(ctx, theirs, staff)
     notices = Notice.account_id.is_(None) & (
         Notice.user_id.in_(user_ids) | Notice.recipient.in_([*addresses])
     )
     ctx.session.execute(delete(Notice).where(notices))
+
+
+def _words(value: object) -> Iterator[str]:
+    """Yield the words of the texts in a JSON value, of which an email address is one."""
+    if isinstance(value, str):
+        yield from (word.casefold() for word in split(r"[\s,;:()<>]+", value))
+    elif isinstance(value, Mapping):
+        for it in (*value, *value.values()):
+            yield from _words(it)
+    elif isinstance(value, list):
+        for it in value:
+            yield from _words(it)
 
 
 def _redact(ctx: Context, rows: Sequence[Any], staff: set[int]) -> None:
