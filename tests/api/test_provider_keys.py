@@ -70,6 +70,21 @@ def test_an_account_meters_itself_only_if_the_operator_allows_it_v3(app, world):
         world.key(Scope.USAGE_WRITE)
 
 
+def test_an_account_that_the_provider_meters_sees_no_holds_v3(app, world, provider):
+    """V3: they are the provider's. The balance still states their sum."""
+    named = {"account": world.account_id}
+    assert provider("POST", "/holds", {**named, "reference": "call-1", "amount": "3.00"}).json
+    customer = Program(app, world.key(Scope.BALANCE_READ).key)
+    assert customer.get("/holds/call-1").json["granted"] == "3.00"
+    world.session.get_one(Account, world.account_id).own_metering = False
+    world.session.commit()
+    for path in ("/holds", "/holds/call-1"):
+        answer = customer.get(path)
+        assert (answer.status_code, answer.json["code"]) == (403, "insufficient_scope")
+    assert customer.get("/balance").json["held"] == "3.00"
+    assert provider.get(f"/holds/call-1?account={world.account_id}").status_code == 200
+
+
 def test_no_customer_sees_or_revokes_a_provider_key_v3(world, client, provider):
     """V3: neither the list, the dialogs nor the audit log of an account show it."""
     key = world.provider_key(name="Switch 7")

@@ -10,7 +10,7 @@ from webapp.actions.usage.open_hold import NewHold as Asked
 from webapp.actions.usage.release_hold import release_hold as release
 from webapp.api.http.accounts import AccountQuery, OfAccount, account_of, account_to_lock
 from webapp.api.http.answers import Answer
-from webapp.api.http.authentication import Client
+from webapp.api.http.authentication import Client, require_metering
 from webapp.api.http.idempotency import request_key
 from webapp.api.http.problems import ProblemDetails
 from webapp.api.http.resource import Resource
@@ -201,7 +201,10 @@ def open_hold(ctx: Context, client: Client, body: NewHold) -> Answer[HoldRecord]
 
 @resource.get("/holds", "List open holds", Scope.BALANCE_READ, Scope.HOLDS, problems=("not_found",))
 def list_holds(ctx: Context, client: Client, query: AccountQuery) -> HoldList:
-    """List the account's open holds, oldest first."""
+    """List the account's open holds, oldest first. An account's key can read holds only if the
+    operator allows the account its own metering.
+    """
+    require_metering(client)
     found = read_open_holds(ctx, account_of(ctx, client, query))
     return HoldList(
         holds=tuple(
@@ -218,7 +221,10 @@ def list_holds(ctx: Context, client: Client, query: AccountQuery) -> HoldList:
 
 @resource.get(ONE, "Read a hold", Scope.BALANCE_READ, Scope.HOLDS)
 def read_hold(ctx: Context, client: Client, reference: str, query: AccountQuery) -> HoldRecord:
-    """Read a hold in any state, with the account's balance."""
+    """Read a hold in any state, with the account's balance. An account's key can read holds only if
+    the operator allows the account its own metering.
+    """
+    require_metering(client)
     return _record(ctx, find(ctx.session, account_of(ctx, client, query), reference))
 
 

@@ -33,6 +33,7 @@ class ApiClient:
     account_id: int
     currency: str
     key_name: str
+    own_metering: bool
 
     @property
     def actor(self) -> Actor:
@@ -103,7 +104,8 @@ def _admit(ctx: Context, key: str, scopes: Sequence[Scope], challenge: WWWAuthen
         record_key_use(ctx, shown.id, address)
     if shown.account_id is None:
         return ProviderClient(shown.id, shown.name)
-    return ApiClient(shown.account_id, shown.currency or "", shown.name)
+    own_metering = bool(shown.own_metering)
+    return ApiClient(shown.account_id, shown.currency or "", shown.name, own_metering)
 
 
 def _require(shown: ShownKey, scopes: Sequence[Scope]) -> None:
@@ -116,7 +118,17 @@ def _require(shown: ShownKey, scopes: Sequence[Scope]) -> None:
     if not set(needed) & set(shown.scopes):
         raise Denied(f"This API key lacks the scope {needed[0]}.", code="insufficient_scope")
     if needed == [Scope.USAGE_WRITE] and not shown.own_metering:
-        raise Denied("The provider meters this account.", code="insufficient_scope")
+        raise _metered_by_provider()
+
+
+def require_metering(client: Client) -> None:
+    """Raise `Denied` for the key of an account that the provider meters (V3)."""
+    if isinstance(client, ApiClient) and not client.own_metering:
+        raise _metered_by_provider()
+
+
+def _metered_by_provider() -> Denied:
+    return Denied("The provider meters this account.", code="insufficient_scope")
 
 
 def _count_unknown_key(ctx: Context, address: str) -> None:
