@@ -84,6 +84,10 @@ def test_an_account_has_a_maximum_of_open_holds_v4(world, authorise, provider):
     assert authorise("call-2", amount="1.00").status_code == 201
     refused = authorise("call-3", amount="1.00")
     assert (refused.status_code, refused.json["code"]) == (409, "too_many_holds")
+    assert refused.json["detail"] == "The account can have 2 open holds."
+    set_up(world, max_open_holds=1)
+    assert authorise("call-3", amount="1.00").json["detail"] == "The account can have 1 open hold."
+    set_up(world, max_open_holds=2)
     world.clock.advance(seconds=60)
     assert authorise("call-3", amount="1.00").status_code == 201
 

@@ -158,6 +158,11 @@ def test_an_answer_has_no_closed_enum(spec):
     assert [name for name in names if '"enum"' in json.dumps(schemas[name])] == []
 
 
+def test_no_text_names_a_rule(spec):
+    """The numbers mean something only to developers of Ballast."""
+    assert re.findall(r"[(, ][A-Z][0-9]{1,2}[),]", json.dumps(spec)) == []
+
+
 def test_a_change_has_no_defaults(spec):
     """A generated client would send them, and reset what the program left out."""
     for methods in spec["paths"].values():

@@ -246,6 +246,7 @@ def test_final_usage_of_zero_ends_an_open_hold_v6(meter, world):
     assert (again.status_code, again.json["status"]) == (201, "duplicate")
     without = meter(record("0", "call-0"))
     assert (without.status_code, list(without.json["errors"])) == (422, ["amount"])
+    assert without.json["detail"] == f"amount: {without.json['errors']['amount']}"
 
 
 # Batches
@@ -459,6 +460,7 @@ def test_a_charset_in_the_content_type_is_allowed(meter):
 def test_a_body_that_is_too_large_is_refused(meter):
     answer = meter(b" " * 3_000_000)
     assert (answer.status_code, answer.mimetype) == (413, PROBLEM)
+    assert answer.json["detail"] == "The body is larger than 2 MB. Send less at once."
 
 
 def test_a_large_body_without_a_length_is_refused(meter):
@@ -471,6 +473,7 @@ def test_a_large_body_without_a_length_is_refused(meter):
         environ_overrides={"wsgi.input_terminated": True},
     )
     assert (answer.status_code, answer.mimetype) == (413, PROBLEM)
+    assert answer.json["detail"] == "The body is larger than 2 MB. Send less at once."
 
 
 # Keys

@@ -122,6 +122,8 @@ def test_an_endpoint_is_changed(client, world):
     assert client.post(here, data=changed).status_code == 303
     [it] = endpoints(world)
     assert (it.url, it.events) == ("https://example.com/hooks", ["balance.low"])
+    assert "https://example.com/hooks 1 event" in words(client.get(HERE))
+    assert "1 events" not in words(client.get(HERE))
     assert client.post(here, data={**FORM, "url": "x"}).status_code == 422
 
 

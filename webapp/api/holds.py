@@ -145,7 +145,7 @@ class HoldProblem(ProblemDetails):
     granted: Money = Field(DecimalText("0.00"), description="Nothing is held.")
     balance: Money = Field(DecimalText("0.00"), description="The account's balance.")
     available: Money = Field(
-        DecimalText("0.00"), description="What holds can have, in all, at this moment."
+        DecimalText("0.00"), description="What further holds can be granted now."
     )
     currency: Currency = ""
 
@@ -252,7 +252,8 @@ def change_hold(
     end the call. Send an `Idempotency-Key` with `used`: a report sent again with the same key is
     not debited again. `used_total` needs none. A hold that has expired is open again. The final
     usage under the reference ends the hold; it posts the rest. A refusal also states, as `used`,
-    what reports have debited. Only a hold that was released is debited and answers `hold_closed`.
+    what reports have debited. A report on a released hold is debited and answered with 409
+    `hold_closed`; on an ended hold nothing is debited.
     """
     rate = Rate.read(body.rate_per_minute, body.increment)
     asked = (body.amount, rate, body.minimum, body.expires_in)

@@ -261,5 +261,5 @@ def _nothing_posted(
         return Problem(422, detail, "too_large", {**members, **errors})
     detail = "Nothing was posted. No record is both new and valid."
     if batch.single:
-        detail = Invalid(dict(first.errors)).sentence
+        detail = Invalid(dict(first.errors)).first_error
     return Problem(422, detail, "invalid", {**members, **errors})

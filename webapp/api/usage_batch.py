@@ -143,9 +143,10 @@ def _line_draft(ctx: Context, client: Client, line: Line) -> _Draft:
 def _draft(
     reference: str | None, names: Sequence[object], parse: Callable[[str | None], Usage]
 ) -> _Draft:
-    is_hashable = all(value is None or isinstance(value, str | int) for value in names)
+    can_be_cached = all(value is None or isinstance(value, str | int) for value in names)
+    read = _known_name if can_be_cached else AccountName.read
     try:
-        return _Draft(reference, (_known_name if is_hashable else AccountName.read)(*names), parse)
+        return _Draft(reference, read(*names), parse)
     except Invalid as invalid:
         return _Draft(reference, None, parse, invalid.fields)
 

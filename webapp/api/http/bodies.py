@@ -76,7 +76,7 @@ def read_bytes() -> bytes:
     body = request.get_data()
     # Werkzeug silently truncates a chunked body at the limit.
     if len(body) >= (request.max_content_length or len(body) + 1):
-        raise RequestEntityTooLarge("The body is too large. Send less at once.")
+        raise RequestEntityTooLarge
     return body
 
 

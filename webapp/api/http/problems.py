@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 from pydantic import Field
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from webapp import outages
 from webapp.domain.shared.errors import (
@@ -24,6 +24,7 @@ from webapp.extensions import db
 from webapp.reads.records.record import Record
 from webapp.request_ids import request_id
 
+MEGABYTE = 1024 * 1024
 MEDIA_TYPE = "application/problem+json"
 SERVER_ERROR = "Unexpected server error. Try again: usage with the same reference is posted once."
 
@@ -81,12 +82,19 @@ def of(error: Exception) -> Problem:
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
         code = getattr(error, "problem_code", HTTPStatus(error.code).name.lower())
-        return Problem(error.code, error.description or "", code, headers=headers)
+        return Problem(error.code, _detail(error), code, headers=headers)
     if (outage := outages.outage(error)) is not None:
         headers = {"Retry-After": str(outage.retry_after)}
         return Problem(503, outage.detail, outage.code, headers=headers)
     current_app.logger.error("unhandled error at %s", outages.place(), exc_info=error)
     return Problem(500, SERVER_ERROR, "internal_error")
+
+
+def _detail(error: HTTPException) -> str:
+    if isinstance(error, RequestEntityTooLarge) and request.max_content_length is not None:
+        largest = request.max_content_length // MEGABYTE
+        return f"The body is larger than {largest} MB. Send less at once."
+    return error.description or ""
 
 
 def body(problem: Problem) -> dict[str, object]:

@@ -17,7 +17,7 @@ account's key acts for that account. A key has scopes; each operation names the 
 requires one.
 
 **Amounts** are decimal strings, never numbers: `"12.34"`. Usage can have six decimals, payments and
-settings two.
+settings those of the currency: two, or none for JPY.
 
 **Dates and times** are in UTC, as in `2026-11-22T10:00:00Z`.
 

@@ -37,7 +37,7 @@ EXTERNAL_ID_LENGTH = 120
 
 
 class AccountState(StrEnum):
-    """What the provider allows an account (V4)."""
+    """What the provider allows an account."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"

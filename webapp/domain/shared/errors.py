@@ -11,7 +11,7 @@ class Refusal(Exception):
 
     code = "refused"
     facts: Mapping[str, object] = MappingProxyType({})
-    """What programs are told besides."""
+    """Further members of the API's problem document."""
 
     def __init__(self, sentence: str, *, code: str | None = None) -> None:
         super().__init__(sentence)
@@ -36,7 +36,7 @@ class Denied(Refusal):
 
 
 class PaymentRequired(Refusal):
-    """Money is missing, or could not be taken. `facts` say what there is."""
+    """Money is missing, or could not be taken. `facts` has the amounts or the payment."""
 
     code = "payment_required"
 

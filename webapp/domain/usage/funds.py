@@ -74,7 +74,8 @@ class Funds:
         if self.state != AccountState.ACTIVE:
             raise self.refusal()
         if self.max_open_holds is not None and self.holds >= self.max_open_holds:
-            sentence = f"The account can have {self.max_open_holds:,} open holds."
+            holds = "open hold" if self.max_open_holds == 1 else "open holds"
+            sentence = f"The account can have {self.max_open_holds:,} {holds}."
             raise Conflict(sentence, code="too_many_holds")
         if granted := request.granted(self.available):
             return granted
