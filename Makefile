@@ -65,7 +65,7 @@ chaos: .venv/.dev
 model: .venv/.dev
 	POSTGRES=all STEPS=$(STEPS) SEED=$(SEED) .venv/bin/pytest -q tests/model -k $(DATABASE)
 
-# Changes the planner and the ledger one detail at a time, and lists the changes that no test notices.
+# Changes the functions of MUTATED one detail at a time, and lists the changes that no test notices.
 # `.venv/bin/mutmut show NAME` shows one. Tests and files are chosen in pyproject.toml.
 mutants: .venv/.dev
 	.venv/bin/mutmut run $(addprefix "webapp.,$(addsuffix __mutmut_*",$(MUTATED)))

@@ -19,8 +19,8 @@ AIM = 400
 def measure(bench: Bench) -> list[Row]:
     """Each connection authorises calls of all accounts in turn.
 
-    No hold ends, so that an account has about a hundred open ones in the last round: as many as 400
-    calls a second of half a minute leave open.
+    No hold ends, so in the last round each account has about a hundred open ones, as with 400 calls
+    a second that last half a minute.
     """
     server, provider = bench.default.server, bench.provider
     run = token_hex(4)

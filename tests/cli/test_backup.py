@@ -40,7 +40,7 @@ def test_a_backup_reports_its_contents(flask, past, folder):
     result = json.loads(made.stdout)
     assert result["file"] == str(folder / "b.tar.gz")
     assert result["size"] == (folder / "b.tar.gz").stat().st_size
-    assert result["made_at"] == "2026-11-22T10:00:00+00:00"
+    assert result["made_at"] == "2026-11-22T10:00:00Z"
     assert (result["accounts"], result["proofs"], result["lost_proofs"]) == (3, 2, [])
     assert result["ledger_entries"] == json.loads(flask("ledger check --json").stdout)["entries"]
     assert result["balances"] == ["1196.126544 USD"]

@@ -130,7 +130,7 @@ def test_an_endpoint_is_changed(client, world):
 def test_an_endpoints_secret_is_rotated(client, world):
     made = world.webhook()
     here = f"{HERE}/{made.endpoint_id}"
-    assert "both" in words(client.get(f"{here}/rotation"))
+    assert "also signed with the present one" in words(client.get(f"{here}/rotation"))
     new = secret_in(client.post(f"{here}/rotation"))
     assert new != made.secret
     assert "Two secrets sign until Mon 23 Nov, 10:00" in words(client.get(here))

@@ -55,7 +55,7 @@ OPENING_BALANCE = AmountOrZero(money.PAYMENT_PLACES)
 CREDIT_LIMIT = AmountOrZero(money.USAGE_PLACES)
 
 
-def choices(command: Callable[..., None]) -> Callable[..., None]:
+def account_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that both `create` and `update` take."""
     for option in reversed(
         (
@@ -85,12 +85,12 @@ def choices(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def without_absent(options: dict[str, Any]) -> dict[str, Any]:
+def given_options(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
 
 
-def entries(given: tuple[str, ...], known: Mapping[str, str]) -> dict[str, str]:
+def changed_metadata(given: tuple[str, ...], known: Mapping[str, str]) -> dict[str, str]:
     """Return the metadata with each NAME=TEXT set, and each NAME= removed."""
     pairs = {name: text for name, _, text in (it.partition("=") for it in given)}
     return {name: text for name, text in {**known, **pairs}.items() if text}
@@ -108,7 +108,7 @@ def entries(given: tuple[str, ...], known: Mapping[str, str]) -> dict[str, str]:
     "--invite", is_flag=True, help="Email the owner a link to join, instead of setting a password."
 )
 @click.option("--currency", default="", metavar="EUR", help="Default: the setting CURRENCY.")
-@choices
+@account_options
 @prints()
 def create(
     name: str,
@@ -131,7 +131,7 @@ def create(
     if password is None and not invite:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     choice = AccountChoice(
-        name, currency=currency, details=entries(metadata, {}), **without_absent(options)
+        name, currency=currency, details=changed_metadata(metadata, {}), **given_options(options)
     )
     made = create_account(
         make_context(COMMAND_LINE),
@@ -171,7 +171,7 @@ def show(account: int) -> AccountCard:
 @commands.command()
 @ACCOUNT
 @click.option("--name", help="The customer's company.")
-@choices
+@account_options
 @click.option("--no-hold-limit", is_flag=True, help="Any number of open holds.")
 @click.option("--invite", metavar="EMAIL", help="Invite the owner, while the account has none.")
 @click.option("--owner", default="", help="The name of the invited owner.")
@@ -185,12 +185,12 @@ def update(
     **options: Any,
 ) -> AccountCard:
     """Change what you set about ACCOUNT. Options that are left out stay as they are."""
-    changes = without_absent(options)
+    changes = given_options(options)
     if no_hold_limit:
         changes["max_open_holds"] = None
     if metadata:
         known = dict(read_account(make_context(), account).metadata)
-        changes["details"] = entries(metadata, known)
+        changes["details"] = changed_metadata(metadata, known)
     invited = OwnerChoice(invite, owner) if invite else None
     change_account(make_context(COMMAND_LINE), account, changes, owner=invited)
     return read_account(make_context(), account)

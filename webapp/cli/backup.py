@@ -128,7 +128,7 @@ def move_to(url: str) -> dict[str, Any]:
 
 def described(manifest: Manifest, holdings: Holdings) -> dict[str, object]:
     return {
-        "made_at": manifest.made_at,
+        "made_at": manifest.made_at.replace("+00:00", "Z"),
         "files": manifest.others,
         "proofs": len(manifest.proofs),
         **asdict(holdings),

@@ -10,7 +10,7 @@ from webapp.extensions import make_context
 from webapp.reads.records.activity import ActivityPage, read_activity
 from webapp.reads.records.statement import EntryRecord, StatementPage, read_statement
 
-END = "That is all."
+END = "End of list."
 
 
 def _entry_line(item: EntryRecord) -> str:

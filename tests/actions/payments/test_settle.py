@@ -355,24 +355,23 @@ def test_the_network_may_ask_for_more_than_48_hours(covered):
 
 
 @pytest.mark.parametrize(
-    ("on", "code", "kind", "said", "line"),
+    ("on", "code", "kind", "line"),
     [
-        (False, FUNDS, DeclineClass.CUSTOMER, SOON, "Insufficient funds."),
+        (False, FUNDS, DeclineClass.CUSTOMER, "Insufficient funds."),
         (
             True,
             "stolen_card",
             DeclineClass.HARD,
-            SOON,
             "Declined by the bank. It is out of use until you retry or replace it.",
         ),
     ],
 )
-def test_the_line_of_a_decline_tells_what_follows(covered, on, code, kind, said, line):
+def test_the_line_of_a_decline_tells_what_follows(covered, on, code, kind, line):
     """F1, F3: a method that is not charged automatically is not shown as suspended."""
     if not on:
         covered.consent(covered.method("4242"), False)
     paying = begin(covered)
-    paying.take(paying.declined(code, kind, said))
+    paying.take(paying.declined(code, kind))
     lines = [sentence for _, _, sentence in paying.events if sentence]
     assert lines == [f"$30.00 to Visa •••• 4242 was declined: {line}"]
     assert paying.attempt.suspended_method == on
@@ -393,7 +392,7 @@ def test_the_line_of_a_decline_that_is_learned_after_its_48_hours(refill):
     assert refill.world.lines[-1].sentence.endswith("funds. Its 48 hours have already passed.")
 
 
-def test_a_decline_of_a_method_in_use_by_consent_only(refill):
+def test_a_decline_after_consent_was_withdrawn_suspends_the_method(refill):
     """F1, F11: consent was withdrawn during the automatic charge; it is told all the same."""
     world = refill.world
     world.consent(world.method("4242"), False)

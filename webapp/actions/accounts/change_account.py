@@ -18,7 +18,10 @@ from webapp.domain.shared.errors import Conflict, Invalid, Stale
 from webapp.domain.users.owner import OwnerChoice
 from webapp.domain.webhooks import payloads
 
-CHANGED = "Somebody else has changed this account meanwhile. Compare both before you save."
+CHANGED = (
+    "This account has changed since you opened the form. Saving now replaces that change; "
+    "Cancel shows it."
+)
 
 
 def change_account(

@@ -110,7 +110,7 @@ def remove_endpoint(
 def rotate_secret(
     ctx: Context, account_id: int | None, endpoint_id: int, rights: Collection[Right]
 ) -> NewSecret:
-    """Replace the secret, which also signs for another day. Raises `NotFound`, `Denied`."""
+    """Create a new secret; the replaced one also signs for a day. Raises `NotFound`, `Denied`."""
     webhooks.lock_owner(ctx.session, account_id)
     endpoint = webhooks.find(ctx.session, account_id, endpoint_id)
     endpoint.require_rights(rights)

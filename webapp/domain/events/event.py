@@ -100,7 +100,7 @@ class Event:
     event_kind: ClassVar[str]
     """The class's name, as in `payment_paid`."""
     page_of: ClassVar[Subject | None] = None
-    """The page that shows what the kind changes, if its group names none."""
+    """The page that shows what the kind changes, if it is not the group's."""
     audit: ClassVar[Audit | None] = None
     timeline: ClassVar[Line | None] = None
     webhook: ClassVar[EventKind | None] = None

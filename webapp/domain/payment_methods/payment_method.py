@@ -34,6 +34,9 @@ DECLINES_IN_A_ROW = 5
 EXPIRY_BADGE = timedelta(days=60)
 """Time before the expiry in which the row counts the days."""
 
+PAYPAL = "PayPal"
+"""How the label of an agreement begins, before the payer's address."""
+
 BRANDS = {
     "visa": "Visa",
     "mastercard": "Mastercard",
@@ -139,7 +142,7 @@ class PaymentMethod(Base):
 
     def label_in(self, tongue: Translator) -> str:
         if self.kind == MethodKind.PAYPAL:
-            return f"PayPal {self.payer_email}".strip()
+            return f"{PAYPAL} {self.payer_email}".strip()
         return f"{BRANDS.get(self.brand) or tongue.gettext('Card')} •••• {self.last4}"
 
     @property

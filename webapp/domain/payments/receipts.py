@@ -15,6 +15,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods.payment_method import PAYPAL
 from webapp.domain.payments.payment import KIND_NAMES, Payment, PaymentKind
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.provider import Provider
@@ -27,9 +28,6 @@ RECEIPTED = (
     PaymentKind.WIRE,
 )
 """Payments by customers; adjustments, refunds, disputes and reversals have no receipt."""
-
-PAYPAL = "PayPal"
-"""How the label of an agreement begins, before the payer's address."""
 
 
 class Receipt(Base):

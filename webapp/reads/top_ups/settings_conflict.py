@@ -105,7 +105,7 @@ def _words(account: Account, choice: Choice, field: Field) -> str:
 
 
 def who_changed(ctx: Context, account: Account, last: EventRow | None) -> str:
-    """Return "Tom Okafor changed these settings at 14:11." for the actor."""
+    """Return "Tom Okafor changed these settings at 14:11.", or "You changed …" if the actor did."""
     if last is None:
         return "These settings have changed since you opened this page."
     time = datetimes.clock_time(last.at, account.time_zone)

@@ -40,7 +40,10 @@ def note_untrusted_proxy() -> None:
 
 
 class SecureBehindTls(SecureCookieSessionInterface):
-    """Marks the session cookie Secure on requests over TLS."""
+    """Marks the session cookie Secure over TLS.
+
+    Reads no session from a request without the cookie.
+    """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if self.get_cookie_name(app) not in request.cookies:
