@@ -7,9 +7,14 @@ import pytest
 from didww.client import DidwwClient
 from didww.exceptions import DidwwApiError
 
+from tests.factories import micros
+from webapp.domain.accounts.account import Account
+
 
 def test_the_client_reads_the_balance(address, world):
     world.use("36.6")
+    world.session.get_one(Account, world.account_id).credit_limit = micros("5.00")
+    world.session.commit()
     client = DidwwClient(api_key=world.created.api_key, base_url=f"{address}/v3")
 
     balance = client.balance().find().data
@@ -17,7 +22,7 @@ def test_the_client_reads_the_balance(address, world):
     assert balance.id == str(world.account_id)
     assert balance.type == "balances"
     assert balance.balance == "63.40"
-    assert balance.credit == "0.00"
+    assert balance.credit == "5.00"
     assert Decimal(balance.total_balance) == Decimal(balance.balance) + Decimal(balance.credit)
 
 

@@ -21,7 +21,10 @@ def balance() -> ResponseReturnValue:
     ctx = make_context()
     client = authentication.permit_by_header(ctx, Scope.BALANCE_READ)
     account = ctx.session.get_one(Account, client.account_id)
-    prepaid = decimal_text(account.balance)
-    # Accounts are prepaid and have no credit limit.
-    attributes = {"balance": prepaid, "credit": "0.00", "total_balance": prepaid}
+    amounts = {
+        "balance": account.balance,
+        "credit": account.credit_limit,
+        "total_balance": account.balance + account.credit_limit,
+    }
+    attributes = {name: decimal_text(amount) for name, amount in amounts.items()}
     return json_api.document("balances", account.id, attributes)

@@ -23,9 +23,9 @@ from webapp.reads.accounts.subjects import (
     SubjectId,
     is_about,
     links_of,
-    method_choices,
 )
 from webapp.reads.filters import UrlFilters
+from webapp.reads.payment_methods.filter_options import method_choices
 
 PAGE = 50
 

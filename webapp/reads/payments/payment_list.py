@@ -22,7 +22,7 @@ from webapp.domain.payments.receipts import RECEIPTED
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.context import Context
 from webapp.domain.users.user import User
-from webapp.reads.accounts.subjects import method_choices
+from webapp.reads.payment_methods.filter_options import method_choices
 from webapp.reads.payments.payment_filters import Filters, attempts
 
 PAGE = 50
