@@ -9,13 +9,14 @@ from sqlalchemy import func, select
 from tests.api.conftest import Program
 from tests.factories import VISA
 from webapp.actions.api_keys.revoke_key import revoke_key
+from webapp.actions.api_keys.rotate_key import rotate_key
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys.api_key import ApiKey
 from webapp.domain.events.rows import EventRow
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.users.portal import PortalLink, fault_of_return_url
 from webapp.domain.users.sessions import UserSession
-from webapp.domain.users.user import Role, User, set_roles
+from webapp.domain.users.user import Right, Role, User, set_roles
 
 BACK = "https://portal.example.com/customers/42"
 
@@ -334,3 +335,31 @@ def test_revoking_the_providers_key_ends_what_it_has_opened_v8(app, world, enter
     query = select(EventRow).where(EventRow.audit == "portal_access_ended")
     [event] = world.session.scalars(query)
     assert (event.account_id, event.facts["count"]) == (world.account_id, 3)
+
+
+def test_rotating_the_providers_key_without_overlap_ends_what_it_has_opened_v8(
+    app, world, enter, link
+):
+    """V8: as revoking does. With an overlap both go on, and a link ends with its key."""
+    browser, unused = enter(), link()
+    key_id = world.session.scalar(select(ApiKey.id).where(ApiKey.name == "Switch"))
+    every = frozenset(Right)
+    second = rotate_key(world.ctx, None, key_id, timedelta(), every)
+    assert "/sign-in" in browser.get("/billing/payment-methods").headers["Location"]
+    ended = app.test_client().get(unused)
+    assert (ended.status_code, "Your provider has ended it" in ended.text) == (410, True)
+
+    program = Program(app, second.key)
+    path = f"/accounts/{world.account_id}/portal-sessions"
+    body = {"role": "billing", "return_url": BACK}
+    first, late = (
+        program("POST", path, body).json["url"].removeprefix("http://127.0.0.1:8000")
+        for _ in range(2)
+    )
+    rotate_key(world.ctx, None, second.id, timedelta(hours=1), every)
+    browser = app.test_client()
+    assert browser.get(first).status_code == 303
+    assert browser.get("/billing/payment-methods").status_code == 200
+    world.clock.advance(hours=1)
+    ended = app.test_client().get(late)
+    assert (ended.status_code, "Your provider has ended it" in ended.text) == (410, True)

@@ -1,12 +1,11 @@
 """Revoke an API key, immediately and permanently."""
 
+from webapp.actions.users.portal import end_access_by_key
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey
 from webapp.domain.events import recording as events
 from webapp.domain.events.api_keys import ApiKeyRevoked
-from webapp.domain.events.users import PortalAccessEnded
 from webapp.domain.shared.context import Context
-from webapp.domain.users import portal
 
 
 def revoke_key(ctx: Context, account_id: int | None, key_id: int) -> ApiKey:
@@ -20,8 +19,6 @@ def revoke_key(ctx: Context, account_id: int | None, key_id: int) -> ApiKey:
         key.revoke(ctx.now)
         event = ApiKeyRevoked(key.hint, key.name)
         events.record(ctx, account_id, event, to=events.actor(ctx))
-        ended = portal.end_by_key(ctx.session, key.id, ctx.clock.wall())
-        for entered_id, count in sorted(ended.items()):
-            events.record(ctx, entered_id, PortalAccessEnded(key.hint, count))
+        end_access_by_key(ctx, key)
     ctx.session.commit()
     return key

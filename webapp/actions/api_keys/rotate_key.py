@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from webapp.actions.api_keys.create_key import NewKey
+from webapp.actions.users.portal import end_access_by_key
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.events import recording as events
 from webapp.domain.events.api_keys import ApiKeyRotated
@@ -21,7 +22,8 @@ def rotate_key(
     overlap: timedelta,
     rights: Collection[Right],
 ) -> NewKey:
-    """Create the successor. The old key ends after `overlap`.
+    """Create the successor. The old key ends after `overlap`; without one it ends at once, and
+    with it the portal links and sessions that it has made (V8).
 
     Raises `NotFound`, `Refusal` for an overlap out of range, `Denied`, or `Conflict` if the key no
     longer works or has been rotated before.
@@ -44,5 +46,7 @@ def rotate_key(
     both_until = (ctx.now + overlap).isoformat()
     event = ApiKeyRotated(record.hint, record.name, old.hint, both_until)
     events.record(ctx, account_id, event, to=events.actor(ctx))
+    if not overlap:
+        end_access_by_key(ctx, old)
     ctx.session.commit()
     return made

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys.api_key import ApiKey
 from webapp.domain.events import recording as events
-from webapp.domain.events.users import PortalLinkCreated, SignedInByPortal
+from webapp.domain.events.users import PortalAccessEnded, PortalLinkCreated, SignedInByPortal
 from webapp.domain.shared.context import Actor, Context
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.users import portal, sessions
@@ -67,7 +68,7 @@ def enter_by_portal(ctx: Context, token: str, *, device: str, address: str) -> P
     """Start the session of an open link; None if the link is used, expired or unknown."""
     wall = ctx.clock.wall()
     begin_writing(ctx.session)
-    link = portal.take(ctx.session, token, wall)
+    link = portal.take(ctx, token)
     if link is None:
         ctx.session.rollback()
         return None
@@ -90,6 +91,19 @@ def enter_by_portal(ctx: Context, token: str, *, device: str, address: str) -> P
     entry = PortalEntry(cookie, link.account_id, link.return_url)
     ctx.session.commit()
     return entry
+
+
+def end_access_by_key(ctx: Context, key: ApiKey) -> None:
+    """End the portal links and sessions that a key has made, in the caller's transaction.
+
+    The key has ended.
+    """
+    # The row of the key is locked first: a link of it that is opened meanwhile waits, see
+    # `enter_by_portal`, or its session is found here.
+    ctx.session.flush()
+    ended = portal.end_by_key(ctx.session, key.id, ctx.clock.wall())
+    for account_id, count in sorted(ended.items()):
+        events.record(ctx, account_id, PortalAccessEnded(key.hint, count))
 
 
 def _user(

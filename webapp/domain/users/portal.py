@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.texts import NAME_LENGTH
@@ -40,7 +41,7 @@ class LinkState(StrEnum):
     USED = "used"
     EXPIRED = "expired"
     REVOKED = "revoked"
-    """The provider's key that made it is revoked."""
+    """The provider's key that made it is revoked or has expired."""
     UNKNOWN = "unknown"
 
 
@@ -118,28 +119,30 @@ def find_or_add_user(ctx: Context, account: Account) -> User:
     return user
 
 
-def take(session: Session, token: str, wall: datetime) -> PortalLink | None:
+def take(ctx: Context, token: str) -> PortalLink | None:
     """Mark an open link as used and return it, once; None if it cannot be used."""
-    hashed = hash_token(token)
-    taken = session.connection().execute(
+    hashed, wall = hash_token(token), ctx.clock.wall()
+    taken = ctx.session.connection().execute(
         update(PortalLink)
-        .where(PortalLink.token_hash == hashed, *_is_open(wall), ~_IS_REVOKED)
+        .where(PortalLink.token_hash == hashed, *_is_open(wall), ~_is_of_ended_key(ctx.now))
         .values(used_at=wall)
     )
     if taken.rowcount != 1:
         return None
-    return session.scalar(select(PortalLink).where(PortalLink.token_hash == hashed))
+    return ctx.session.scalar(select(PortalLink).where(PortalLink.token_hash == hashed))
 
 
-def find_open(session: Session, token: str, wall: datetime) -> PortalLink | None:
+def find_open(ctx: Context, token: str) -> PortalLink | None:
     """Return the link if it can be used."""
     mine = PortalLink.token_hash == hash_token(token)
-    return session.scalar(select(PortalLink).where(mine, *_is_open(wall), ~_IS_REVOKED))
+    is_open = (*_is_open(ctx.clock.wall()), ~_is_of_ended_key(ctx.now))
+    return ctx.session.scalar(select(PortalLink).where(mine, *is_open))
 
 
-def state_of(session: Session, token: str, wall: datetime) -> LinkState:
+def state_of(ctx: Context, token: str) -> LinkState:
     mine = PortalLink.token_hash == hash_token(token)
-    found = session.execute(select(PortalLink, _IS_REVOKED).where(mine)).one_or_none()
+    query = select(PortalLink, _is_of_ended_key(ctx.now)).where(mine)
+    found = ctx.session.execute(query).one_or_none()
     if found is None:
         return LinkState.UNKNOWN
     link, is_revoked = found
@@ -147,11 +150,11 @@ def state_of(session: Session, token: str, wall: datetime) -> LinkState:
         return LinkState.USED
     if is_revoked:
         return LinkState.REVOKED
-    return LinkState.OPEN if wall < link.expires_at else LinkState.EXPIRED
+    return LinkState.OPEN if ctx.clock.wall() < link.expires_at else LinkState.EXPIRED
 
 
 def end_by_key(session: Session, key_id: int, wall: datetime) -> Counter[int]:
-    """End the sessions that a revoked key of the provider has made; its links work no more.
+    """End the sessions that an ended key of the provider has made; its links work no more.
 
     Returns how many sessions and unused links each account had.
     """
@@ -173,4 +176,6 @@ def _is_open(wall: datetime) -> tuple[ColumnElement[bool], ...]:
     return PortalLink.used_at.is_(None), PortalLink.expires_at > wall
 
 
-_IS_REVOKED = exists().where(ApiKey.id == PortalLink.api_key_id, ApiKey.revoked_at.is_not(None))
+def _is_of_ended_key(now: datetime) -> ColumnElement[bool]:
+    """Whether a link's key has ended. Keys expire by the clock of `now`, not the wall clock's."""
+    return exists().where(ApiKey.id == PortalLink.api_key_id, ~api_keys.working(now))

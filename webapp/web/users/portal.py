@@ -9,7 +9,7 @@ from webapp.actions.users.sessions import sign_out
 from webapp.domain.accounts.account import Account
 from webapp.domain.users import portal
 from webapp.domain.users.portal import LinkState, PortalLink
-from webapp.extensions import db, make_context, services
+from webapp.extensions import db, make_context
 from webapp.web.http.access import begin_portal_session
 from webapp.web.http.devices import device_of
 from webapp.web.http.errors import page
@@ -36,7 +36,7 @@ def follow(token: str) -> ResponseReturnValue:
     """
     if request.method == "HEAD" or "prefetch" in request.headers.get("Sec-Purpose", ""):
         return "", 204
-    link = portal.find_open(db.session(), token, services().clock.wall())
+    link = portal.find_open(make_context(), token)
     if link is not None and current_user.is_authenticated and not _is_of(link):
         return _ask(link, token)
     return enter(token)
@@ -49,7 +49,7 @@ def enter(token: str) -> ResponseReturnValue:
     address = request.remote_addr or ""
     entry = enter_by_portal(make_context(), token, device=device, address=address)
     if entry is None:
-        state = portal.state_of(db.session(), token, services().clock.wall())
+        state = portal.state_of(make_context(), token)
         why = ENDED.get(state, ENDED[LinkState.EXPIRED])
         return page(410, "This link no longer works", f"{why} {WAY_ON}")
     if current_user.is_authenticated:
