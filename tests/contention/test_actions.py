@@ -3,13 +3,15 @@
 Each thread has its own session on the same database, like web threads and workers.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
 from tests.factories import AMEX, MASTERCARD, START, VISA, context, micros
+from webapp.actions.api_keys.revoke_key import revoke_key
 from webapp.actions.notifications.send_emails import send_emails
 from webapp.actions.payment_methods.reorder_methods import reorder_methods
 from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
@@ -22,12 +24,15 @@ from webapp.actions.top_ups.apply_settings import apply_settings
 from webapp.actions.top_ups.sweep import sweep
 from webapp.actions.top_ups.top_up import top_up
 from webapp.actions.usage.post_usage import post_usage
+from webapp.actions.users.portal import create_portal_link, enter_by_portal
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payments import unmatched_events
 from webapp.domain.shared.errors import Refusal, Stale
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import Choice
 from webapp.domain.usage.record import Usage, Verdict
+from webapp.domain.users.portal import PortalChoice
+from webapp.domain.users.sessions import UserSession
 from webapp.extensions import db
 from webapp.ports import Paid, ReversalKind, ReversalState, Reversed
 from webapp.reads.ledger.ledger_check import check_ledger
@@ -320,3 +325,33 @@ def test_no_transaction_is_open_during_the_call_l3(world):
     world.books.latency = 0.01
     world.pay(visa, "30.00")
     assert seen == [0]
+
+
+def test_a_key_that_is_revoked_while_its_link_is_opened_ends_the_session_v8(world):
+    """V8: the revocation waits until the session that it is to end is committed."""
+    key_id = world.provider_key().id
+    choice = PortalChoice("billing", "https://portal.example.com/")
+    made = create_portal_link(world.ctx, world.account_id, choice, key_id=key_id)
+    ctx = world.ctx
+
+    def revoke():
+        with world.app.app_context():
+            revoke_key(replace(ctx, session=db.session()), None, key_id)
+
+    world.session.rollback()
+    with ThreadPoolExecutor(1) as pool, world.app.app_context():
+        session, revocations = db.session(), []
+
+        def revoke_meanwhile(_):
+            if not revocations:
+                revocations.append(pool.submit(revoke))
+                wait(revocations, timeout=1)
+
+        event.listen(session, "before_commit", revoke_meanwhile)
+        entered = enter_by_portal(
+            replace(ctx, session=session), made.token, device="Firefox", address="203.0.113.7"
+        )
+        revocations[0].result(timeout=60)
+        event.remove(session, "before_commit", revoke_meanwhile)
+    assert entered is not None
+    assert world.session.scalar(select(func.count()).select_from(UserSession)) == 0

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey
 from webapp.domain.events import recording as events
 from webapp.domain.events.users import PortalAccessEnded, PortalLinkCreated, SignedInByPortal
@@ -69,7 +70,8 @@ def enter_by_portal(ctx: Context, token: str, *, device: str, address: str) -> P
     wall = ctx.clock.wall()
     begin_writing(ctx.session)
     link = portal.take(ctx, token)
-    if link is None:
+    # A key that ends meanwhile waits until the session is committed, and then ends it.
+    if link is None or not (link.api_key_id is None or api_keys.works(ctx, link.api_key_id)):
         ctx.session.rollback()
         return None
     started, cookie = UserSession.start(
@@ -98,8 +100,8 @@ def end_access_by_key(ctx: Context, key: ApiKey) -> None:
 
     The key has ended.
     """
-    # The row of the key is locked first: a link of it that is opened meanwhile waits, see
-    # `enter_by_portal`, or its session is found here.
+    # The key's row is written first, which waits for links that are being opened: see
+    # `enter_by_portal`.
     ctx.session.flush()
     ended = portal.end_by_key(ctx.session, key.id, ctx.clock.wall())
     for account_id, count in sorted(ended.items()):

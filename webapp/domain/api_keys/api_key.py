@@ -284,6 +284,12 @@ def find(session: Session, account_id: int | None, key_id: int) -> ApiKey:
     return key
 
 
+def works(ctx: Context, key_id: int) -> bool:
+    """Return whether the key works, and keep it from ending until the transaction ends."""
+    query = select(ApiKey.id).where(ApiKey.id == key_id, working(ctx.now))
+    return ctx.session.scalar(query.with_for_update(read=True)) is not None
+
+
 def of_account(ctx: Context, account_id: int) -> Sequence[ApiKey]:
     """Return the account's working keys."""
     query = select(ApiKey).where(ApiKey.account_id == account_id, working(ctx.now))
