@@ -284,7 +284,7 @@ class World:
 
     def with_plain_http(self):
         """Return a context that also accepts receivers without TLS, as in the own network."""
-        return replace(self.ctx, policy=replace(self.ctx.policy, plain_http_webhooks=True))
+        return replace(self.ctx, policy=replace(self.ctx.policy, webhook_networks=("127.0.0.0/8",)))
 
     def invite(self, email, *roles):
         return invite(

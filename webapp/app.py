@@ -121,7 +121,7 @@ def build_parts(
         settings.bounds,
         automatic=Automatic(settings.automatic_payments.value),
         provider=build_provider(settings),
-        plain_http_webhooks=bool(settings.webhook_allowed_networks),
+        webhook_networks=settings.webhook_allowed_networks,
     )
     chosen = choose(settings, lambda name: DatabaseNotebook(name, lambda: db.engine), clock)
     return Services(

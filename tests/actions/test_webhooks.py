@@ -18,6 +18,7 @@ from webapp.domain.events.accounts import BalanceLow
 from webapp.domain.events.rows import EventRow
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.errors import Conflict, Denied, Invalid, NotFound
+from webapp.domain.shared.public_addresses import PRIVATE
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks import payloads
@@ -450,7 +451,7 @@ def test_a_removed_endpoint_receives_nothing(world, post):
 
 
 @pytest.mark.parametrize(
-    ("url", "plain", "good"),
+    ("url", "local", "good"),
     [
         ("https://example.com/in?a=1", False, True),
         ("https://example.com:8443", False, True),
@@ -465,11 +466,29 @@ def test_a_removed_endpoint_receives_nothing(world, post):
         ("https://example.com/a b", False, False),
         ("https://" + "x" * 500 + ".com", False, False),
         ("", False, False),
+        ("https://8.8.8.8/", False, True),
+        ("https://127.example.com/", False, True),
     ],
 )
-def test_endpoint_urls_are_validated(url, plain, good):
-    faults = EndpointChoice(url, "", CHOICES).faults(frozenset(Right), plain_http=plain)
+def test_endpoint_urls_are_validated(url, local, good):
+    networks = ("10.0.0.0/8",) if local else ()
+    faults = EndpointChoice(url, "", CHOICES).faults(frozenset(Right), networks=networks)
     assert ("url" not in faults) is good
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "LOCALHOST.", "x.localhost", "127.0.0.1", "127.0.0.1.", "2130706433",
+        "0x7f000001", "0177.1", "127.1", "[::ffff:127.0.0.1]",
+    ],
+)  # fmt: skip
+def test_endpoint_urls_of_hosts_that_are_not_public_are_refused(host):
+    """As delivery would refuse them; a name is judged at each delivery."""
+    choice = EndpointChoice(f"https://{host}/in", "", CHOICES)
+    for networks in ((), ("10.0.0.0/8",)):
+        assert choice.faults(frozenset(Right), networks=networks) == {"url": PRIVATE}
+    assert choice.faults(frozenset(Right), networks=("127.0.0.0/8",)) == {}
 
 
 def test_technicians_receive_no_billing_events(world):

@@ -103,7 +103,7 @@ def test_a_provider_key_manages_the_providers_endpoints(world, provider, program
         "https://example.com:10443/hook",
         "https://example.com/a+b:c,d@e",
         "https://my_host.example.com/",
-        "https://[2001:db8::1]:8443/in",
+        "https://[2606:4700::1111]:8443/in",
         "https://example.com?key=a",
     ],
 )

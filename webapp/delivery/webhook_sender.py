@@ -11,12 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from threading import Timer
 from urllib.parse import SplitResult, urlsplit
 
 from webapp.domain.shared.i18n import N_
-from webapp.domain.shared.public_addresses import Address, is_public, unwrapped
+from webapp.domain.shared.public_addresses import PRIVATE, Address, is_in, is_public, unwrapped
 from webapp.ports import Reply
 
 SECONDS = 15.0
@@ -25,7 +25,6 @@ SECONDS = 15.0
 LARGEST = 16 * 1024
 """Maximum bytes read of a response; only its status matters."""
 
-PRIVATE = N_("The address is private. Your provider decides which private addresses are allowed.")
 PLAIN = N_("Without https, only private addresses are allowed.")
 
 
@@ -36,7 +35,7 @@ class Refused(Exception):
 class HttpWebhookSender:
     def __init__(self, allowed: Sequence[str] = (), seconds: float = SECONDS) -> None:
         """`allowed`: private networks that may be reached (WEBHOOK_ALLOWED_NETWORKS)."""
-        self._allowed = [ip_network(text) for text in allowed]
+        self._allowed = allowed
         self._seconds = seconds
 
     def deliver(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -89,7 +88,7 @@ class HttpWebhookSender:
         texts = dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found)
         addresses = [unwrapped(ip_address(text)) for text in texts]
         for address in addresses:
-            allowed = any(address in network for network in self._allowed)
+            allowed = is_in(address, self._allowed)
             if not allowed and not is_public(address):
                 raise Refused(PRIVATE, "")
             if not allowed and not secure:

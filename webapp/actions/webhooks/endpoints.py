@@ -151,5 +151,5 @@ def _faults(
     ctx: Context, account_id: int | None, choice: EndpointChoice, rights: Collection[Right]
 ) -> dict[str, str]:
     return choice.faults(
-        rights, plain_http=ctx.policy.plain_http_webhooks, offered=webhooks.offered_to(account_id)
+        rights, networks=ctx.policy.webhook_networks, offered=webhooks.offered_to(account_id)
     )

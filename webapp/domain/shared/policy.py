@@ -26,8 +26,8 @@ class Policy:
     """By currency; the first one is the default of new accounts (L1)."""
     automatic: Automatic = Automatic.ON
     provider: Provider = NOBODY
-    plain_http_webhooks: bool = False
-    """Whether webhook addresses may begin with http://, for receivers in allowed networks."""
+    webhook_networks: tuple[str, ...] = ()
+    """Private networks that webhooks can reach. With any, their addresses may begin with http://"""
 
     @property
     def currency(self) -> str:

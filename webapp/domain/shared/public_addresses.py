@@ -1,12 +1,19 @@
 """The check that an IP address is on the public internet.
 
-It runs before any request to an address that a customer entered. Addresses that are not known to be
-public are refused, including reserved ranges and IPv6 addresses that embed an IPv4 address.
+It runs before any request to an address that a customer entered, and if possible as it is entered.
+Addresses that are not known to be public are refused, including reserved ranges and IPv6 addresses
+that embed an IPv4 address.
 """
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from webapp.domain.shared.i18n import N_
 
 Address = IPv4Address | IPv6Address
+
+PRIVATE = N_("The address is private. Your provider decides which private addresses are allowed.")
 
 SPECIAL_IPV4 = tuple(
     IPv4Network(text)
@@ -51,6 +58,28 @@ SPECIAL_IPV6 = tuple(
 def unwrapped(address: Address) -> Address:
     """Return the IPv4 address of an IPv4-mapped IPv6 address (::ffff:0:0/96), or the address."""
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def literal(host: str) -> Address | None:
+    """Return the address that a host is without a resolver; None for a name.
+
+    Also those that only resolvers read as addresses: 2130706433, 0x7f.1 and localhost.
+    """
+    host = host.lower().rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return IPv4Address("127.0.0.1")
+    try:
+        return unwrapped(ip_address(host.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
+
+
+def is_in(address: Address, networks: Iterable[str]) -> bool:
+    return any(address in ip_network(network) for network in networks)
 
 
 def is_public(address: Address) -> bool:

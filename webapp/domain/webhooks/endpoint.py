@@ -38,6 +38,7 @@ from webapp.domain.events.rows import EventRow
 from webapp.domain.shared import texts
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, Denied, NotFound
+from webapp.domain.shared.public_addresses import PRIVATE, is_in, is_public, literal
 from webapp.domain.users.user import Right, not_allowed
 
 PREFIX = "whsec_"
@@ -161,15 +162,16 @@ class EndpointChoice:
         self,
         rights: Collection[Right],
         *,
-        plain_http: bool,
+        networks: Collection[str],
         offered: Collection[EventKind] = CHOICES,
     ) -> dict[str, str]:
         """Return an error for each invalid field.
 
-        `plain_http`: whether http:// is accepted, too. `offered`: see `offered_to`.
+        `networks`: private ones that can be reached; with any, http:// is accepted, too.
+        `offered`: see `offered_to`.
         """
         faults: dict[str, str] = {}
-        if fault := _fault_of_url(self.url, plain_http):
+        if fault := _fault_of_url(self.url, networks):
             faults["url"] = fault
         if fault := texts.fault(self.name.strip(), texts.NAME_LENGTH):
             faults["name"] = fault
@@ -417,7 +419,7 @@ def with_something_due(ctx: Context) -> Sequence[int]:
     ).all()
 
 
-def _fault_of_url(url: str, plain_http: bool) -> str:
+def _fault_of_url(url: str, networks: Collection[str]) -> str:
     url = url.strip()
     if fault := texts.fault(url, URL_LENGTH):
         return fault
@@ -431,6 +433,10 @@ def _fault_of_url(url: str, plain_http: bool) -> str:
         return example
     if parts.username is not None or parts.password is not None or parts.fragment:
         return "Must not contain a user name, password or #"
-    if parts.scheme == "https" or (plain_http and parts.scheme == "http"):
+    if parts.scheme != "https" and not (networks and parts.scheme == "http"):
+        return "Must begin with https://"
+    # The addresses of a name are checked before each delivery.
+    address = literal(parts.hostname)
+    if address is None or is_public(address) or is_in(address, networks):
         return ""
-    return "Must begin with https://"
+    return PRIVATE
