@@ -267,6 +267,33 @@ def test_events_of_no_account_lose_the_erased_address_and_no_other(flask, lived)
     assert [row.facts.get("page") for row in rows] == [None, None, f"Email to {theirs}"]
 
 
+def test_an_erased_account_is_given_no_personal_data_again_v4(app, flask, lived):
+    """V4: also not by the provider's portal. A closed account can be changed until then."""
+    machine, key = app.test_client(), lived.provider_key("accounts").key
+    path = f"/api/v1/accounts/{lived.account_id}"
+
+    def ask(method, to, body):
+        headers = {"Authorization": f"Bearer {key}"}
+        answer = machine.open(path + to, method=method, json=body, headers=headers)
+        return answer.status_code, answer.json.get("code")
+
+    entry = {"role": "billing", "return_url": "https://portal.example.com/"}
+    owner = {"owner": {"email": "zephyrine@quackenbush.example"}}
+    close(lived)
+    assert ask("PATCH", "", {"name": "Wobblington Ltd"}) == (200, None)
+    assert ask("POST", "/portal-sessions", entry) == (201, None)
+    erase(flask, lived)
+    refused = (403, "account_closed")
+    for body in ({"name": "Wobblington"}, {"metadata": {"contact": "Zephyrine"}}, owner):
+        assert ask("PATCH", "", body) == refused
+    assert ask("POST", "/portal-sessions", entry) == refused
+    assert ask("PATCH", "", {"state": "closed"}) == (200, None)
+    changed = flask(f"accounts update {lived.account_id} --name Wobblington")
+    assert (changed.exit_code, "erased" in changed.stderr) == (1, True)
+    lived.session.rollback()
+    assert lived.session.get_one(Account, lived.account_id).name == "Erased account"
+
+
 def test_the_person_cannot_sign_in_any_more(app, flask, lived):
     close(lived)
     erase(flask, lived)

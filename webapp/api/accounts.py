@@ -316,6 +316,7 @@ class PortalSession(Record):
     examples={
         "billing": {"role": "billing", "return_url": "https://portal.example.com/customers/42"}
     },
+    problems=("account_closed",),
 )
 def create_portal_session(
     ctx: Context, client: ProviderClient, account: str, body: NewPortalSession

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.actions.accounts.change_state import apply_state
 from webapp.actions.users.invitations import invite_owner
+from webapp.domain.accounts import erasure as erasures
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.choice import AccountChoice
 from webapp.domain.accounts.state_change import StateChange
@@ -40,9 +41,12 @@ def change_account(
     ends. `reason`: for the audit log. `seen`: the fingerprint of the account as a form showed it.
 
     Raises `NotFound`, `Invalid`, `Conflict` if the external id is taken or an owner has joined,
-    `Stale` if the account is not as it was seen, or like `change_state`.
+    `Stale` if the account is not as it was seen, `Denied` if its personal data is erased, or like
+    `change_state`.
     """
     account = Account.locked(ctx.session, account_id)
+    if changes or owner is not None:
+        erasures.require_not_erased(ctx.session, account_id)
     before = AccountChoice.of(account)
     if seen is not None and seen != before.fingerprint():
         ctx.session.rollback()

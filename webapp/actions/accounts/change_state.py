@@ -10,7 +10,6 @@ from webapp.domain.events import recording as events
 from webapp.domain.events.accounts import AccountReactivated, AccountSuspended
 from webapp.domain.events.rows import latest_of
 from webapp.domain.shared.context import Context
-from webapp.domain.shared.errors import Denied
 
 
 def change_state(ctx: Context, account_id: int, change: StateChange) -> Account:
@@ -39,8 +38,7 @@ def apply_state(ctx: Context, account: Account, change: StateChange) -> None:
         return
     if not change.reopens:
         account.require_not_closed()
-    if erasures.is_erased(ctx.session, account.id):
-        raise Denied("Its personal data is erased. Create another account.", code="account_closed")
+    erasures.require_not_erased(ctx.session, account.id)
     reason = change.checked_reason()
     if change.state is AccountState.CLOSED:
         close(ctx, account, change, reason)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from webapp.database.transactions import begin_writing
+from webapp.domain.accounts import erasure as erasures
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys import api_key as api_keys
 from webapp.domain.api_keys.api_key import ApiKey
@@ -40,9 +41,11 @@ def create_portal_link(
 
     `key_id`: the provider's key that asks; revoking it ends the link and its session.
 
-    Raises `NotFound`, or `Invalid` with an error for each invalid field.
+    Raises `NotFound`, `Denied` if the account's personal data is erased, or `Invalid` with an error
+    for each invalid field.
     """
     account = Account.locked(ctx.session, account_id)
+    erasures.require_not_erased(ctx.session, account_id)
     faults = choice.faults()
     user = _user(ctx, account, choice, faults)
     if faults or user is None:

@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base, partial_index
+from webapp.domain.shared.errors import Denied
 
 NAME = "Erased account"
 """Name of an account whose personal data is erased."""
@@ -36,6 +37,12 @@ def is_erased(session: Session, account_id: int) -> bool:
     """Return whether an erasure of the account has ended."""
     ended = exists().where(Erasure.account_id == account_id, Erasure.ended_at.is_not(None))
     return bool(session.scalar(select(ended)))
+
+
+def require_not_erased(session: Session, account_id: int) -> None:
+    """Raise `Denied` if the account's personal data is erased: none may be added again (V4)."""
+    if is_erased(session, account_id):
+        raise Denied("Its personal data is erased. Create another account.", code="account_closed")
 
 
 def document_ends(issued_at: datetime, years: int) -> datetime:
