@@ -92,7 +92,8 @@ def serve(home: Path, **options: str) -> Iterator[Server]:
         "BALLAST_HOME": str(home),
         "SECRET_KEY": "a secret of tests, long enough for a server",
         "RUN_JOBS": "1",
-        "DEMO": "0",
+        # Customers open the sandbox's page only in a demo; nothing is seeded.
+        "DEMO": "auto",
         # All tests of a worker share one client address.
         "RATE_LIMITS": "0",
         **options,

@@ -92,6 +92,7 @@ def pages(world):
         f"/operator/keys/{world.provider_key().id}/rotation",
         "/operator/webhooks",
         f"/operator/webhooks/{world.provider_webhook().endpoint_id}",
+        f"/sandbox?account={world.account_id}",
         "/operator/mails",
         "/operator/mails?q=nobody",
         f"/operator/mails/{refused.id}",

@@ -29,6 +29,7 @@ class Shell:
     is_confirmed: bool
     """The user has confirmed their email address."""
     sandbox: bool
+    """The menu leads to the sandbox's page."""
     test_mode: bool
     """A real processor is used with test keys."""
     operator: bool = False
@@ -43,7 +44,7 @@ class Shell:
     """The account that an operator is viewing as its customer."""
 
 
-def read_operators_shell(ctx: Context, user_id: int, account_id: int) -> Shell:
+def read_operators_shell(ctx: Context, user_id: int, account_id: int, *, sandbox: bool) -> Shell:
     """Read an operator's frame; `account_id`: the account viewed as its customer, if any."""
     user = ctx.session.get_one(User, user_id)
     account = ctx.session.get(Account, account_id)
@@ -55,7 +56,7 @@ def read_operators_shell(ctx: Context, user_id: int, account_id: int) -> Shell:
         user_email=user.email,
         user_role="Operator",
         is_confirmed=True,
-        sandbox=False,
+        sandbox=sandbox and account is None,
         test_mode=False,
         operator=account is None,
         seen=account.name if account else "",

@@ -96,7 +96,7 @@ def _of_sandbox(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "sandbox",
             Severity.WARN,
-            "The sandbox is on: no real money moves, and its page posts usage and moves the clock. "
+            "The sandbox is on: no real money moves, and staff can post usage and move the clock. "
             "Choose real processors with CARD_PROCESSOR and PAYPAL_PROCESSOR, or set DEMO=1",
         )
 

@@ -84,7 +84,12 @@ def link_location(person: Person, address: str = "") -> str:
 
 
 def may_open_outbox(person: Person) -> bool:
-    return services().sandbox is not None and person.may(Right.BILLING)
+    """Whether a customer may open the sandbox's page, and on it the outbox: only in a demo.
+
+    `web/sandbox/visit.py` refuses the page to the others. Staff open it from their own menu.
+    """
+    has_sandbox = services().sandbox is not None
+    return has_sandbox and services().settings.demo and person.may(Right.BILLING)
 
 
 class RecordId(IntegerConverter):

@@ -81,18 +81,22 @@ def is_partial(template: str) -> bool:
 
 
 def _with_shell(person: Person, **context: object) -> dict[str, object]:
-    sandbox = may_open_outbox(person)
     if person.may(Right.BILLING):
         open_for_processors()
         context["front"] = services().processors[services().card_processor].front
     context["shell"] = (
-        read_operators_shell(make_context(), person.id, person.account_id)
+        read_operators_shell(
+            make_context(),
+            person.id,
+            person.account_id,
+            sandbox=services().sandbox is not None,
+        )
         if person.is_operator
         else read_shell(
             make_context(),
             person.account_id,
             person.id,
-            sandbox=sandbox,
+            sandbox=may_open_outbox(person),
             test_mode=services().settings.test_mode,
         )
     )

@@ -19,15 +19,11 @@ from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.money import AmountFormat
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import Usage, Verdict
-from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context, services
 from webapp.processors.sandbox.books import LONGEST, NextAnswer, SandboxBooks
 from webapp.processors.sandbox.records import AnswerKind
 from webapp.reads.message import Message
 from webapp.reads.notifications import outbox as mails
-from webapp.reads.notifications.outbox import Reader
-from webapp.web.http.access import permit
-from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to, show
 from webapp.web.notifications.email_frame import email_renderer_for, framed
 from webapp.web.sandbox import bank_pages, card_form, refunds_and_disputes
@@ -38,8 +34,11 @@ from webapp.web.sandbox.control_page_view import (
     own_agreements,
     read_screen,
 )
+from webapp.web.sandbox.visit import Visit, keep_account, open_page, require_demo_or_staff
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
+blueprint.before_request(require_demo_or_staff)
+blueprint.url_defaults(keep_account)
 blueprint.add_url_rule("/cards", "capture", card_form.capture, methods=["POST"])
 for path, view in (("challenges", bank_pages.challenge), ("paypal", bank_pages.agreement)):
     blueprint.add_url_rule(f"/{path}/<challenge_id>", path, view, methods=["GET", "POST"])
@@ -61,54 +60,53 @@ _DECIMAL = re.compile(r"\d{1,5}(\.\d{1,4})?", re.ASCII)
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    return page(permit(Right.BILLING))
+    return page(open_page())
 
 
 @blueprint.post("/usage")
 def post_usage() -> ResponseReturnValue:
-    person = permit(Right.BILLING)
-    ctx = make_context(person.actor)
-    account = db.session.get_one(Account, person.account_id)
+    visit = open_page()
+    ctx, account = make_context(visit.person.actor), visit.account
     try:
         record = usage.parse(_usage_fields(account.amounts), account.currency, ctx.now)
     except Invalid as invalid:
-        return page(person, invalid.fields), 422
-    receipt = usage_action.post_usage(ctx, person.account_id, [record])
+        return page(visit, invalid.fields), 422
+    receipt = usage_action.post_usage(ctx, account.id, [record])
     services().wake()
     [verdict] = receipt.verdicts
     if verdict in usage.REFUSED:
-        return page(person, usage.refusal(verdict, record, receipt.usage_max)), 422
+        return page(visit, usage.refusal(verdict, record, receipt.usage_max)), 422
     return go_to("sandbox.index", _said(account, record, verdict, receipt.balance))
 
 
 @blueprint.post("/clock")
 def advance_clock() -> ResponseReturnValue:
-    person = permit(Right.BILLING)
+    visit = open_page()
     hours = _number("hours")
     if hours is None or not 0 < hours <= LONGEST_ADVANCE:
-        return page(person, {"hours": f"Enter hours above zero, at most {LONGEST_ADVANCE}"}), 422
+        return page(visit, {"hours": f"Enter hours above zero, at most {LONGEST_ADVANCE}"}), 422
     try:
         offset = books().advance_clock(timedelta(hours=hours))
     except ValueError:
-        return page(person, {"hours": "The clock is as far ahead as it can go"}), 422
+        return page(visit, {"hours": "The clock is as far ahead as it can go"}), 422
     services().wake()
     return go_to("sandbox.index", Message(f"The clock is {in_words(offset)} ahead."))
 
 
 @blueprint.post("/answers")
 def queue_answer() -> ResponseReturnValue:
-    person = permit(Right.BILLING)
+    visit = open_page()
     try:
         answer = _answer()
     except Invalid as invalid:
-        return page(person, invalid.fields), 422
+        return page(visit, invalid.fields), 422
     books().queue_answer(**asdict(answer))
     return go_to("sandbox.index", Message("The answer is queued."))
 
 
 @blueprint.post("/answers/removal")
 def clear_answers() -> ResponseReturnValue:
-    permit(Right.BILLING)
+    open_page()
     books().clear_answers()
     return go_to("sandbox.index", Message("The queue is empty."))
 
@@ -116,8 +114,8 @@ def clear_answers() -> ResponseReturnValue:
 @blueprint.post("/agreements/<reference>/cancellation")
 def cancel_agreement(reference: str) -> ResponseReturnValue:
     """Cancel a PayPal agreement as its payer would; a webhook notifies the product (M13)."""
-    person = permit(Right.BILLING)
-    own = own_agreements(db.session(), person.account_id, books())
+    visit = open_page()
+    own = own_agreements(db.session(), visit.account.id, books())
     agreement = next((one for one in own if one.id == reference), None)
     if agreement is None:
         abort(404)
@@ -129,29 +127,29 @@ def cancel_agreement(reference: str) -> ResponseReturnValue:
 
 @blueprint.get("/outbox")
 def outbox() -> ResponseReturnValue:
-    person = permit(Right.BILLING)
-    found = mails.last(make_context(), reader(person), email_renderer_for(person), OUTBOX_SHOWN)
-    return show(person, "sandbox/outbox.html", "sandbox", mails=found)
+    visit = open_page()
+    found = mails.last(make_context(), visit.reader, email_renderer_for(visit.person), OUTBOX_SHOWN)
+    return show(visit.person, "sandbox/outbox.html", "sandbox", mails=found)
 
 
 @blueprint.get("/outbox/<int:notice_id>")
 def mail(notice_id: int) -> ResponseReturnValue:
-    person = permit(Right.BILLING)
-    return show(person, "sandbox/mail.html", "sandbox", mail=_mail(person, notice_id))
+    visit = open_page()
+    return show(visit.person, "sandbox/mail.html", "sandbox", mail=_mail(visit, notice_id))
 
 
 @blueprint.get("/outbox/<int:notice_id>/body")
 def mail_body(notice_id: int) -> ResponseReturnValue:
     """The email's HTML as sent, for the frame on its page."""
-    return framed(_mail(permit(Right.BILLING), notice_id).letter.html)
+    return framed(_mail(open_page(), notice_id).letter.html)
 
 
-def page(person: Person, errors: dict[str, str] | None = None) -> str:
+def page(visit: Visit, errors: dict[str, str] | None = None) -> str:
     """The page; after a refusal with the submitted values and their errors."""
-    letters, now = email_renderer_for(person), services().clock.now()
-    screen = read_screen(db.session(), reader(person), books(), letters, now)
+    letters, now = email_renderer_for(visit.person), services().clock.now()
+    screen = read_screen(db.session(), visit.reader, books(), letters, now)
     return show(
-        person,
+        visit.person,
         "sandbox/index.html",
         "sandbox",
         screen=screen,
@@ -209,10 +207,5 @@ def _number(name: str, default: str = "") -> float | None:
     return float(text) if _DECIMAL.fullmatch(text) else None
 
 
-def _mail(person: Person, notice_id: int) -> mails.MailRow:
-    return mails.find(make_context(), reader(person), email_renderer_for(person), notice_id)
-
-
-def reader(person: Person) -> Reader:
-    account = db.session.get_one(Account, person.account_id)
-    return Reader(account, person.id, person.rights)
+def _mail(visit: Visit, notice_id: int) -> mails.MailRow:
+    return mails.find(make_context(), visit.reader, email_renderer_for(visit.person), notice_id)

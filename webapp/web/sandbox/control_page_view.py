@@ -104,6 +104,8 @@ class TakenBackLine:
 
 @dataclass(frozen=True)
 class SandboxScreen:
+    account_id: int
+    account_name: str
     now: str
     """The product's current time in the account's time zone, as in "Tue 24 Nov, 10:02 CET"."""
     ahead: str
@@ -136,6 +138,8 @@ def read_screen(
     reversals = books.reversals.of_charges([charge.key for charge in charges])
     methods = [(_bound_to(m), m.label) for m in listed(session, account_id)]
     return SandboxScreen(
+        account_id=account_id,
+        account_name=account.name,
         now=f"{datetimes.when(now, account.time_zone, now)} {_zone(now, account.time_zone)}",
         ahead=in_words(books.clock_offset()),
         usage_key=token_hex(8),

@@ -14,15 +14,13 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.field_tables import read_amount
-from webapp.domain.users.user import Right
 from webapp.extensions import db, make_context, services
 from webapp.ports import ReversalKind, ReversalState
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads.message import Message
 from webapp.web.http import forms
-from webapp.web.http.access import permit
-from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to
+from webapp.web.sandbox.visit import open_page
 
 ENDS = {"won": ReversalState.RETURNED, "lost": ReversalState.LOST}
 
@@ -33,14 +31,13 @@ NOT_DELIVERED = (
 
 def take_back() -> ResponseReturnValue:
     """Refund, dispute or reverse a charge."""
-    person, books = permit(Right.BILLING), _books()
+    account, books = open_page().account, _books()
     key, kind = request.form.get("charge", ""), request.form.get("kind", "")
-    if key not in _own_keys(person, [key]) or kind not in set(ReversalKind):
+    if key not in _own_keys(account, [key]) or kind not in set(ReversalKind):
         abort(404)
     errors: dict[str, str] = {}
     left, now = books.reversals.left_of(key), services().clock.now()
-    amounts = db.session.get_one(Account, person.account_id).amounts
-    amount = read_amount(request.form, "amount", errors, amounts) or left
+    amount = read_amount(request.form, "amount", errors, account.amounts) or left
     if errors or not 0 < amount <= left:
         return _not_left()
     try:
@@ -61,10 +58,10 @@ def _not_left() -> ResponseReturnValue:
 
 def close(reference: str) -> ResponseReturnValue:
     """Close a dispute as won or lost, or return a refund."""
-    person, books = permit(Right.BILLING), _books()
+    account, books = open_page().account, _books()
     end = ENDS.get(request.form.get("end", "")) or abort(400)
     row = books.reversals.find(reference)
-    if row is None or row.key not in _own_keys(person, [row.key]):
+    if row is None or row.key not in _own_keys(account, [row.key]):
         abort(404)
     if row.kind is not ReversalKind.DISPUTE and end is ReversalState.LOST:
         abort(400)
@@ -74,8 +71,8 @@ def close(reference: str) -> ResponseReturnValue:
 
 def change_method() -> ResponseReturnValue:
     """Renew a card, or remove a method at the processor (M13)."""
-    person, books = permit(Right.BILLING), _books()
-    method = payment_methods.find(db.session(), person.account_id, forms.whole_number("method"))
+    account, books = open_page().account, _books()
+    method = payment_methods.find(db.session(), account.id, forms.whole_number("method"))
     reference, now = method.processor_reference, services().clock.now()
     if request.form.get("change") == "renew":
         books.reversals.renew(reference, now)
@@ -103,10 +100,8 @@ def _delivered(text: str) -> ResponseReturnValue:
     return go_to("sandbox.index", message)
 
 
-def _own_keys(person: Person, keys: Sequence[str]) -> set[str]:
-    query = select(Attempt.key).where(
-        Attempt.account_id == person.account_id, Attempt.key.in_(keys)
-    )
+def _own_keys(account: Account, keys: Sequence[str]) -> set[str]:
+    query = select(Attempt.key).where(Attempt.account_id == account.id, Attempt.key.in_(keys))
     return set(db.session.scalars(query))
 
 
