@@ -144,7 +144,18 @@ def test_accounts_are_listed(flask, world):
 
     assert [(row["id"], row["balance"]) for row in listed] == [(world.account_id, "99.999999")]
     assert listed[0]["owner"].endswith("@example.com")
-    assert "99.999999 USD  Harbour Voice" in flask("accounts list").output
+    line = "99.999999 USD, 0.00 held, 99.999999 available  Harbour Voice"
+    assert line in flask("accounts list").output
+
+
+def test_an_account_is_listed_and_shown_with_what_holds_have_of_it(flask, world):
+    assert flask(f"holds open {world.account_id} call-1 3.20").exit_code == 0
+    flask(f"accounts update {world.account_id} --credit-limit 10.00")
+    [listed] = json.loads(flask("accounts list --json").output)["accounts"]
+    shown = json.loads(flask(f"accounts show {world.account_id} --json").output)
+    for row in (listed, shown):
+        assert (row["balance"], row["held"], row["available"]) == ("100.00", "3.20", "106.80")
+    assert "3.20 held, 106.80 available" in flask("accounts list").output
 
 
 def test_an_installation_without_accounts_has_a_message(flask):

@@ -47,9 +47,20 @@ COMMANDS = {
     "read_the_statement": "statement",
     "read_account_statement": "statement",
     "read_the_activity": "activity",
+    "list_webhook_endpoints": "webhooks list",
+    "read_webhook_endpoint": "webhooks list",
+    "add_webhook_endpoint": "webhooks add",
+    "replace_webhook_endpoint": "webhooks update",
+    "switch_webhook_endpoint": "webhooks switch",
+    "remove_webhook_endpoint": "webhooks remove",
+    "rotate_webhook_secret": "webhooks rotate",
+    "send_test_webhook": "webhooks test",
+    "list_webhook_deliveries": "webhooks deliveries",
+    "resend_webhook": "webhooks resend",
+    "list_events": "events list",
 }
-OTHER_COMMANDS = {Group.WEBHOOKS, Group.SANDBOX}
-"""Webhooks have commands of their own; the sandbox is for programs (V10) and has a page."""
+OTHER_COMMANDS = {Group.SANDBOX}
+"""The sandbox is for programs (V10) and has a page."""
 CUSTOMER_ONLY = {"set_auto_charge"}
 """M3: only the customer changes consent."""
 

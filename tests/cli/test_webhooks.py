@@ -31,6 +31,24 @@ def test_an_endpoint_is_added_listed_and_removed(flask, account_id, made):
     assert flask(f"webhooks list {account_id}").output == "No webhook endpoints.\n"
 
 
+def test_an_endpoint_is_changed_in_part(flask, account_id, made):
+    line = f"webhooks update {account_id} {made['id']}"
+    changed = parsed(flask(f"{line} --url {URL}/2 --event balance.recovered --json"))
+    assert (changed["url"], changed["name"], changed["events"]) == (
+        f"{URL}/2", "Books", ["balance.recovered"],
+    )  # fmt: skip
+    named = parsed(flask(f"{line} --name Ledger --json"))
+    assert named == changed | {"name": "Ledger"}
+    refused = flask(f"{line} --url https://127.0.0.1/in")
+    assert (refused.exit_code, "The address is private" in refused.stderr) == (1, True)
+
+
+def test_an_endpoint_of_the_provider_is_changed(flask):
+    made = parsed(flask(f"provider-webhooks add {URL} --json"))
+    line = f"provider-webhooks update {made['id']} --event balance.exhausted --json"
+    assert parsed(flask(line))["events"] == ["balance.exhausted"]
+
+
 def test_a_test_event_is_sent_and_resent(flask, account_id, made):
     sent = parsed(flask(f"webhooks test {account_id} {made['id']} --json"))
     [row] = parsed(flask(f"webhooks deliveries {account_id} {made['id']} --json"))

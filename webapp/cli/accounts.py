@@ -50,7 +50,10 @@ class AmountOrZero(AmountOf):
         return 0 if is_zero else super().convert(value, param, ctx)
 
 
-LINE = "{id:>6}  {state:<9}  {balance:>16} {currency}  {name} ({owner})"
+LINE = (
+    "{id:>6}  {state:<9}  {balance:>16} {currency}, {held} held, {available} available  "
+    "{name} ({owner})"
+)
 OPENING_BALANCE = AmountOrZero(money.PAYMENT_PLACES)
 CREDIT_LIMIT = AmountOrZero(money.USAGE_PLACES)
 

@@ -72,6 +72,37 @@ def group(name: str, about: str, owner: Owner, offered: Sequence[EventKind]) -> 
     @commands.command()
     @owner
     @ENDPOINT
+    @click.option("--url", help="The new URL.")
+    @click.option("--name", help="Shown next to the URL.")
+    @click.option(
+        "--event",
+        "events",
+        multiple=True,
+        type=click.Choice(everything),
+        help="An event to send, instead of those before; can be repeated.",
+    )
+    @prints()
+    def update(
+        account: int | None,
+        endpoint: int,
+        url: str | None,
+        name: str | None,
+        events: tuple[str, ...],
+    ) -> records.EndpointRecord:
+        """Change ENDPOINT. Options that are left out stay as they are."""
+        ctx = make_context(COMMAND_LINE)
+        now = records.read_endpoint(ctx, account, endpoint)
+        choice = EndpointChoice(
+            now.url if url is None else url,
+            now.name if name is None else name,
+            events or tuple(now.events),
+        )
+        actions.change_endpoint(ctx, account, endpoint, choice, STAFF)
+        return records.read_endpoint(make_context(), account, endpoint)
+
+    @commands.command()
+    @owner
+    @ENDPOINT
     @prints()
     def rotate(account: int | None, endpoint: int) -> dict[str, object]:
         """Create a new secret for ENDPOINT. The present one also signs for 24 hours."""

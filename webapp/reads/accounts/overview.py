@@ -11,6 +11,7 @@ from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.usage.funds import Funds
 from webapp.reads.accounts.search import AccountFilter
 from webapp.reads.records.accounts import OwnerRecord, read_owners
 from webapp.reads.records.pages import page_of
@@ -25,7 +26,11 @@ class AccountRow:
     """The email address of the owner, who may not have joined yet."""
     state: AccountState
     balance: str
-    """An exact decimal string."""
+    """An exact decimal string, as are `held` and `available`."""
+    held: str
+    """The sum of all open holds."""
+    available: str
+    """The balance minus `held`, plus the credit limit."""
     currency: str
     created_at: datetime
 
@@ -58,7 +63,9 @@ class AccountCard(AccountRow):
 def read_accounts(ctx: Context, only: AccountFilter, before: int | None, limit: int) -> AccountList:
     shown, cursor = page_of(ctx, only.query(), Account.id, before, limit)
     owners = read_owners(ctx, [account.id for account in shown])
-    return AccountList(tuple(_row(it, owners.get(it.id)) for it in shown), cursor)
+    funds = Funds.of_each(ctx, [account.id for account in shown]) if shown else {}
+    rows = tuple(_row(it, owners.get(it.id), funds[it.id]) for it in shown)
+    return AccountList(rows, cursor)
 
 
 def read_account(ctx: Context, account_id: int) -> AccountCard:
@@ -70,7 +77,7 @@ def read_account(ctx: Context, account_id: int) -> AccountCard:
     at = top_ups.gather(ctx, account)
     methods = payment_methods.listed(ctx.session, account_id)
     return AccountCard(
-        **asdict(_row(account, owner)),
+        **asdict(_row(account, owner, Funds.of(ctx, account_id))),
         owner_has_joined=owner is not None and owner.has_joined,
         metadata=account.details,
         time_zone=account.time_zone,
@@ -85,7 +92,7 @@ def read_account(ctx: Context, account_id: int) -> AccountCard:
     )
 
 
-def _row(account: Account, owner: OwnerRecord | None) -> AccountRow:
+def _row(account: Account, owner: OwnerRecord | None, funds: Funds) -> AccountRow:
     return AccountRow(
         id=account.id,
         external_id=account.external_id,
@@ -93,6 +100,8 @@ def _row(account: Account, owner: OwnerRecord | None) -> AccountRow:
         owner=owner.email if owner else "",
         state=AccountState(account.state),
         balance=decimal_text(account.balance),
+        held=decimal_text(funds.held),
+        available=decimal_text(funds.available),
         currency=account.currency,
         created_at=account.created_at,
     )
