@@ -393,7 +393,7 @@ def test_the_line_of_a_decline_that_is_learned_after_its_48_hours(refill):
 
 
 def test_a_decline_after_consent_was_withdrawn_suspends_the_method(refill):
-    """F1, F11: consent was withdrawn during the automatic charge; it is told all the same."""
+    """F1, F11: consent was withdrawn during the automatic charge."""
     world = refill.world
     world.consent(world.method("4242"), False)
     refill.take(refill.declined())
