@@ -360,6 +360,7 @@ def test_money_that_comes_after_an_erasure_is_settled_and_the_rest_erased_v4_l7(
     lived.run()
     lived.session.rollback()
     assert lived.balance == "-5.00"
+    lived.session.rollback()
     lived.clock.wait(days=366 * 11)
     assert erase(flask, lived)["receipts_kept"] == 0
     settle = f"accounts close {lived.account_id} --reason Settled"
