@@ -53,6 +53,7 @@ OUTCOME = {
 
 TOOLS = Path(sys.executable).parent
 CLIENTS = ROOT / "clients"
+SYSTEM = "/usr/bin:/bin"
 
 
 def run(*command, **options):
@@ -141,11 +142,27 @@ def check_ledger(world, server, before):
     assert len([noun for noun, key in sent if noun == "usage" and key is None]) > MANY / 1_000
 
 
+@pytest.mark.parametrize("language", ["python", "typescript"])
+def test_a_build_without_its_tools_says_how_to_install_them(tmp_path, language):
+    """In one line, outside of a checkout with the tools."""
+    folder = shutil.copytree(CLIENTS / language, tmp_path / "clients" / language)
+    done = subprocess.run(
+        [folder / "build.sh", "openapi.json", tmp_path],
+        capture_output=True,
+        text=True,
+        env={"PATH": SYSTEM},
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "not found" in done.stderr
+    assert "install" in done.stderr
+
+
 @on_sqlite
 def test_the_python_package(spec, address, unreliable, tmp_path, monkeypatch, world):
     """L12: built as a wheel, it does the main job, repeats what is safe, and loses no usage."""
     world.card(VISA)
-    made = run(CLIENTS / "python/build.sh", spec, tmp_path, env={})
+    # As docs/api.md prints it: the script finds the tools in .venv.
+    made = run(CLIENTS / "python/build.sh", spec, tmp_path, env={"PATH": SYSTEM})
     # The generator warns that it does not support text/csv; everything else is generated.
     assert made.stderr.count("WARNING") == 1, made.stderr
     assert "Unsupported content type text/csv" in made.stderr
@@ -262,7 +279,8 @@ def test_the_typescript_package(spec, address, unreliable, tmp_path, world):
         pytest.skip(found.stderr.strip())
     world.card(VISA)
     env, key = {"PATH": found.stdout.strip()}, world.created.api_key
-    run(CLIENTS / "typescript/build.sh", spec, tmp_path, env=env)
+    outside = env["PATH"].partition(":")[2]  # the script finds the tools in node_modules
+    run(CLIENTS / "typescript/build.sh", spec, tmp_path, env={"PATH": outside})
     modules = tmp_path / "node_modules"
     modules.mkdir()
     [packed] = tmp_path.glob("ballast-client-*.tgz")
