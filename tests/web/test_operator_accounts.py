@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from tests.factories import micros
+from tests.factories import VISA, micros
 from tests.web.conftest import errors, words
 from webapp.actions.accounts.change_account import change_account
 from webapp.actions.accounts.change_state import change_state
@@ -216,3 +216,20 @@ def test_accounts_are_filtered_by_state_and_search(pat, world):
     assert "No accounts match" in words(pat.get("/operator", query_string=both))
     page = words(pat.get("/operator?state=nonsense"))
     assert all(name in page for name in names.values())
+
+
+def test_money_that_comes_after_closing_is_settled_on_the_page_v4_l7(world, pat):
+    """V4, L7: the button is there while there is something to settle."""
+    page = f"/operator/accounts/{world.account_id}"
+    world.pay(world.card(VISA), "100.00")
+    charge = world.attempts[-1].key
+    change = StateChange(AccountState.CLOSED, "Over", ClosingBalance.PAYOUT)
+    change_state(world.ctx, world.account_id, change)
+    assert "Settle the balance" not in pat.get(page).text
+    world.books.reversals.refund(charge, micros("40.00"), world.clock.now())
+    world.deliver()
+    assert "Settle the balance" in pat.get(page).text
+    form = {"state": "closed", "reason": "Over", "closing_balance": "write_off"}
+    assert pat.post(f"{page}/state", data=form).status_code == 303
+    assert stored(world, world.account_id).balance == 0
+    assert "Settle the balance" not in pat.get(page).text
