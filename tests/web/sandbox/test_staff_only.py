@@ -1,5 +1,7 @@
 """Outside a demo, the sandbox's page is for staff only, because it moves the clock of everybody."""
 
+import re
+
 import pytest
 
 from tests.factories import CHALLENGED_ONCE, PASSWORD, VISA
@@ -101,6 +103,23 @@ def test_staff_use_the_page_of_the_account_they_name(staff, world, other):
     assert staff.get("/sandbox?account=x").status_code == 404
 
 
+def test_the_page_of_each_account_leads_to_that_account_only(staff, world, other):
+    """URLs in templates are cached, so one account's page is read after another's."""
+    world.cards(VISA)
+    world.refill()
+    world.use("60.00")
+    world.work()
+    for account_id in (world.account_id, other.account_id, world.account_id):
+        for path in ("/sandbox", "/sandbox/outbox"):
+            page = staff.get(f"{path}?account={account_id}").text
+            found = re.findall(r'(?:href|action)="(/sandbox[^"]*)"', page)
+            named = {url for url in found if "?" in url}
+            assert named
+            assert all(url.endswith(f"?account={account_id}") for url in named)
+            # The menu, and the form that chooses an account.
+            assert set(found) - named == {"/sandbox"}
+
+
 def test_staff_advance_the_clock(staff, world):
     assert staff.post("/sandbox/clock", data={"hours": "48"}).status_code == 303
     assert "2 days ahead" in region(staff.get("/sandbox"), "Clock")
@@ -110,7 +129,6 @@ def test_staff_open_the_page_from_their_menu_and_an_account(staff, world):
     assert 'href="/sandbox"' in staff.get("/operator").text
     path = f"/sandbox?account={world.account_id}"
     assert f'href="{path}"' in staff.get(f"/operator/accounts/{world.account_id}").text
-    # The menu, which is cached, leads to no account.
     assert 'href="/sandbox"' in staff.get(path).text
 
 

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from flask import flash, get_flashed_messages, redirect, render_template, request, url_for
@@ -165,10 +165,13 @@ def flashed_message() -> Message | None:
     return Message(**json.loads(flashed[-1])) if flashed else None
 
 
-def go_to(endpoint: str, message: Message | None = None) -> ResponseReturnValue:
-    """Redirect after a POST. A request by a script redirects the whole page."""
+def go_to(endpoint: str, message: Message | None = None, **values: Any) -> ResponseReturnValue:
+    """Redirect after a POST. A request by a script redirects the whole page.
+
+    `values` are those of the URL; None is left out.
+    """
     if message is not None:
         say(message)
     if wants_fragment():
-        return "", {"HX-Redirect": url_for(endpoint)}
-    return redirect(url_for(endpoint), 303)
+        return "", {"HX-Redirect": url_for(endpoint, **values)}
+    return redirect(url_for(endpoint, **values), 303)

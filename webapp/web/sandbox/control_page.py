@@ -24,7 +24,7 @@ from webapp.processors.sandbox.books import LONGEST, NextAnswer, SandboxBooks
 from webapp.processors.sandbox.records import AnswerKind
 from webapp.reads.message import Message
 from webapp.reads.notifications import outbox as mails
-from webapp.web.http.responses import go_to, show
+from webapp.web.http.responses import show
 from webapp.web.notifications.email_frame import email_renderer_for, framed
 from webapp.web.sandbox import bank_pages, card_form, refunds_and_disputes
 from webapp.web.sandbox.control_page_view import (
@@ -34,11 +34,10 @@ from webapp.web.sandbox.control_page_view import (
     own_agreements,
     read_screen,
 )
-from webapp.web.sandbox.visit import Visit, keep_account, open_page, require_demo_or_staff
+from webapp.web.sandbox.visit import Visit, go_back, open_page, require_demo_or_staff
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 blueprint.before_request(require_demo_or_staff)
-blueprint.url_defaults(keep_account)
 blueprint.add_url_rule("/cards", "capture", card_form.capture, methods=["POST"])
 for path, view in (("challenges", bank_pages.challenge), ("paypal", bank_pages.agreement)):
     blueprint.add_url_rule(f"/{path}/<challenge_id>", path, view, methods=["GET", "POST"])
@@ -76,7 +75,7 @@ def post_usage() -> ResponseReturnValue:
     [verdict] = receipt.verdicts
     if verdict in usage.REFUSED:
         return page(visit, usage.refusal(verdict, record, receipt.usage_max)), 422
-    return go_to("sandbox.index", _said(account, record, verdict, receipt.balance))
+    return go_back(_said(account, record, verdict, receipt.balance))
 
 
 @blueprint.post("/clock")
@@ -90,7 +89,7 @@ def advance_clock() -> ResponseReturnValue:
     except ValueError:
         return page(visit, {"hours": "The clock is as far ahead as it can go"}), 422
     services().wake()
-    return go_to("sandbox.index", Message(f"The clock is {in_words(offset)} ahead."))
+    return go_back(Message(f"The clock is {in_words(offset)} ahead."))
 
 
 @blueprint.post("/answers")
@@ -101,14 +100,14 @@ def queue_answer() -> ResponseReturnValue:
     except Invalid as invalid:
         return page(visit, invalid.fields), 422
     books().queue_answer(**asdict(answer))
-    return go_to("sandbox.index", Message("The answer is queued."))
+    return go_back(Message("The answer is queued."))
 
 
 @blueprint.post("/answers/removal")
 def clear_answers() -> ResponseReturnValue:
     open_page()
     books().clear_answers()
-    return go_to("sandbox.index", Message("The queue is empty."))
+    return go_back(Message("The queue is empty."))
 
 
 @blueprint.post("/agreements/<reference>/cancellation")
@@ -122,20 +121,21 @@ def cancel_agreement(reference: str) -> ResponseReturnValue:
     books().reversals.take_away(reference, services().clock.now())
     refunds_and_disputes.deliver()
     payer = agreement.payer_email
-    return go_to("sandbox.index", Message(f"The agreement of {payer} is cancelled."))
+    return go_back(Message(f"The agreement of {payer} is cancelled."))
 
 
 @blueprint.get("/outbox")
 def outbox() -> ResponseReturnValue:
     visit = open_page()
     found = mails.last(make_context(), visit.reader, email_renderer_for(visit.person), OUTBOX_SHOWN)
-    return show(visit.person, "sandbox/outbox.html", "sandbox", mails=found)
+    return show(visit.person, "sandbox/outbox.html", "sandbox", mails=found, named=visit.named)
 
 
 @blueprint.get("/outbox/<int:notice_id>")
 def mail(notice_id: int) -> ResponseReturnValue:
     visit = open_page()
-    return show(visit.person, "sandbox/mail.html", "sandbox", mail=_mail(visit, notice_id))
+    found = _mail(visit, notice_id)
+    return show(visit.person, "sandbox/mail.html", "sandbox", mail=found, named=visit.named)
 
 
 @blueprint.get("/outbox/<int:notice_id>/body")
@@ -153,6 +153,7 @@ def page(visit: Visit, errors: dict[str, str] | None = None) -> str:
         "sandbox/index.html",
         "sandbox",
         screen=screen,
+        named=visit.named,
         errors=errors or {},
         fields=request.form if errors else {},
     )

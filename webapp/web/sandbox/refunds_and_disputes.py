@@ -19,8 +19,7 @@ from webapp.ports import ReversalKind, ReversalState
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads.message import Message
 from webapp.web.http import forms
-from webapp.web.http.responses import go_to
-from webapp.web.sandbox.visit import open_page
+from webapp.web.sandbox.visit import go_back, open_page
 
 ENDS = {"won": ReversalState.RETURNED, "lost": ReversalState.LOST}
 
@@ -53,7 +52,7 @@ def take_back() -> ResponseReturnValue:
 
 
 def _not_left() -> ResponseReturnValue:
-    return go_to("sandbox.index", Message("That exceeds what is left of this charge.", "bad"))
+    return go_back(Message("That exceeds what is left of this charge.", "bad"))
 
 
 def close(reference: str) -> ResponseReturnValue:
@@ -97,7 +96,7 @@ def deliver() -> bool:
 
 def _delivered(text: str) -> ResponseReturnValue:
     message = Message(text) if deliver() else Message(NOT_DELIVERED, "bad")
-    return go_to("sandbox.index", message)
+    return go_back(message)
 
 
 def _own_keys(account: Account, keys: Sequence[str]) -> set[str]:

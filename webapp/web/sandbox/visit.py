@@ -6,9 +6,9 @@ sandbox bank, the sandbox PayPal and the card form are part of a payment, and op
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
-from flask import abort, has_request_context, make_response, request
+from flask import abort, make_response, request
+from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
 from webapp.actions.accounts.view_account import record_view
@@ -34,6 +34,8 @@ NO_ACCOUNT = Message("Create an account first: the sandbox page is about one acc
 class Visit:
     person: Person
     account: Account
+    named: int | None = None
+    """The account's id in the URLs of the page; None for customers."""
 
     @property
     def reader(self) -> Reader:
@@ -60,13 +62,12 @@ def open_page() -> Visit:
     account_id = _named_account()
     if request.method == "GET":
         record_view(make_context(person.actor), account_id, str(request.url_rule))
-    return Visit(person, db.session.get_one(Account, account_id))
+    return Visit(person, db.session.get_one(Account, account_id), named=account_id)
 
 
-def keep_account(endpoint: str, values: dict[str, Any]) -> None:
-    """Add the account in the URL of a request for the page to the URLs of its links and forms."""
-    if has_request_context() and request.blueprint == "sandbox" and ACCOUNT in request.args:
-        values.setdefault(ACCOUNT, request.args[ACCOUNT])
+def go_back(message: Message) -> ResponseReturnValue:
+    """Redirect to the page of the same account."""
+    return go_to("sandbox.index", message, **{ACCOUNT: request.args.get(ACCOUNT)})
 
 
 def _named_account() -> int:
