@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from tests import wires
@@ -27,7 +27,7 @@ from webapp.domain.events.rows import EventRow
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments.payment import Attempt, AttemptState, Payment
 from webapp.domain.payments.receipts import Receipt
-from webapp.domain.shared.context import COMMAND_LINE, Actor
+from webapp.domain.shared.context import COMMAND_LINE, SYSTEM, Actor
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.portal import PortalChoice
 from webapp.domain.users.user import User
@@ -334,6 +334,19 @@ def test_staff_who_have_left_stay_named_p2(flask, lived):
     kind = EventRow.kind == AccountSuspended.event_kind
     [row] = lived.session.scalars(select(EventRow).where(kind))
     assert (row.user_id, row.actor_name, row.address) == (staff, "Sam Staff", "")
+
+
+def test_what_ballast_did_by_itself_stays_named(flask, lived):
+    """P2: "Ballast" is nobody's personal data."""
+    by_itself = select(func.count()).where(
+        EventRow.account_id == lived.account_id, EventRow.actor_name == SYSTEM.name
+    )
+    before = lived.session.scalar(by_itself)
+    assert before > 0
+    close(lived)
+    erase(flask, lived)
+    lived.session.rollback()
+    assert lived.session.scalar(by_itself) >= before
 
 
 def test_it_is_refused_unless_the_account_is_closed_and_nothing_is_open(flask, lived):

@@ -32,7 +32,7 @@ from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payment_methods.revocations import Revocation
 from webapp.domain.payments.payment import Attempt, Payment
 from webapp.domain.payments.receipts import Receipt
-from webapp.domain.shared.context import COMMAND_LINE, Context
+from webapp.domain.shared.context import COMMAND_LINE, SYSTEM, Context
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.usage.imports import UsageImport
 from webapp.domain.usage.reversals import UsageReversal
@@ -264,7 +264,7 @@ def _redact(ctx: Context, rows: Sequence[Any], staff: set[int]) -> None:
     for start in range(0, len(rows), BATCH):
         batch = []
         for row in rows[start : start + BATCH]:
-            named = row.user_id in staff or row.actor_name == COMMAND_LINE.name
+            named = row.user_id in staff or row.actor_name in (SYSTEM.name, COMMAND_LINE.name)
             batch.append(
                 {
                     "row_id": row.id,
