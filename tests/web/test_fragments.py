@@ -39,13 +39,13 @@ SETTINGS = {
 }  # fmt: skip
 
 BUDGETS = {
-    "switch off": (54, 525, 19),
-    "switch on": (55, 540, 22),
-    "reorder": (56, 650, 27),
-    "retry": (87, 970, 66),
-    "add funds": (84, 950, 56),
-    "settings": (64, 860, 25),
-    "refresh": (49, 520, 9),
+    "switch off": (55, 525, 19),
+    "switch on": (56, 545, 22),
+    "reorder": (57, 650, 27),
+    "retry": (88, 970, 66),
+    "add funds": (85, 950, 56),
+    "settings": (65, 860, 25),
+    "refresh": (50, 525, 9),
     "poll, changed": (24, 87, 5),
     "poll, unchanged": (19, 56, 2),
 }
