@@ -39,13 +39,13 @@ SETTINGS = {
 }  # fmt: skip
 
 BUDGETS = {
-    "switch off": (55, 525, 19),
-    "switch on": (56, 545, 22),
-    "reorder": (57, 650, 27),
-    "retry": (88, 970, 66),
-    "add funds": (85, 950, 56),
-    "settings": (65, 860, 25),
-    "refresh": (50, 525, 9),
+    "switch off": (55, 530, 19),
+    "switch on": (56, 550, 22),
+    "reorder": (57, 655, 27),
+    "retry": (88, 975, 66),
+    "add funds": (85, 955, 56),
+    "settings": (65, 870, 25),
+    "refresh": (50, 530, 9),
     "poll, changed": (24, 87, 5),
     "poll, unchanged": (19, 56, 2),
 }
