@@ -18,8 +18,8 @@ from whitenoise import WhiteNoise
 
 MEMORY = Path("/dev/shm")
 
-ROOM = 4 * 2**30
-"""Bytes. A container's file system in memory often has 64 MiB, which a run would fill."""
+SPACE_NEEDED = 4 * 2**30
+"""Bytes. In a container `MEMORY` often has 64 MiB, which a test run exceeds."""
 
 _ADDRESSES = dict[object, dict[str, object]]()
 _TEMPLATES = dict[object, object]()
@@ -30,8 +30,8 @@ RESULTS = ("_build", "_build_unknown", "_converters", "_parts", "_trace", "argum
 
 
 def use_memory() -> None:
-    """Keep temporary files in memory if there is room: on a disk, half of a test is its commits."""
-    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+    """Keep temporary files in memory if they fit: on a disk, commits take half of a test's time."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > SPACE_NEEDED:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 

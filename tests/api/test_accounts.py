@@ -282,7 +282,7 @@ def test_a_new_account_can_be_suspended_v4(world, provider):
 
 
 def test_a_reason_can_be_absent_and_follow_later_v4(world, provider):
-    """V4: what the customer reads is the reason, or no line at all; each reason is told once."""
+    """V4: without a reason the email has no line for it; each new reason sends one email."""
     path = f"/accounts/{world.account_id}"
 
     def sent(**change):

@@ -124,7 +124,7 @@ def posted_references(
 def taken_references(
     connection: Connection, sent: Sequence[tuple[int, str]]
 ) -> tuple[set[tuple[int, str]], set[tuple[int, str]]]:
-    """Pairs of account and reference, of those sent: which a hold has, and which posted usage has.
+    """Of the sent pairs of account and reference: those of holds, and those of posted usage.
 
     In one statement, because each authorisation waits for it.
     """

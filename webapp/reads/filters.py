@@ -1,4 +1,4 @@
-"""Filters of a list, which its page's URL holds."""
+"""Filters of a list, kept in the URL of its page."""
 
 from dataclasses import dataclass, fields
 

@@ -608,7 +608,7 @@ def test_an_answer_takes_effect_once(refill):
 
 
 def test_a_payment_after_a_decline(refill):
-    """L9: it is not credited; the operator is told once."""
+    """L9: it is not credited, and the operator gets one entry to review."""
     refill.take(refill.declined())
     assert settle(refill.world.ctx, refill.id, refill.paid(amount=90_000_000)) is False
     refill.world.session.rollback()
@@ -628,14 +628,14 @@ def test_a_payment_after_a_decline(refill):
             ),
         ),
     ]
-    told = len(refill.events)
+    recorded = len(refill.events)
     assert settle(refill.world.ctx, refill.id, refill.paid()) is False
-    assert len(refill.events) == told
+    assert len(refill.events) == recorded
     assert unmatched_events.waiting(refill.world.session) == []
 
 
 def test_a_second_payment_under_one_key(refill):
-    """L9: the operator is told once."""
+    """L9: the operator gets one entry to review, however often it is reported."""
     refill.take(refill.paid())
     known = len(refill.events)
     second = refill.paid(reference="ch_2", amount=90_000_000, currency="EUR")

@@ -25,7 +25,7 @@ ABOUT_NO_RECORD = {
     "signed_in", "portal_link_created", "signed_in_by_portal", "password_accepted", "code_refused",
     "sign_in_refused", "proof_refused", "signed_out_everywhere", "session_ended",
     "password_forgotten", "portal_access_ended",
-    # The provider's staff, whom no customer sees.
+    # The provider's staff; customers do not see these events.
     "operator_created", "operator_removed",
     # Usage that was not posted.
     "usage_too_large", "usage_after_closing",

@@ -131,7 +131,7 @@ def _require_ended(ctx: Context, account: Account) -> None:
         ),
     ]
     why = "" if account.is_closed else "The account is not closed. Close it first."
-    # Money can come after an erasure; it must not keep the rest of the documents from their end.
+    # Money can come after an erasure; the remaining documents must still become erasable.
     if not why and account.balance and not erasures.is_erased(ctx.session, account.id):
         why = (
             f"The balance is {account.show(account.balance)}. Close the account again to settle it."
@@ -209,7 +209,7 @@ def _erase_answers(ctx: Context, account_id: int) -> None:
 def _answer_left(answer: Any, account_id: int) -> dict[str, Any] | None:
     """Return what is left of a stored answer; None if it stays as it is.
 
-    An answer says in `account` whom it is about; an account's own record has its `id` instead.
+    The field `account` has the account's id; in the record of an account it is the field `id`.
     """
     is_record = "account" not in answer and "external_id" in answer
     if answer.get("id" if is_record else "account") == account_id:

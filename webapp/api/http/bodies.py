@@ -34,7 +34,7 @@ OTHERWISE = "Is not valid"
 """The sentence for other types: pydantic's own words are no part of the API."""
 
 _MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
-"""How pydantic shows a member of an enum that a literal has; the group is its value."""
+"""A member of an enum in pydantic's message about a literal; the group is its value."""
 
 MOST_FIELDS = 100
 """More than any body or query has. A flood of unknown names is refused without naming each."""

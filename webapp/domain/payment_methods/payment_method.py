@@ -35,7 +35,7 @@ EXPIRY_BADGE = timedelta(days=60)
 """Time before the expiry in which the row counts the days."""
 
 PAYPAL = "PayPal"
-"""How the label of an agreement begins, before the payer's address."""
+"""First word of the label of a PayPal agreement; the payer's address follows."""
 
 BRANDS = {
     "visa": "Visa",

@@ -154,7 +154,7 @@ def state_of(ctx: Context, token: str) -> LinkState:
 
 
 def end_by_key(session: Session, key_id: int, wall: datetime) -> Counter[int]:
-    """End the sessions that an ended key of the provider has made; its links work no more.
+    """End the sessions that an ended key of the provider has made; its links stop working.
 
     Returns how many sessions and unused links each account had.
     """
@@ -177,5 +177,5 @@ def _is_open(wall: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _is_of_ended_key(now: datetime) -> ColumnElement[bool]:
-    """Whether a link's key has ended. Keys expire by the clock of `now`, not the wall clock's."""
+    """Whether a link's key has ended. Keys expire by the product's clock, not by the wall clock."""
     return exists().where(ApiKey.id == PortalLink.api_key_id, ~api_keys.working(now))

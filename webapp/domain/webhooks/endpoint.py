@@ -200,7 +200,7 @@ class Endpoint(Base):
     old_secret: Mapped[str | None] = mapped_column(Sealed("webhook_endpoint.old_secret", 80))
     old_secret_until: Mapped[datetime | None]
     older_secret: Mapped[str | None] = mapped_column(Sealed("webhook_endpoint.older_secret", 80))
-    """The one before, after two rotations within the overlap."""
+    """The secret that was replaced before the last rotation; it signs until its overlap ends."""
     older_secret_until: Mapped[datetime | None]
     ended: Mapped[Ended | None] = mapped_column(String(10))
     ended_at: Mapped[datetime | None]

@@ -61,7 +61,7 @@ class SandboxBooks:
         self.reversals = Reversals(self.store, self.charge_book)
 
     def forget(self, account_id: int, references: Sequence[str]) -> None:
-        """Forget who has entered the account's cards and approved its agreements."""
+        """Erase the cardholders of the account's cards and the payers of its agreements."""
         owned = select(Owner.subject).where(Owner.account_id == account_id)
         held = select(Challenge.subject).where(Challenge.reference.in_(owned))
         names = ("cardholder", "address_line", "address_city", "address_postcode")

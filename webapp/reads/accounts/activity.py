@@ -62,7 +62,7 @@ class ActivityLine:
     repeated: str
     """ "3 times, last at 10:15", or empty."""
     links: tuple[Link, ...]
-    """To what the line is about (E2)."""
+    """Links to what the line is about (E2)."""
 
 
 @dataclass(frozen=True)

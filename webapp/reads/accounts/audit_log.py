@@ -52,7 +52,7 @@ class AuditLine:
     title: str
     sentence: str
     links: tuple[Link, ...]
-    """To what the entry is about (E2)."""
+    """Links to what the entry is about (E2)."""
 
 
 @dataclass(frozen=True)
