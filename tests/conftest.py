@@ -49,7 +49,7 @@ WHERE_DATABASES_DIFFER = ("actions", "contention", "domain", "postgres", "storie
 """Folders whose tests also run on PostgreSQL in `make test`; POSTGRES=all runs every folder."""
 
 
-LONGEST = ("chaos/test_chaos.py", "web/test_matrix.py")
+LONGEST = ("chaos/test_chaos.py", "browser/test_accessibility.py")
 """These start first: a long test that starts last keeps the other workers idle."""
 
 
