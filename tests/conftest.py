@@ -4,6 +4,7 @@ A test that uses the database runs twice: on SQLite and, where a server is avail
 `@on_sqlite` and `@on_postgres` limit a test to one of them.
 """
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ from webapp.processors.sandbox.processor import SandboxPayPal, SandboxProcessor
 from webapp.settings import Settings
 
 speedups.use_memory()
+
+# Imports and collection create a million objects that stay: collecting among them is in vain.
+gc.disable()
 
 # Fixtures shared by several folders.
 pytest_plugins = ["tests.roles", "tests.stripe_and_paypal"]
@@ -67,6 +71,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
