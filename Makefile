@@ -5,6 +5,9 @@ PYTHON ?=
 # Parallel tests: one more than cores, since many tests wait for a page or a process.
 WORKERS ?= 3
 
+# A run starts hundreds of processes, which would each compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Parameters of chaos and model. SEED repeats the choices of an earlier run. With DATABASE
 # postgres-ha or postgres-pgbouncer, chaos kills the primary of two PostgreSQL servers; the latter
 # connects through PgBouncer in transaction mode.
