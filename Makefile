@@ -5,6 +5,9 @@ PYTHON ?=
 # Parallel tests: one more than cores, since many tests wait for a page or a process.
 WORKERS ?= 3
 
+# Packages of Python and of Node are installed at the same time, and then linted.
+MAKEFLAGS += --jobs=2
+
 # A run starts hundreds of processes, which would each compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -38,7 +41,7 @@ run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || ec
 FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test attack chaos model mutants bench bench-short lint format translations docs clean
+.PHONY: run test attack chaos model mutants bench bench-short lint lint-python lint-others format translations docs clean
 
 run: .venv/.runtime
 	@$(FLASK) db upgrade
@@ -79,11 +82,15 @@ bench bench-short: .venv/.dev
 	@CHROMIUM="$$(tests/browser/install.sh)" \
 	    .venv/bin/python -m benchmarks $(if $(filter bench-short,$@),--short) $(ARGS)
 
-lint: .venv/.dev
+lint: lint-python lint-others
+
+lint-python: .venv/.dev
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+
+lint-others: .venv/.dev node_modules
 	.venv/bin/shellcheck .ci/run $$(find clients deploy integrations tests -name '*.sh')
 	.venv/bin/rumdl check --quiet .
 	@if path="$$(tests/lint/node.sh)"; then export PATH="$$path"; \
@@ -123,6 +130,9 @@ clean:
 	@echo "Installing Ballast's development dependencies"
 	@$(PIP) -r requirements-dev.txt
 	@touch .venv/.runtime $@
+
+node_modules: package.json | .venv/bin/pip
+	@tests/lint/node.sh >/dev/null || true
 
 # Each python on the PATH is tried, since version managers leave dead shims there.
 # Debian ships Python without ensurepip: then the system's pip fills the environment,
