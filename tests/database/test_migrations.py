@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -14,6 +12,7 @@ from sqlalchemy import CheckConstraint, func, inspect, select, text
 
 from tests.conftest import POSTGRES, settings_in
 from tests.factories import VISA, World
+from tests.processes import FLASK, Process
 from webapp.app import create_app
 from webapp.backup.migrate import migrate
 from webapp.database.base import Base
@@ -105,15 +104,15 @@ def test_each_migration_runs_up_and_down(bare):
 @pytest.mark.parametrize("empty_database", [POSTGRES], indirect=True)
 def test_concurrent_upgrades_migrate_once(bare, empty_database, tmp_path):
     """Of two hosts that start together, the second waits and finds the work done."""
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    command = (*FLASK, "db", "upgrade")
     environ = {
         **os.environ,
         "BALLAST_HOME": str(tmp_path / "hosts"),
         "DATABASE_URL": empty_database,
         "RUN_JOBS": "0",
     }
-    hosts = [subprocess.Popen(command, cwd=ROOT, env=environ) for _ in range(2)]
-    assert [host.wait(60) for host in hosts] == [0, 0]
+    hosts = [Process(command, environ, tmp_path / "log") for _ in range(2)]
+    assert [host.wait() for host in hosts] == [0, 0]
     assert tables() == set(Base.metadata.tables)
 
 

@@ -3,7 +3,6 @@
 import shlex
 import sqlite3
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,10 +13,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from tests import host
+from tests import host, processes
 from webapp.extensions import db
 from webapp.reads.ledger.ledger_check import check_ledger
-from webapp.settings import ROOT
 
 PATIENCE = 30.0
 """Seconds, generous for a busy machine."""
@@ -118,33 +116,24 @@ class Process:
     home: Path
     log: Path
     url: str = ""
-    handle: subprocess.Popen | None = None
+    handle: processes.Process | None = None
     environ: dict[str, str] = field(default_factory=dict)
 
     def start(self, *command: str) -> "Process":
-        with self.log.open("w") as stream:
-            self.handle = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=ROOT,
-                env=self.environ,
-                stdout=stream,
-                stderr=stream,
-            )
+        self.log.unlink(missing_ok=True)
+        self.handle = processes.Process(command, self.environ, self.log)
         return self
 
     def serve(self, *options: str) -> "Process":
-        config = ("--config", "deploy/gunicorn.conf.py")
-        self.start("gunicorn", *config, *options, "wsgi:app")
+        self.start(*processes.WEB, *options)
         wait_until(lambda: self.answers("/healthz"))
         return self
 
     def flask(self, *arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-        environ = {**self.environ, "RUN_JOBS": "0"}
-        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+        return processes.run((*processes.FLASK, *arguments), {**self.environ, "RUN_JOBS": "0"})
 
     def answers(self, path: str) -> bool:
-        assert self.handle.poll() is None, self.output
+        assert self.handle.exit_code is None, self.output
         try:
             return self.ask(path).status > 0
         except OSError:
@@ -180,9 +169,8 @@ def new_process(home, log):
     try:
         yield process
     finally:
-        if process.handle is not None and process.handle.poll() is None:
+        if process.handle is not None:
             process.handle.kill()
-            process.handle.wait()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ The tests use real sockets and a real server. They assert that responses arrive,
 import http.client
 import json
 import shutil
-import signal
 import socket
 import threading
 import time
@@ -130,7 +129,7 @@ def test_too_many_connections_do_not_block_others(small_server):
             assert small_server.ask("/healthz").status == 200
             assert small_server.ask("/sign-in").status == 200
         assert small_server.output.count("closing its oldest ones") == 1
-        small_server.handle.send_signal(signal.SIGTERM)
+        small_server.handle.terminate()
         assert small_server.handle.wait(PATIENCE) == 0
 
 

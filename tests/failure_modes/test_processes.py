@@ -2,7 +2,8 @@
 
 import re
 import resource
-import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,12 +15,14 @@ import requests
 from flask.sessions import SecureCookieSessionInterface
 from flask_migrate import downgrade, upgrade
 
+from tests import processes
 from tests.conftest import on_sqlite
 from tests.factories import MASTERCARD, VISA, MovableClock, micros, signed_in_cookie
 from tests.failure_modes.conftest import in_order, wait_until
 from tests.web.conftest import words
 from webapp.clock import Clock
 from webapp.extensions import db
+from webapp.settings import ROOT
 
 
 @pytest.fixture
@@ -38,9 +41,10 @@ def covered(world):
 
 @on_sqlite
 def test_a_command_replaces_characters_missing_in_the_locale(covered, process):
-    """Card names contain •, which Latin-1 lacks."""
-    process.environ["PYTHONIOENCODING"] = "latin-1"
-    listed = process.flask("methods", "list", str(covered.account_id))
+    """Card names contain •, which Latin-1 lacks. Python reads the variable when it starts."""
+    environ = {**process.environ, "PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", *processes.FLASK, "methods", "list", str(covered.account_id)]
+    listed = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
     assert listed.returncode == 0, listed.stderr
     assert "Visa ???? 4242" in listed.stdout
 
@@ -148,7 +152,7 @@ def test_sigterm_finishes_open_requests_and_charges(app, covered, process):
             covered.refill()
             covered.use("60.00")
             wait_for_open_charges(covered)
-        process.handle.send_signal(signal.SIGTERM)
+        process.handle.terminate()
         answer = response.result()
     assert "$30.00 paid with Visa •••• 4242" in words(answer)
     assert process.handle.wait(30) == 0
@@ -162,8 +166,8 @@ def test_sigterm_finishes_open_requests_and_charges(app, covered, process):
 @pytest.mark.parametrize(
     "command",
     [
-        ("gunicorn", "--config", "deploy/gunicorn.conf.py", "--graceful-timeout", "3", "wsgi:app"),
-        ("flask", "--app", "wsgi", "jobs", "start", "--grace", "1"),
+        (*processes.WEB, "--graceful-timeout", "3"),
+        (*processes.JOBS, "--grace", "1"),
     ],
     ids=["gunicorn", "jobs"],
 )
@@ -174,7 +178,7 @@ def test_a_hanging_processor_does_not_delay_the_shutdown(covered, process, comma
     covered.use("60.00")
     wait_for_open_charges(covered)
     began = time.monotonic()
-    process.handle.send_signal(signal.SIGTERM)
+    process.handle.terminate()
     assert process.handle.wait(30) == 0
     assert time.monotonic() - began < 15
     assert covered.tries == [("4242", "100.00", "started")]

@@ -15,6 +15,7 @@ from flask.cli import FlaskGroup
 
 from tests.conftest import copy_home, migrate, settings_in
 from tests.failure_modes.conftest import PATIENCE, new_process
+from tests.processes import WEB
 from webapp.app import create_app
 from webapp.cli import COMMANDS, GROUPS
 from webapp.cli.shared.output import faults_in_one_line
@@ -240,8 +241,8 @@ def test_a_busy_port_is_reported_in_one_line(process):
         other.listen()
         port = other.getsockname()[1]
         process.environ["PORT"] = str(port)
-        process.start("gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app")
-        assert process.handle.wait(PATIENCE) != 0
+        process.start(*WEB)
+        assert process.handle.wait(PATIENCE) == 1
     assert reason_of(process) == (
         f"PORT: {port} is in use on 127.0.0.1, perhaps by another Ballast; stop that program, "
         f"or set another one: PORT={port + 1} make run"
@@ -254,7 +255,7 @@ def test_a_busy_port_is_reported_in_one_line(process):
 )
 def test_an_unusable_host_is_reported_in_one_line(process, host, reason):
     process.environ["HOST"] = host
-    process.start("gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app")
-    assert process.handle.wait(PATIENCE) != 0
+    process.start(*WEB)
+    assert process.handle.wait(PATIENCE) == 1
     assert reason_of(process).startswith("HOST: ")
     assert reason in reason_of(process)

@@ -1,10 +1,6 @@
 """A running Ballast for the programs of integrations/, and what they need."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from tests import host
+from tests import host, processes
 from tests.conftest import copy_home, settings_in
 from tests.factories import PASSWORD
 from webapp.actions.accounts.create_account import create_account
@@ -79,33 +75,24 @@ class Ballast:
             "RUN_JOBS": "0",
             "RATE_LIMITS": "0",
         }
-        self._process: subprocess.Popen | None = None
+        self._process: processes.Process | None = None
         self._accounts = count(1)
 
     def start(self) -> None:
         """Start it, and wait until it answers. Does nothing if it is running."""
         if self._process is not None:
             return
-        with self.log.open("a") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "wsgi:app"],
-                cwd=ROOT,
-                env=self.environ,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._process = processes.Process(processes.WEB, self.environ, self.log)
         wait_until(self._answers)
 
     def kill(self) -> None:
         """Kill its processes."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            self._process.kill()
             self._process = None
 
     def _answers(self) -> bool:
-        assert self._process.poll() is None, self.log.read_text()
+        assert self._process.exit_code is None, self.log.read_text()
         try:
             urllib.request.urlopen(f"{self.url}/healthz", timeout=2).close()
         except OSError:
