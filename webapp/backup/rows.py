@@ -7,6 +7,7 @@ end of its chain. The copy is one transaction.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -43,6 +44,7 @@ CACHE = 65_536
 the cache is written and read again. With the default of 2 MB a copy takes 50 % longer."""
 
 
+@cache
 def _raw() -> MetaData:
     """The tables with raw column types: secrets are copied encrypted."""
     raw = MetaData()
@@ -53,16 +55,13 @@ def _raw() -> MetaData:
     return raw
 
 
-RAW = _raw()
-ACCOUNTS = RAW.tables[Account.__tablename__]
-
 Watch = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 """Progress display: takes the total, returns a function to call with each increment."""
 
 
 def tables() -> Sequence[Table]:
     """All tables, each after the tables it references."""
-    return RAW.sorted_tables
+    return _raw().sorted_tables
 
 
 def require_empty(connection: Connection) -> None:
@@ -140,13 +139,14 @@ def _batches(connection: Connection, table: Table) -> Iterator[Sequence[RowMappi
 
 
 def _at_zero(table: Table, row: RowMapping) -> dict[str, Any]:
-    return {**row, "balance": 0} if table is ACCOUNTS else dict(row)
+    return {**row, "balance": 0} if table.name == Account.__tablename__ else dict(row)
 
 
 def _set_balances(source: Connection, target: Connection) -> None:
-    is_account = ACCOUNTS.c.id == bindparam("of")
-    set_to = update(ACCOUNTS).where(is_account).values(balance=bindparam("to"))
-    balances = select(ACCOUNTS.c.id.label("of"), ACCOUNTS.c.balance.label("to"))
+    accounts = _raw().tables[Account.__tablename__]
+    is_account = accounts.c.id == bindparam("of")
+    set_to = update(accounts).where(is_account).values(balance=bindparam("to"))
+    balances = select(accounts.c.id.label("of"), accounts.c.balance.label("to"))
     found = source.execute(balances, execution_options={"yield_per": BATCH})
     for batch in found.mappings().partitions():
         _write(target, set_to, [dict(balance) for balance in batch])
