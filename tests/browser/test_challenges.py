@@ -159,8 +159,10 @@ def test_a_confirmed_payment_without_funds_suspends_the_method(open_page, world)
 
 @WAYS
 def test_a_challenge_can_be_answered_by_keyboard(request, open_page, world, way):
+    """The focus moves into the bank's frame once: a key pressed during a second move is lost."""
     arrange(request, way)
     page = open_page()
+    page.evaluate("window.moves = 0; addEventListener('blur', () => window.moves++)")
     if way == "funds":
         opener = page.get_by_role("main").get_by_role("button", name="Add Funds")
         tab_to(page, opener)
@@ -175,6 +177,7 @@ def test_a_challenge_can_be_answered_by_keyboard(request, open_page, world, way)
     expect(bank(page).get_by_role("button", name="Complete authentication")).to_be_focused()
     page.keyboard.press("Tab")
     expect(bank(page).get_by_role("button", name="Fail authentication")).to_be_focused()
+    assert page.evaluate("window.moves") == 1
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect_paid(page, world)
