@@ -5,7 +5,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import serve
 from tests.browser.screen import (
     apply,
     balance,
@@ -17,31 +16,9 @@ from tests.browser.screen import (
     said,
     settings,
 )
-from tests.conftest import copy_home, settings_in
 from tests.factories import VISA, World, micros
-from webapp.app import create_app
 from webapp.domain.accounts.account import Account
 from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.extensions import db
-
-
-@pytest.fixture(scope="module")
-def home(migrated, tmp_path_factory):
-    return copy_home(migrated, tmp_path_factory.mktemp("currencies") / "home")
-
-
-@pytest.fixture(scope="module")
-def server(home):
-    with serve(home) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def app(server):
-    app = create_app(settings_in(server.home))
-    yield app
-    with app.app_context():
-        db.engine.dispose()
 
 
 @pytest.fixture

@@ -15,9 +15,7 @@ EMAIL = "ana@example.com"
 NAME = f"PayPal {EMAIL}"
 NOT_GIVEN = "PayPal was not linked: the agreement was not approved. Nothing was saved."
 AT_PAYPAL = re.compile("/sandbox/paypal/")
-SCREENS = pytest.mark.parametrize(
-    "screen", [{}, {"viewport": PHONE, "has_touch": True}], ids=["desktop", "phone"]
-)
+ON_A_PHONE = {"viewport": PHONE, "has_touch": True}
 
 
 @pytest.fixture
@@ -44,10 +42,9 @@ def agree(page, email=EMAIL):
     page.get_by_role("button", name="Agree").click()
 
 
-@SCREENS
-def test_an_agreement_is_listed_with_the_payers_email(open_page, allowed, screen):
+def test_an_agreement_is_listed_with_the_payers_email(open_page, allowed):
     """M11, M4"""
-    page = open_page(**screen)
+    page = open_page(**ON_A_PHONE)
     choose(page)
     expect(dialog(page)).to_contain_text("Nothing is charged now.")
     assert sticks_out(page) == []
@@ -84,16 +81,11 @@ def test_an_invalid_email_is_reported_on_paypals_page(open_page, allowed):
     expect(row(page, NAME)).to_be_visible()
 
 
-@pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "none"])
-def test_cancelling_at_paypal_saves_nothing_and_shows_a_message(open_page, allowed, has_scripts):
+def test_cancelling_at_paypal_saves_nothing_and_shows_a_message(open_page, allowed):
     """M6"""
     allowed.cards(VISA)
-    page = open_page(java_script_enabled=has_scripts)
-    if has_scripts:
-        go_to_paypal(page)
-    else:
-        page.goto("/billing/payment-methods/paypal/new")
-        page.get_by_role("button", name="Continue to PayPal").click()
+    page = open_page()
+    go_to_paypal(page)
     page.get_by_role("button", name="Cancel").click()
 
     expect(page).to_have_url(MAIN)
@@ -140,10 +132,9 @@ def test_consent_is_asked_for_where_nothing_can_be_charged(open_page, allowed):
     expect(switch(page, VISA_NAME)).not_to_be_checked()
 
 
-@SCREENS
-def test_the_menu_offers_no_paypal_where_it_is_not_allowed(open_page, world, screen):
+def test_the_menu_offers_no_paypal_where_it_is_not_allowed(open_page, world):
     """M11: a bookmarked URL says how to ask for it."""
-    page = open_page(**screen)
+    page = open_page(**ON_A_PHONE)
     page.get_by_role("button", name="Add Payment Method").click()
     expect(page.get_by_role("menuitem", name="Wire Transfer")).to_be_visible()
     expect(page.get_by_role("menuitem", name="PayPal")).to_have_count(0)
@@ -151,26 +142,3 @@ def test_the_menu_offers_no_paypal_where_it_is_not_allowed(open_page, world, scr
     expect(page.get_by_role("main")).to_contain_text("Ask your provider to allow it.")
     expect(page.get_by_role("button", name="Continue to PayPal")).to_have_count(0)
     assert sticks_out(page) == []
-
-
-@SCREENS
-def test_linking_works_without_javascript(open_page, allowed, screen):
-    page = open_page(java_script_enabled=False, **screen)
-    page.get_by_role("button", name="Add Payment Method").click()
-    page.get_by_role("menuitem", name="PayPal").click()
-    expect(page.get_by_role("heading", name="Link PayPal")).to_be_visible()
-    page.get_by_role("button", name="Continue to PayPal").click()
-    expect(page).to_have_url(AT_PAYPAL)
-    agree(page)
-
-    expect(page).to_have_url(MAIN)
-    expect(page.get_by_role("status").filter(has_text=f"{NAME} is saved.")).to_be_visible()
-    expect(row(page, NAME)).to_be_visible()
-
-
-def test_paypal_not_allowed_without_javascript(open_page, world):
-    page = open_page("/billing/payment-methods/paypal/new", java_script_enabled=False)
-    expect(page.get_by_role("main")).to_contain_text("Ask your provider to allow it.")
-    expect(page.get_by_role("button", name="Continue to PayPal")).to_have_count(0)
-    page.get_by_role("main").get_by_role("button", name="Close").last.click()
-    expect(page).to_have_url(MAIN)

@@ -19,6 +19,7 @@ from tests.browser.screen import (
 )
 from tests.factories import MASTERCARD, PASSWORD, VISA
 from tests.roles import hire
+from webapp.database.transactions import begin_writing
 from webapp.domain.users.user import Membership, Role
 
 VIEWING = "You are viewing this account as its customer. Controls are off."
@@ -87,6 +88,7 @@ def test_a_role_removed_meanwhile_is_reported_in_place(world, open_page):
     """P5: a 403 is not shown as a server error; the switch reverts."""
     world.cards(VISA, MASTERCARD)
     page = open_page()
+    begin_writing(world.session)
     mine = world.session.query(Membership).filter_by(user_id=world.created.user_id).one()
     mine.role = Role.TECHNICAL
     world.session.commit()

@@ -7,6 +7,7 @@ from pyotp import TOTP
 from tests.browser.conftest import session_cookie
 from tests.browser.screen import MAIN, apply, field
 from tests.browser.test_accessibility import expect_no_violations
+from tests.browser.test_users import ON_A_PHONE
 from tests.factories import PASSWORD, VISA
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.user import User
@@ -64,10 +65,9 @@ def test_cancelling_reauthentication_keeps_the_input(open_stale, world):
     assert refill_amount(world) == 100_000_000
 
 
-@pytest.mark.parametrize("scripts", [True, False])
-def test_removing_a_method_asks_for_the_password(open_stale, world, scripts):
+def test_removing_a_method_asks_for_the_password(open_stale, world):
     visa = world.card(VISA)
-    page = open_stale(f"{MAIN}/{visa.id}/removal", java_script_enabled=scripts)
+    page = open_stale(f"{MAIN}/{visa.id}/removal")
     page.get_by_role("button", name="Remove", exact=True).click()
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()
@@ -75,14 +75,8 @@ def test_removing_a_method_asks_for_the_password(open_stale, world, scripts):
     assert world.methods == []
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
-def test_two_step_sign_in_can_be_set_up_and_used(open_page, open_signed_out, world, width, theme):
-    options = {
-        "viewport": {"width": width, "height": 900},
-        "color_scheme": theme,
-        "bypass_csp": True,
-    }
-    page = open_page("/settings/profile", **options)
+def test_two_step_sign_in_can_be_set_up_and_used(open_page, open_signed_out, world):
+    page = open_page("/settings/profile", **ON_A_PHONE)
     expect_no_violations(page, "profile")
     page.get_by_role("button", name="Set up").click()
     secret = page.locator(".secret code").inner_text().replace(" ", "")
@@ -95,7 +89,7 @@ def test_two_step_sign_in_can_be_set_up_and_used(open_page, open_signed_out, wor
     code = codes.first.inner_text()
     expect_no_violations(page, "recovery codes")
 
-    page = open_signed_out(**options)
+    page = open_signed_out(**ON_A_PHONE)
     page.goto("/sign-in")
     page.get_by_label("Email").fill(world.session.get_one(User, world.created.user_id).email)
     page.get_by_label("Password").fill(PASSWORD)

@@ -1,4 +1,4 @@
-"""Wire transfers in a browser: request, copy, proof and cancel, with and without JavaScript."""
+"""Wire transfers in a browser: request, copy, proof and cancel."""
 
 import re
 
@@ -107,28 +107,6 @@ def test_an_open_page_shows_that_the_money_arrived(open_page, world):
     card = page.get_by_role("region", name="Wire transfer of €900.00")
     expect(card).to_contain_text("1 EUR = 1.0842 USD")
     expect(card).to_contain_text("$975.78")
-
-
-def test_wire_transfers_work_without_javascript(open_page, world):
-    page = open_page(f"{TAB}/new", java_script_enabled=False)
-    page.get_by_role("button", name="Create request").click()
-    expect(page).to_have_url(re.compile(rf"{TAB}/\d+$"))
-    wire_id = int(page.url.rsplit("/", 1)[1])
-    expect(page.get_by_role("button", name="Copy IBAN")).to_have_count(0)
-    expect(page.get_by_role("button", name="Print")).to_have_count(0)
-
-    page.get_by_role("button", name="Upload proof of payment").click()
-    page.get_by_label("File").set_input_files(file(wires.HTML))
-    page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.get_by_text("Must be a PDF, PNG or JPEG file")).to_be_visible()
-    page.get_by_label("File").set_input_files(file(wires.PNG))
-    page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.get_by_role("region", name="Proof of payment")).to_be_visible()
-
-    page.get_by_role("button", name="Cancel request").click()
-    page.get_by_role("button", name="Cancel request").click()
-    expect(page.get_by_text("is cancelled.")).to_be_visible()
-    assert state(world, wire_id) == "cancelled"
 
 
 def test_printing_hides_menus_and_buttons(open_page, world):
