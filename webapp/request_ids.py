@@ -4,8 +4,8 @@ A client or proxy can send its own as `X-Request-Id`; otherwise one is made.
 """
 
 import logging
-from re import fullmatch
-from uuid import uuid4
+from re import compile as pattern
+from secrets import token_hex
 
 from flask import Flask, Response, has_request_context, request
 
@@ -13,7 +13,7 @@ HEADER = "X-Request-Id"
 KEPT = "ballast.request_id"
 """Key in the request's environment."""
 
-SANE = r"[A-Za-z0-9._:/+=-]{1,100}"
+SANE = pattern(r"[A-Za-z0-9._:/+=-]{1,100}")
 """What is taken from a request. Anything else could forge lines of the log."""
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s%(request_id)s %(message)s"
@@ -25,10 +25,11 @@ def init_app(app: Flask) -> None:
 
 def request_id() -> str:
     """Return the current request's id."""
-    if KEPT not in request.environ:
+    environ = request.environ
+    if KEPT not in environ:
         sent = request.headers.get(HEADER, "")
-        request.environ[KEPT] = sent if fullmatch(SANE, sent) else uuid4().hex
-    return str(request.environ[KEPT])
+        environ[KEPT] = sent if SANE.fullmatch(sent) else token_hex(16)
+    return str(environ[KEPT])
 
 
 def add_header(response: Response) -> Response:

@@ -58,7 +58,8 @@ def tune_sqlite(engine: Engine) -> None:
         if options.get(AUTOCOMMIT):
             return
         if not options.get("writes"):
-            connection.exec_driver_sql("BEGIN")
+            # By the driver, since every request does this and it cannot fail: it takes no lock.
+            connection.connection.cursor().execute("BEGIN")
             return
         # The lock belongs to the connection until it is returned to the pool. A detached
         # connection is never returned, so it takes no lock.

@@ -26,15 +26,16 @@ class Answer(Generic[Of]):
 def render(answer: Answer[Of]) -> Response:
     body = answer.record.model_dump_json()
     response = Response(body, answer.status, mimetype=JSON)
-    is_read = request.method in ("GET", "HEAD") and answer.status == 200
     if answer.location:
         response.headers["Location"] = answer.location
     if answer.version:
         response.set_etag(answer.version)
-    elif is_read:
+    if request.method not in ("GET", "HEAD") or answer.status != 200:
+        return response
+    if not answer.version:
         # Weak, because the body may also be sent compressed.
         response.set_etag(blake2b(body.encode(), digest_size=12).hexdigest(), weak=True)
     tag, _ = response.get_etag()
-    if tag and is_read and request.if_none_match.contains_weak(tag):
+    if tag and request.if_none_match.contains_weak(tag):
         return Response(status=304, headers={"ETag": response.headers["ETag"]})
     return response

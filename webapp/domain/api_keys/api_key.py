@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base
+from webapp.database.statements import RowQuery
 from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import texts
@@ -210,7 +211,7 @@ class ShownKey(NamedTuple):
     @classmethod
     def find(cls, session: Session, key: str) -> "ShownKey | None":
         """Return the key; None if it is unknown."""
-        found = session.connection().execute(_BY_KEY, {"key_hash": hash_key(key)}).one_or_none()
+        found = _BY_KEY.row(session, {"key_hash": hash_key(key)})
         return cls._make(found) if found is not None else None
 
     def works(self, now: datetime) -> bool:
@@ -330,7 +331,7 @@ def record_use(ctx: Context, key_id: int, address: str) -> None:
 
 
 # In the order of `ShownKey`.
-_BY_KEY = (
+_BY_KEY = RowQuery(
     select(
         ApiKey.id,
         ApiKey.name,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 
 from webapp.domain.shared.errors import Invalid
 
@@ -66,7 +67,7 @@ class HoldRequest:
             return replace(request, minimum=min(self.minimum, request.asked))
         return request
 
-    @property
+    @cached_property
     def asked(self) -> int:
         """The amount asked in micros: with a rate, the cost of whole increments."""
         if self.rate is None:
@@ -74,7 +75,7 @@ class HoldRequest:
         longest = self.rate.cost(self._longest)
         return longest if self.amount is None else min(longest, self._rounded(self.amount))
 
-    @property
+    @cached_property
     def least(self) -> int:
         """The least amount in micros that may be granted."""
         if self.rate is None:
@@ -88,7 +89,7 @@ class HoldRequest:
         granted = most if most == self.asked else self._rounded(most)
         return granted if granted >= self.least else 0
 
-    @property
+    @cached_property
     def _longest(self) -> int:
         """Seconds in whole increments until the hold expires."""
         seconds = int(self.lasts.total_seconds())

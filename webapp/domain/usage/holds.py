@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    cast,
     func,
     select,
     tuple_,
@@ -217,16 +218,15 @@ def by_references(
 def insert(session: Session, new: Sequence[Hold], counts: Mapping[int, int]) -> None:
     """Insert new holds, and count them at their locked accounts."""
     connection = session.connection()
-    columns = [column.key for column in Hold.__mapper__.columns if column.key != "id"]
-    connection.execute(_INSERT, [{name: getattr(it, name) for name in columns} for it in new])
+    connection.execute(_INSERT, [{name: getattr(it, name) for name in _COLUMNS} for it in new])
     connection.execute(_COUNT, [{"counted": id_, "more": more} for id_, more in counts.items()])
 
 
 def held_by_account(ctx: Context, account_ids: Collection[int]) -> dict[int, Held]:
     """Return the sum of the open holds of each account that has any."""
-    values = {"account_ids": list(account_ids), "now": ctx.now}
-    rows = ctx.session.connection().execute(_HELD_BY_ACCOUNT, values)
-    return {account_id: Held(count, int(amount)) for account_id, count, amount in rows}
+    values = {"ids": list(account_ids), "now": ctx.now}
+    rows = ctx.session.connection().execute(SUMS, values)
+    return {account_id: Held(count, amount) for account_id, count, amount in rows}
 
 
 def end_with_usage(ctx: Context, account: Account, references: Sequence[str]) -> None:
@@ -279,15 +279,21 @@ def _is_among(pairs: Collection[tuple[int, str]]) -> ColumnElement[bool]:
     return tuple_(Hold.account_id, Hold.reference).in_(pairs)
 
 
-_HELD_BY_ACCOUNT = (
-    select(Hold.account_id, func.count(), func.sum(Hold.amount))
+SUMS = (
+    select(
+        Hold.account_id,
+        func.count().label("number"),
+        cast(func.sum(Hold.amount), BigInteger).label("amount"),
+    )
     .where(
-        Hold.account_id.in_(bindparam("account_ids", expanding=True)),
+        Hold.account_id.in_(bindparam("ids", expanding=True)),
         Hold.state == sql_literal(HoldState.OPEN),
         Hold.expires_at > bindparam("now", type_=Hold.expires_at.type),
     )
     .group_by(Hold.account_id)
 )
+"""Number and sum of the open holds of each of the accounts `ids` that has any, at `now`."""
+_COLUMNS = tuple(column.name for column in Hold.__table__.columns if column.name != "id")
 _INSERT = insert_into(Hold)
 _COUNT = (
     update(Account)

@@ -46,8 +46,9 @@ class SecureBehindTls(SecureCookieSessionInterface):
     """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        if self.get_cookie_name(app) not in request.cookies:
-            return self.session_class()  # programs send no cookie whose signature to check
+        # Programs send no cookie whose signature to check.
+        if "HTTP_COOKIE" not in request.environ or self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
         return super().open_session(app, request)
 
     def get_cookie_secure(self, app: Flask) -> bool:
