@@ -44,8 +44,9 @@ JOBS = (*FLASK, "jobs", "start")
 
 PR_SET_PDEATHSIG = 1
 
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(list(IMPORTED))
+# Starts a function in a process of its own, for tests that need no command.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(list(IMPORTED))
 # multiprocessing's management of children is not thread-safe.
 _one_at_a_time = Lock()
 
@@ -65,7 +66,7 @@ class Process:
         for file in files:
             file.touch()
         given = (tuple(command), dict(environ), *map(str, files))
-        self._process = _forks.Process(target=_run, args=given)
+        self._process = FORKS.Process(target=_run, args=given)
         with _one_at_a_time:
             self._process.start()
 

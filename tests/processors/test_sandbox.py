@@ -2,13 +2,13 @@
 
 import csv
 import dataclasses
-import multiprocessing
 import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.processes import FORKS
 from tests.processors.contract import (
     ACCOUNT,
     BACK,
@@ -877,11 +877,10 @@ def charge_in_another_process(path, ready, cards, requests, answers):
 def test_processes_can_open_the_database_concurrently(tmp_path):
     """L3: even the first time, when each would create the file."""
     path = tmp_path / "fresh" / "sandbox.db"
-    context = multiprocessing.get_context("spawn")
-    ready = context.Barrier(4)
-    cards, requests, answers = (context.Queue() for _ in range(3))
+    ready = FORKS.Barrier(4)
+    cards, requests, answers = (FORKS.Queue() for _ in range(3))
     processes = [
-        context.Process(
+        FORKS.Process(
             target=charge_in_another_process, args=(path, ready, cards, requests, answers)
         )
         for _ in range(4)
