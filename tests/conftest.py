@@ -66,7 +66,11 @@ The other stories send no kind of SQL statement to the database that these tests
 """
 
 
-LONGEST = ("chaos/test_chaos.py", "browser/test_accessibility.py")
+LONGEST = (
+    "chaos/test_chaos.py",
+    "browser/test_accessibility.py",
+    "browser/test_accessible_operator.py",
+)
 """These start first: a long test that starts last keeps the other workers idle."""
 
 

@@ -37,6 +37,9 @@ PATIENCE = 20_000
 
 expect.set_options(timeout=PATIENCE)
 
+KEPT = 6
+"""Contexts kept for later tests, the last used ones; each has a process of about 50 MB."""
+
 # Chromium and htmx log each response that is not 2xx and each network failure. These are expected:
 # the page shows refusals, and server errors are in the server's log.
 NOISE = re.compile(
@@ -66,8 +69,9 @@ def browser_type_launch_args() -> dict:
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not path:
         pytest.fail("No Chromium: set CHROMIUM to the path of one, as `make test` does")
-    # Chromium's sandbox does not work for root, the usual user in a container.
-    return {"executable_path": path, "args": ["--no-sandbox"]}
+    # Chromium's sandbox does not work for root, the usual user in a container. Pages of one site
+    # share a renderer process, because its start takes as long as loading a page.
+    return {"executable_path": path, "args": ["--no-sandbox", "--process-per-site"]}
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +121,7 @@ def serve(home: Path, **options: str) -> Iterator[Server]:
 
 
 def wait_until_ready(url: str, process: subprocess.Popen, log: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         if process.poll() is not None:
             break
@@ -164,7 +168,8 @@ class Windows:
     """Browser contexts, reused by later tests with the same options.
 
     Cookies, storage and pages are cleared after each test; the HTTP cache is kept, because loading
-    the static files would take most of a short test.
+    the static files would take most of a short test. So is the first page, because the renderer
+    process with the compiled scripts ends with the last page of its site.
     """
 
     def __init__(self, browser: Browser, url: str) -> None:
@@ -185,19 +190,22 @@ class Windows:
             else:
                 self._idle[name] = context
         self._lent.clear()
+        while len(self._idle) > KEPT:
+            self._idle.pop(next(iter(self._idle))).close()
 
     def _new(self, options: dict) -> BrowserContext:
         context = self._browser.new_context(base_url=self._url, **options)
         context.set_default_timeout(PATIENCE)
+        context.new_page().goto("/healthz")
         return context
 
     def _is_cleared(self, context: BrowserContext) -> bool:
         """Clear cookies, storage and pages; return False where that fails."""
         try:
             kept = {"origin": self._url, "storageTypes": "cookies,local_storage"}
-            for page in context.pages[:1]:
-                context.new_cdp_session(page).send("Storage.clearDataForOrigin", kept)
-            for page in context.pages:
+            first, *opened = context.pages
+            context.new_cdp_session(first).send("Storage.clearDataForOrigin", kept)
+            for page in opened:
                 page.close()
             context.clear_cookies()
         except PlaywrightError:
