@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.factories import MASTERCARD, START, VISA, with_bounds
+from tests.factories import MASTERCARD, START, VISA, micros, with_bounds
+from webapp.domain.accounts.account import Account
 from webapp.domain.shared.policy import Automatic
+from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import LowBalanceSettings
 
 pytestmark = pytest.mark.story
@@ -125,6 +127,20 @@ def test_a_charge_with_an_unknown_outcome_counts(world):
     world.work()
     assert len(world.tries) == 1
     assert world.timeline[-1] == "cap_reached"
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Pacific/Auckland"])
+def test_a_charge_with_an_unknown_outcome_counts_in_each_time_zone(world, zone):
+    """T10: the account's day begins after or before the day in UTC."""
+    account = world.session.get_one(Account, world.account_id)
+    account.time_zone = zone
+    world.session.commit()
+    world.cards(VISA)
+    world.refill(day_limit="100.00")
+    world.next_answer("timeout_after_charge")
+    world.use("60.00")
+    world.work()
+    assert top_ups.gather(world.ctx, account).spent_today == micros("100.00")
 
 
 def test_a_declined_charge_does_not_count(world):

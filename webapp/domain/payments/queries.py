@@ -145,14 +145,17 @@ _AUTOMATIC_AND_LIVE = (
 )
 
 
-# An amount counts on the day it was taken, even if its request was first made the day before. While
-# the outcome is unknown, it counts on every day.
-_taken_at = func.coalesce(LedgerEntry.occurred_at, bindparam("unknown"))
-
 # For the burst breaker (T10) an open attempt counts from its start.
 _counted_at = func.coalesce(LedgerEntry.occurred_at, Attempt.started_at)
 
 _in_burst = and_(_counted_at > bindparam("since"), _counted_at < bindparam("until"))
+
+
+def _taken_since(start: str) -> ColumnElement[bool]:
+    """An amount counts on the day it was taken, even if its request was first made the day before.
+    While the outcome is unknown, it counts on every day.
+    """
+    return or_(LedgerEntry.occurred_at.is_(None), LedgerEntry.occurred_at >= bindparam(start))
 
 
 def _sum_if(
@@ -165,8 +168,8 @@ _open = aliased(Attempt)
 
 _SPENDING = (
     select(
-        _sum_if(_taken_at >= bindparam("day"), Attempt.amount).label("today"),
-        _sum_if(_taken_at >= bindparam("month"), Attempt.amount).label("this_month"),
+        _sum_if(_taken_since("day"), Attempt.amount).label("today"),
+        _sum_if(_taken_since("month"), Attempt.amount).label("this_month"),
         _sum_if(_in_burst, 1).label("recent"),
         exists()
         .where(
@@ -200,7 +203,6 @@ def spending(
     since, until = burst
     bounds = {"day": day, "month": month, "since": since, "until": until}
     bounds["earliest"] = min(month, since) - KEY_LIFETIME
-    bounds["unknown"] = day
     found = select_columns(session, _SPENDING, {"account_id": account_id, **bounds}).one()
     return Spending(
         today=int(found.today or 0),
