@@ -1,32 +1,64 @@
 """The declarative base, the column type of instants, and partial indexes."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Index, MetaData, text
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Index,
+    MetaData,
+    String,
+    literal_column,
+    text,
+    type_coerce,
+)
+from sqlalchemy.dialects.sqlite import DATETIME
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class ZonedText(DATETIME):
+    """SQLite's text of an instant, which is stored without a time zone: it is read with UTC's.
+
+    The statement adds the offset, so that SQLAlchemy's compiled parser returns aware instants and
+    no Python function is called for each value.
+    """
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        zoned = type_coerce(column, String).concat(literal_column("'+00:00'"))
+        return type_coerce(zoned, column.type)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC. SQLite does not store the time zone, so reading restores it."""
+    """An aware datetime in UTC, on either database."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return ZonedText()  # type: ignore[no-untyped-call]
+        return super().load_dialect_impl(dialect)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"a naive instant cannot be stored: {value}")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+        return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], datetime | None] | None:
+        """Return what converts a value: the parser, or PostgreSQL's instant in another zone."""
+        return self.impl_instance.result_processor(dialect, coltype) or in_utc
+
+
+def in_utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
