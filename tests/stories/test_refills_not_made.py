@@ -59,7 +59,7 @@ def test_expired_cards_are_skipped(world):
     world.card(MASTERCARD, auto_charge=True)
     world.refill()
     world.clock.at = datetime(2026, 12, 1, 11, 59, 59, tzinfo=UTC)
-    assert not world.method("4242").is_expired(world.clock.now())
+    assert world.method("4242").is_chargeable(world.clock.now())
     world.clock.at = datetime(2026, 12, 1, 12, 0, 0, tzinfo=UTC)
     world.use("60.00")
     world.work()

@@ -169,10 +169,6 @@ class PaymentMethod(Base):
             return None
         return _ended_everywhere(self.exp_year, self.exp_month)
 
-    def is_expired(self, now: datetime) -> bool:
-        expires_at = self.expires_at
-        return expires_at is not None and now >= expires_at
-
     def days_left(self, now: datetime, time_zone: str) -> int | None:
         """Return the days until the last day of the expiry month, in the account's time zone."""
         if self.exp_month is None or self.exp_year is None:
@@ -215,15 +211,15 @@ class PaymentMethod(Base):
 
     def obstacle(self, now: datetime) -> MethodStatus | None:
         """Return what keeps the method out of automatic billing, apart from missing consent."""
-        if self.is_gone:
+        if self.gone_at is not None:
             return MethodStatus.GONE
-        if self.is_expired(now):
+        if (expires_at := self.expires_at) is not None and now >= expires_at:
             return MethodStatus.EXPIRED
-        if self.is_blocked:
+        if self.blocked_at is not None:
             return MethodStatus.BARRED
-        if self.needs_manual_retry:
+        if self.declines_in_a_row >= DECLINES_IN_A_ROW:
             return MethodStatus.RESTED
-        if self.is_suspended(now):
+        if self.suspended_until is not None and now < self.suspended_until:
             return MethodStatus.SUSPENDED
         return None
 

@@ -38,7 +38,11 @@ def day(
     instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
 ) -> str:
     """ "24 Nov", or "24 Nov 2027" in another year."""
-    then, today = local(instant, time_zone).date(), local(now, time_zone).date()
+    zone = ZoneInfo(time_zone)
+    return _day(instant.astimezone(zone), now.astimezone(zone), language)
+
+
+def _day(then: date, today: date, language: Language) -> str:
     if language in PATTERNS:
         this_year, with_year, _ = PATTERNS[language]
         pattern = this_year if then.year == today.year else with_year
@@ -56,11 +60,15 @@ def day_in_words(day: date, today: date, language: Language) -> str:
 def weekday_and_day(
     instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
 ) -> str:
-    then = local(instant, time_zone).date()
+    zone = ZoneInfo(time_zone)
+    return _weekday_and_day(instant.astimezone(zone), now.astimezone(zone), language)
+
+
+def _weekday_and_day(then: date, today: date, language: Language) -> str:
     weekday = f"{DAYS[then.weekday()]} "
     if language in PATTERNS:
         weekday = _formatted(then, PATTERNS[language][2], language)
-    return f"{weekday}{day(instant, time_zone, now, language)}"
+    return f"{weekday}{_day(then, today, language)}"
 
 
 def _formatted(day: date, pattern: str, language: Language) -> str:
@@ -77,8 +85,9 @@ def when(
     instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
 ) -> str:
     """ "Tue 24 Nov, 10:02": the exact time, for the future."""
-    date_there = weekday_and_day(instant, time_zone, now, language)
-    return f"{date_there}, {clock_time(instant, time_zone)}"
+    zone = ZoneInfo(time_zone)
+    then = instant.astimezone(zone)
+    return f"{_weekday_and_day(then, now.astimezone(zone), language)}, {then:%H:%M}"
 
 
 def mailed(instant: datetime, time_zone: str, now: datetime, language: Language) -> str:

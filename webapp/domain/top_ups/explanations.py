@@ -45,8 +45,10 @@ def filled(template: str, **values: str | Words | Sentence) -> Sentence:
     runs: list[Words] = []
     for number, part in enumerate(_parts(template)):
         value = values[part] if number % 2 else part
-        if value:
-            runs += value if isinstance(value, tuple) else sentence(value)
+        if isinstance(value, tuple):
+            runs += value
+        elif value:
+            runs.append(Words(value) if isinstance(value, str) else value)
     return tuple(runs)
 
 
@@ -186,7 +188,7 @@ def what_to_do(inputs: PlanInput, plan: Plan, tongue: Translator = ENGLISH) -> s
 def out_of_use(method: PaymentMethod, inputs: PlanInput, tongue: Translator = ENGLISH) -> Sentence:
     """Return why a method is skipped, as a sentence."""
     _, label = tongue.gettext, strong(method.label_in(tongue))
-    match method.standing(inputs.now):
+    match inputs.standings[method.id]:
         case MethodStatus.SUSPENDED if method.suspended_until is not None:
             until = datetimes.when(
                 method.suspended_until, inputs.time_zone, inputs.now, tongue.language
@@ -415,7 +417,7 @@ def _all_out_of_use(inputs: PlanInput, plan: Plan, tongue: Translator) -> Senten
         method
         for method in inputs.methods
         if method.suspended_until == plan.until
-        and method.standing(inputs.now) is MethodStatus.SUSPENDED
+        and inputs.standings[method.id] is MethodStatus.SUSPENDED
     )
     return filled(
         _(

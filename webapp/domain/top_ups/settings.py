@@ -374,7 +374,8 @@ class Choice:
         if self.notification_on and self.notification_threshold is None:
             faults["notification_threshold"] = "Enter an amount"
         for name in AMOUNTS:
-            if fault := decimals_fault(getattr(self, name) or 0, bounds.currency):
+            amount = getattr(self, name)
+            if amount and (fault := decimals_fault(amount, bounds.currency)):
                 faults[name] = fault
         return faults
 

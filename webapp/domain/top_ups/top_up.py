@@ -4,9 +4,11 @@ The planner is a pure function. It decides what is charged, and the screens show
 forecast, so the two always agree (T13).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from sqlalchemy import ForeignKey, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -184,7 +186,12 @@ class PlanInput:
     tried: frozenset[int] = frozenset()
     """Ids of methods that this top-up has tried; each is tried once (T7)."""
 
-    @property
+    @cached_property
+    def standings(self) -> Mapping[int, MethodStatus]:
+        """By the id of each method, whether it can be charged automatically."""
+        return {method.id: method.standing(self.now) for method in self.methods}
+
+    @cached_property
     def is_below(self) -> bool:
         return self.choice.threshold is not None and falls_below(
             self.balance, self.choice.threshold
@@ -228,18 +235,18 @@ class Plan:
 def gather(ctx: Context, account: Account, *, tried: frozenset[int] = frozenset()) -> PlanInput:
     """Read the planner's input; under the account's lock this is the final check (T14)."""
     settings = LowBalanceSettings.of(ctx.session, account.id)
-    zone = account.time_zone
+    today = datetimes.start_of_day(ctx.now, account.time_zone)
     spending = queries.spending(
         ctx.session,
         account.id,
-        day=datetimes.start_of_day(ctx.now, zone),
-        month=datetimes.start_of_month(ctx.now, zone),
+        day=today,
+        month=today.replace(day=1),
         burst=burst_window(settings.resumed_at, ctx.now),
     )
     open_attempts = queries.open_attempts(ctx.session, account.id) if spending.any_open else []
     return PlanInput(
         now=ctx.now,
-        time_zone=zone,
+        time_zone=account.time_zone,
         balance=account.balance,
         choice=settings.chosen(),
         methods=tuple(payment_methods.listed(ctx.session, account.id)),
@@ -332,7 +339,7 @@ def chargeable(inputs: PlanInput) -> tuple[PaymentMethod, ...]:
     return tuple(
         method
         for method in inputs.methods
-        if method.is_chargeable(inputs.now) and method.id not in inputs.tried
+        if inputs.standings[method.id] is MethodStatus.READY and method.id not in inputs.tried
     )
 
 
@@ -342,7 +349,7 @@ def next_suspension_end(inputs: PlanInput) -> datetime | None:
         method.suspended_until
         for method in inputs.methods
         if method.suspended_until is not None
-        and method.standing(inputs.now) is MethodStatus.SUSPENDED
+        and inputs.standings[method.id] is MethodStatus.SUSPENDED
     ]
     return min(ends, default=None)
 

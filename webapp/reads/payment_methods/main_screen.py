@@ -107,7 +107,7 @@ class MainScreen:
     def has_methods(self) -> bool:
         return bool(self._inputs.methods)
 
-    @property
+    @cached_property
     def seen(self) -> str:
         """Order shown on this page, as ids joined by commas; sent back with each reorder (M5)."""
         return joined_ids(self._inputs.methods)

@@ -48,7 +48,7 @@ class MethodRow:
     brand: str
     """Brand icon: visa, mastercard, amex, discover, diners, jcb, unionpay, maestro or paypal."""
     detail: str
-    """ "Expires 08/28", "Expired 10/26", "Linked 12 Mar 2026"."""
+    """ "Expires 08/28", "Expired 10/26", "Linked 12 Mar 2026"; empty if there is trouble."""
     badge: Badge | None
     trouble: str
     """Replaces the detail: "Suspended until Tue 24 Nov, 10:02 · Insufficient funds", or "Last
@@ -92,9 +92,7 @@ def joined_ids(methods: Sequence[PaymentMethod]) -> str:
 
 
 def _swapped(ids: Sequence[str], upper: int) -> str:
-    """Return the order with row `upper` and the row below it swapped; empty if there is none."""
-    if not 0 <= upper < len(ids) - 1:
-        return ""
+    """Return the order with row `upper` and the row below it swapped."""
     return ",".join([*ids[:upper], ids[upper + 1], ids[upper], *ids[upper + 2 :]])
 
 
@@ -107,7 +105,12 @@ def read_rows(
     fresh: int | None,
 ) -> tuple[MethodRow, ...]:
     rows, ids = [], [str(method.id) for method in inputs.methods]
-    charges = [_charge_if_first(account, method, inputs) for method in inputs.methods]
+    # `orders[index]` moves the row up, and the row above it down.
+    orders = ["", *(_swapped(ids, upper) for upper in range(len(ids) - 1)), ""]
+    charges = [""] * len(ids)
+    if inputs.is_below:
+        charges = [_charge_if_first(account, method, inputs) for method in inputs.methods]
+    second = f"charges {charges[1]} now" if any(charges[1:2]) else ""
     obstacles = {method.id: method.obstacle(inputs.now) for method in inputs.methods}
     # With auto-charge off, only the failed payment offers Retry (F4).
     out_of_use = {m.id for m in inputs.methods if m.auto_charge and obstacles[m.id] in OUT_OF_USE}
@@ -118,14 +121,15 @@ def read_rows(
         status, tone = _under_way(account, method, inputs) or _status(
             method, obstacle, inputs, plan
         )
+        is_expired = obstacle is MethodStatus.EXPIRED
         rows.append(
             MethodRow(
                 id=method.id,
                 position=index + 1,
                 name=method.label,
                 brand=method.chip,
-                detail=_detail(method, inputs),
-                badge=_badge(method, inputs),
+                detail="" if trouble else _detail(method, inputs, is_expired=is_expired),
+                badge=None if trouble else _badge(method, inputs, is_expired=is_expired),
                 trouble=trouble,
                 trouble_icon=icon,
                 status="" if retry else status,
@@ -134,16 +138,14 @@ def read_rows(
                 is_primary=index == 0,
                 is_last=index == len(inputs.methods) - 1,
                 retry_attempt_id=retry,
-                order_up=_swapped(ids, index - 1),
-                order_down=_swapped(ids, index),
+                order_up=orders[index],
+                order_down=orders[index + 1],
                 message=messages.get(method.id),
                 is_fresh=method.id == fresh,
-                charge_hint=_charge_hint(account, method, inputs),
+                charge_hint="" if method.auto_charge else _charge_hint(account, method, inputs),
                 charge_if_first=charges[index],
-                up_charges=_order_charges("First place", charges[1]) if index == 1 else "",
-                down_charges=_order_charges("This order", charges[1])
-                if index == 0 and len(charges) > 1
-                else "",
+                up_charges=f"First place {second}" if second and index == 1 else "",
+                down_charges=f"This order {second}" if second and index == 0 else "",
                 is_retrying=method.id in out_of_use and _is_open(ctx, method, inputs),
             )
         )
@@ -151,23 +153,17 @@ def read_rows(
 
 
 def _charge_hint(account: Account, method: PaymentMethod, inputs: PlanInput) -> str:
-    if method.auto_charge:
-        return ""
     charge = charged_by(inputs, with_method(inputs, method.id, auto_charge=True))
     return f"Turning this on charges {account.show(charge.amount)} now." if charge else ""
 
 
 def _charge_if_first(account: Account, method: PaymentMethod, inputs: PlanInput) -> str:
     """Return the amount charged by moving the method to the top; only the top matters (T5)."""
-    if not inputs.is_below or method is inputs.methods[0]:
+    if method is inputs.methods[0]:
         return ""
     order = [method.id, *(other.id for other in inputs.methods if other is not method)]
     charge = charged_by(inputs, reordered(inputs, order))
     return account.show(charge.amount) if charge else ""
-
-
-def _order_charges(place: str, amount: str) -> str:
-    return f"{place} charges {amount} now" if amount else ""
 
 
 def _is_open(ctx: Context, method: PaymentMethod, inputs: PlanInput) -> bool:
@@ -204,14 +200,14 @@ def _trouble(
     return "", ""
 
 
-def _detail(method: PaymentMethod, inputs: PlanInput) -> str:
+def _detail(method: PaymentMethod, inputs: PlanInput, *, is_expired: bool) -> str:
     if method.kind == MethodKind.PAYPAL:
         return f"Linked {datetimes.day(method.created_at, inputs.time_zone, inputs.now)}"
-    return f"{'Expired' if method.is_expired(inputs.now) else 'Expires'} {method.expiry}"
+    return f"{'Expired' if is_expired else 'Expires'} {method.expiry}"
 
 
-def _badge(method: PaymentMethod, inputs: PlanInput) -> Badge | None:
-    if method.is_expired(inputs.now):
+def _badge(method: PaymentMethod, inputs: PlanInput, *, is_expired: bool) -> Badge | None:
+    if is_expired:
         return Badge("Replace this card", "bad")
     days = method.days_left(inputs.now, inputs.time_zone)
     if days is None or days > EXPIRY_BADGE.days:

@@ -177,7 +177,7 @@ def _waiting(account: Account, inputs: PlanInput) -> tuple[ChainStep, ...]:
         if method.id == attempt.method_id:
             steps.append(_method_step(method, words, "active", "dashed"))
             passed = True
-        elif passed and method.is_chargeable(inputs.now):
+        elif passed and inputs.standings[method.id] is MethodStatus.READY:
             steps.append(_method_step(method, "If declined", "will", "dashed"))
     return (*steps, _mail_step(account, "If all are declined"))
 
@@ -186,7 +186,7 @@ def _broken(ctx: Context, account: Account, inputs: PlanInput, plan: Plan) -> tu
     """Nothing will be charged: the first arrow is broken and the methods are grey."""
     shown = [m for m in inputs.methods if m.auto_charge or m is inputs.methods[0]]
     steps = [_balance_step(account, inputs, "broken" if shown else "")]
-    first = next((m for m in shown if m.is_chargeable(inputs.now)), None)
+    first = next((m for m in shown if inputs.standings[m.id] is MethodStatus.READY), None)
     for index, method in enumerate(shown):
         detail = _why_not(method, inputs, plan, is_first=method is first)
         arrow = "dashed" if index < len(shown) - 1 else ""
@@ -204,7 +204,7 @@ def _broken(ctx: Context, account: Account, inputs: PlanInput, plan: Plan) -> tu
 def _why_not(method: PaymentMethod, inputs: PlanInput, plan: Plan, *, is_first: bool) -> str:
     if plan.code in (Code.PRIMARY_OFF, Code.NO_METHOD):
         return "Not tried" if method.auto_charge else "Auto-charge is off"
-    if method.standing(inputs.now) is not MethodStatus.READY:
+    if inputs.standings[method.id] is not MethodStatus.READY:
         return _why_skipped(method, inputs)
     if not is_first:
         return "If declined"
@@ -216,7 +216,7 @@ def _why_not(method: PaymentMethod, inputs: PlanInput, plan: Plan, *, is_first: 
 
 
 def _why_skipped(method: PaymentMethod, inputs: PlanInput) -> str:
-    match method.standing(inputs.now):
+    match inputs.standings[method.id]:
         case MethodStatus.SUSPENDED if method.suspended_until is not None:
             until = datetimes.day(method.suspended_until, inputs.time_zone, inputs.now)
             return f"Skipped until {until}"
