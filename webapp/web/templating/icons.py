@@ -3,14 +3,15 @@
 Functions rather than macros, for speed: the main screen has a hundred of them.
 """
 
-from functools import lru_cache
+from functools import partial
 from re import compile as pattern
 
 import segno
-from flask import Flask, request, url_for
+from flask import Flask, url_for
 from markupsafe import Markup
 
 from webapp.domain.payment_methods.payment_method import BRANDS
+from webapp.web.templating.url_cache import ByMountPoint
 
 SPRITE = "vendor/tabler-icons-3.51.0/sprite.svg"
 MARKS = "vendor/tabler-brands-1.6.1"
@@ -24,12 +25,18 @@ TOGETHER = pattern(f"{CARD}|{DATE}")
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(icon=icon, star=star, brand=brand, unbroken=unbroken)
+    cached = partial(ByMountPoint, capacity=512)
+    app.jinja_env.globals.update(
+        icon=cached(icon), star=cached(star), brand=cached(brand), unbroken=unbroken
+    )
 
 
 def icon(name: str, size: int = 18, more: str = "") -> Markup:
     """An icon of the sprite. `more` is an additional class."""
-    return _icon(request.root_path, name, size, more)
+    classes = " ".join(filter(None, ("icon", "" if size == 18 else f"icon-{size}", more)))
+    return Markup(
+        '<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>'
+    ).format(classes, url_for("static", filename=SPRITE), name)
 
 
 def star(label: str) -> Markup:
@@ -49,26 +56,8 @@ def qr_code(text: str) -> Markup:
 
 def brand(key: str) -> Markup:
     """A payment mark, 40 by 24 px. It has no alt text: the method's name is always beside it."""
-    return _brand(request.root_path, key)
-
-
-def unbroken(text: str) -> str:
-    """The sentence with card names and dates kept on one line."""
-    return TOGETHER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
-
-
-@lru_cache(maxsize=512)
-def _icon(mount_point: str, name: str, size: int, more: str = "") -> Markup:
-    classes = " ".join(filter(None, ("icon", "" if size == 18 else f"icon-{size}", more)))
-    return Markup(
-        '<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>'
-    ).format(classes, url_for("static", filename=SPRITE), name)
-
-
-@lru_cache(maxsize=64)
-def _brand(mount_point: str, key: str) -> Markup:
     if key not in MARKED:
-        return Markup('<span class="brand">{}</span>').format(_icon(mount_point, "credit-card", 16))
+        return Markup('<span class="brand">{}</span>').format(icon("credit-card", 16))
     return Markup(
         '<span class="brand brand-{}">'
         '<img class="light" src="{}" width="40" height="24" alt="" loading="lazy">'
@@ -78,3 +67,8 @@ def _brand(mount_point: str, key: str) -> Markup:
         url_for("static", filename=f"{MARKS}/{key}.svg"),
         url_for("static", filename=f"{MARKS}/{key}-dark.svg"),
     )
+
+
+def unbroken(text: str) -> str:
+    """The sentence with card names and dates kept on one line."""
+    return TOGETHER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)

@@ -19,8 +19,13 @@ from jinja2 import Environment
 from jinja2.defaults import DEFAULT_NAMESPACE
 from markupsafe import Markup
 
+from webapp.web.templating.url_cache import ByMountPoint
+
 CAPACITY = 512
 """Number of cached partials. The largest, a row of the payment methods, has 4 KB."""
+
+MOUNT_POINTS = 8
+"""Number of mount points with a cache of compiled partials; an installation has one."""
 
 PURE = ("url_for", "icon", "star", "brand", "unbroken")
 """Globals that a cached partial may call: they return the same for everyone at any time."""
@@ -36,14 +41,22 @@ def init_app(app: Flask) -> None:
 
 def make_cache(templates: Environment) -> Callable[..., Markup]:
     """The template function `cached_partial`, which renders a template with the given values."""
-    pure = templates.overlay()
-    own = {name: templates.globals[name] for name in PURE}
-    pure.globals = {**DEFAULT_NAMESPACE, **own, "csrf_token": lambda: TOKEN}
+
+    @lru_cache(maxsize=MOUNT_POINTS)
+    def pure_at(mount_point: str) -> Environment:
+        pure = templates.overlay()
+        pure.globals = {**DEFAULT_NAMESPACE, "csrf_token": lambda: TOKEN}
+        for name in PURE:
+            own = templates.globals[name]
+            pure.globals[name] = own.at(mount_point) if isinstance(own, ByMountPoint) else own
+        return pure
 
     @lru_cache(maxsize=CAPACITY)
     def render(mount_point: str, template: str, values: tuple[tuple[str, object], ...]) -> Markup:
-        require_frozen(values)
-        return Markup(pure.get_template(template).render(values))  # noqa: S704  # the template has escaped it
+        for _, value in values:
+            require_frozen(value)
+        html = pure_at(mount_point).get_template(template).render(values)
+        return Markup(html)  # noqa: S704  # the template has escaped it
 
     def cached_partial(template: str, **values: object) -> Markup:
         html = render(request.root_path, template, tuple(values.items()))

@@ -1,29 +1,38 @@
-"""Cache for `url_for` in templates."""
+"""Cache of `url_for` and of what contains URLs, for templates."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Generic, ParamSpec, TypeVar
 
 from flask import Flask, request, url_for
 
 CAPACITY = 2048
 """Number of cached URLs; enough for the pages of some fifty accounts."""
 
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
-def init_app(app: Flask) -> None:
-    app.jinja_env.globals["url_for"] = make_cache()
 
+class ByMountPoint(Generic[Given, Result]):
+    """A cached template function whose result depends on its arguments and the mount point.
 
-def make_cache() -> Callable[..., str]:
-    """A cached `url_for`: a page needs about three hundred URLs, nearly always the same ones.
-
-    Within one mount point a URL depends only on its endpoint and values.
+    A page needs about three hundred URLs and a hundred icons, nearly always the same ones.
     """
 
-    @lru_cache(maxsize=CAPACITY)
-    def build(mount_point: str, endpoint: str, values: tuple[tuple[str, object], ...]) -> str:
-        return url_for(endpoint, **dict(values))  # type: ignore[arg-type]
+    def __init__(self, function: Callable[Given, Result], capacity: int) -> None:
+        @lru_cache(maxsize=capacity)
+        def build(mount_point: str, *given: Given.args, **named: Given.kwargs) -> Result:
+            return function(*given, **named)
 
-    def address(endpoint: str, **values: object) -> str:
-        return build(request.root_path, endpoint, tuple(values.items()))
+        self._build: Callable[..., Result] = build
 
-    return address
+    def __call__(self, *given: Given.args, **named: Given.kwargs) -> Result:
+        return self._build(request.root_path, *given, **named)
+
+    def at(self, mount_point: str) -> Callable[..., Result]:
+        """Return the function for the requests of one mount point."""
+        return partial(self._build, mount_point)
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals["url_for"] = ByMountPoint(url_for, CAPACITY)
