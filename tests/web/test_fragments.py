@@ -39,15 +39,15 @@ SETTINGS = {
 }  # fmt: skip
 
 BUDGETS = {
-    "switch off": (55, 530, 19),
-    "switch on": (56, 550, 22),
-    "reorder": (57, 655, 27),
-    "retry": (88, 975, 66),
-    "add funds": (85, 955, 56),
-    "settings": (65, 870, 25),
-    "refresh": (50, 530, 9),
-    "poll, changed": (24, 87, 5),
-    "poll, unchanged": (19, 56, 2),
+    "switch off": (54, 305, 19),
+    "switch on": (55, 350, 22),
+    "reorder": (56, 370, 27),
+    "retry": (88, 725, 66),
+    "add funds": (85, 670, 56),
+    "settings": (65, 640, 25),
+    "refresh": (50, 370, 9),
+    "poll, changed": (24, 67, 5),
+    "poll, unchanged": (18, 42, 2),
 }
 """Most files of ours that the request goes through, calls of functions in them, SQL statements."""
 

@@ -102,8 +102,9 @@ class Sealed(TypeDecorator[str]):
         return vault.seal(value, self.place)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        vault = vault_of(dialect)
-        return value if value is None or vault is None else vault.open(value, self.place)
+        if value is None or (vault := vault_of(dialect)) is None:
+            return value
+        return vault.open(value, self.place)
 
 
 PLACES = (

@@ -50,7 +50,7 @@ def test_a_sample_survives_the_row_and_renders(kind, account):
     row = EventRow(
         kind=event.event_kind,
         timeline=event.line_code(),
-        audit=event.audit_code(),
+        audit=event.audit_code,
         webhook=event.webhook,
         **event.columns(),
     )

@@ -68,7 +68,7 @@ def events(world):
             # A line that facts of every type fit into is not what is tested here.
             facts={"sentence": "It happened.", **facts},
             timeline=CODES.get(name) or (kind.timeline and kind.timeline.code),
-            audit=kind.audit_code(),
+            audit=kind.audit_code,
             **{key: value for key, value in about.items() if key in fields},
         )
         world.session.add(rows[name])

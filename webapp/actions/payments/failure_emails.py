@@ -19,6 +19,7 @@ from webapp.domain.events.payments import (
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.payment_method import label_in
 from webapp.domain.payments.payment import (
     AUTHENTICATION_REQUIRED,
     RESUMABLE,
@@ -90,7 +91,7 @@ def _instead(account: Account, payment: Payment) -> str:
             continue
         values = {
             "amount": account.show(attempt.amount),
-            "method": attempt.method.label_in(account.translator),
+            "method": label_in(account.translator, attempt.method.label),
         }
         if attempt.state == AttemptState.PAID:
             return _("%(method)s was charged %(amount)s instead.", **values)

@@ -11,9 +11,9 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.events.rows import ABOUT, EventRow
 from webapp.domain.events.timeline import Code
 from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.payment_methods.payment_method import label_in
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.field_tables import Table
-from webapp.domain.shared.i18n import Translator
 from webapp.domain.webhooks.endpoint import EventKind
 
 Micros = Annotated[int, "micros"]
@@ -102,6 +102,7 @@ class Event:
     page_of: ClassVar[Subject | None] = None
     """The page that shows what the kind changes, if it is not the group's."""
     audit: ClassVar[Audit | None] = None
+    audit_code: ClassVar[str | None] = None
     timeline: ClassVar[Line | None] = None
     webhook: ClassVar[EventKind | None] = None
     folds: ClassVar[bool] = False
@@ -116,15 +117,12 @@ class Event:
 
     def __init_subclass__(cls) -> None:
         cls.event_kind = sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        cls.audit_code = cls.audit and (cls.audit.code or cls.event_kind)
         dataclass(frozen=True)(cls)
         cls.fields_of_type = {
             kind: [it.name for it in cls._all() if it.type in (kind, kind | None)]
             for kind in (Micros, Label, Text, datetime)
         }
-
-    @classmethod
-    def audit_code(cls) -> str | None:
-        return cls.audit and (cls.audit.code or cls.event_kind)
 
     @classmethod
     def shown_on(cls) -> Subject | None:
@@ -223,12 +221,6 @@ class Event:
     @classmethod
     def _all(cls) -> Sequence[Any]:
         return fields(cls)  # type: ignore[arg-type]
-
-
-def label_in(tongue: Translator, label: str) -> str:
-    """Return a method's label in the language of an email: "Karte •••• 4242"."""
-    head, dots, digits = label.partition(" •••• ")
-    return f"{tongue.gettext(head)}{dots}{digits}" if head else ""
 
 
 def in_words(table: Table, changed: Mapping[str, Sequence[Any]], account: Account) -> str:

@@ -30,7 +30,7 @@ def _below(kind: type[Event]) -> Iterator[type[Event]]:
 
 KINDS: Mapping[str, type[Event]] = {kind.event_kind: kind for kind in _below(Event)}
 AUDITED: Mapping[str, type[Event]] = {
-    it.audit_code() or "": it for it in KINDS.values() if it.audit
+    it.audit_code: it for it in KINDS.values() if it.audit_code is not None
 }
 SAMPLED: Mapping[NoticeKind, type[Event]] = {
     it.email_kind: it for it in reversed(list(KINDS.values())) if it.email_kind in TOPICS

@@ -39,7 +39,8 @@ class MethodEvent(Event):
 
     @classmethod
     def about(cls, method: PaymentMethod, **facts: Any) -> Self:
-        return cls(method.label, method_facts(method), method.id, **facts)
+        known = method_facts(method)
+        return cls(str(known["label"]), known, method.id, **facts)
 
     def payload(self) -> Mapping[str, object]:
         return {"payment_method": self.payment_method}

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any, Self
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.events.event import Audit, Event, Group, Label, Line, Micros, Text, label_in
+from webapp.domain.events.event import Audit, Event, Group, Label, Line, Micros, Text
 from webapp.domain.events.payment_methods import MASTERCARD, VISA, method_facts
 from webapp.domain.events.timeline import Code
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payment_methods.declines import BANK, FUNDS, reason
+from webapp.domain.payment_methods.payment_method import label_in
 from webapp.domain.payments.payment import KIND_NAMES, Attempt, Payment, PaymentKind
 from webapp.domain.payments.reversals import NAMES, Reversal
 from webapp.domain.shared.context import Context

@@ -6,6 +6,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.events import kinds
 from webapp.domain.events.event import Event
 from webapp.domain.events.rows import ABOUT, EventRow, count_repeat, latest_line
+from webapp.domain.events.timeline import Code
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import TOPICS
 from webapp.domain.shared.context import Context
@@ -30,9 +31,11 @@ def record(
     `to`, `address`: the recipients of a personal email.
     The same answer as before is counted beside its row; if it is `routine`, it is left out.
     """
-    row = _repeated(ctx, account_id, event, routine=routine)
+    code, row = event.line_code(), None
+    if code and account_id is not None:
+        row = _repeated(ctx, account_id, event, code, routine=routine)
     if row is None:
-        row = _write(ctx, account_id, event)
+        row = _write(ctx, account_id, event, code)
         if event.webhook is not None:
             _deliver(ctx, row, event.webhook)
     if event.email_kind in TOPICS:
@@ -59,7 +62,8 @@ def record_for(ctx: Context, user: User | None, event: Event, *, address: str = 
 def record_in_each(ctx: Context, account_ids: Iterable[int], event: Event) -> list[EventRow]:
     """Write an event to each account; without an account, once."""
     theirs: list[int | None] = [*account_ids]
-    return [_write(ctx, account_id, event) for account_id in theirs or [None]]
+    code = event.line_code()
+    return [_write(ctx, account_id, event, code) for account_id in theirs or [None]]
 
 
 def email_person(
@@ -80,8 +84,8 @@ def actor(ctx: Context) -> list[User]:
     return [user] if user else []
 
 
-def _write(ctx: Context, account_id: int | None, event: Event) -> EventRow:
-    code, columns = event.line_code(), event.columns()
+def _write(ctx: Context, account_id: int | None, event: Event, code: Code | None) -> EventRow:
+    columns = event.columns()
     if not (code or event.audit or event.webhook):
         # Only an email shows it, which has its own facts and can be deleted; a row never can.
         columns["facts"] = {}
@@ -93,7 +97,7 @@ def _write(ctx: Context, account_id: int | None, event: Event) -> EventRow:
         actor_name=ctx.actor.name,
         address=ctx.actor.address,
         timeline=code,
-        audit=event.audit_code(),
+        audit=event.audit_code,
         webhook=event.webhook,
         **columns,
     )
@@ -104,11 +108,10 @@ def _write(ctx: Context, account_id: int | None, event: Event) -> EventRow:
 
 
 def _repeated(
-    ctx: Context, account_id: int | None, event: Event, *, routine: bool
+    ctx: Context, account_id: int, event: Event, code: Code, *, routine: bool
 ) -> EventRow | None:
-    """Return the account's newest line if the event repeats it."""
-    code = event.line_code()
-    if account_id is None or code is None or event.audit or (event.webhook and not event.folds):
+    """Return the account's newest line if the event repeats it; `code` is the event's."""
+    if event.audit or (event.webhook and not event.folds):
         return None
     if getattr(event, "attempt_id", None) is not None:
         return None

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from webapp.database.base import Base, partial_index
 from webapp.domain.shared.datetimes import local
 from webapp.domain.shared.errors import NotFound, Stale
-from webapp.domain.shared.i18n import ENGLISH, Translator
+from webapp.domain.shared.i18n import N_, Translator
 from webapp.ports import DeclineClass, Saved, SavedAgreement
 
 SUSPENSION = timedelta(hours=48)
@@ -138,12 +138,10 @@ class PaymentMethod(Base):
 
     @property
     def label(self) -> str:
-        return self.label_in(ENGLISH)
-
-    def label_in(self, tongue: Translator) -> str:
+        """ "Visa •••• 4242", "PayPal ana@example.com"; see `label_in`."""
         if self.kind == MethodKind.PAYPAL:
             return f"{PAYPAL} {self.payer_email}".strip()
-        return f"{BRANDS.get(self.brand) or tongue.gettext('Card')} •••• {self.last4}"
+        return f"{BRANDS.get(self.brand) or N_('Card')} •••• {self.last4}"
 
     @property
     def chip(self) -> str:
@@ -344,6 +342,12 @@ class PaymentMethod(Base):
         """Remove from the list; the record stays for the history (M10)."""
         if self.removed_at is None:
             self.removed_at = now
+
+
+def label_in(tongue: Translator, label: str) -> str:
+    """Return a method's label in another language: "Karte •••• 4242"."""
+    head, dots, digits = label.partition(" •••• ")
+    return f"{tongue.gettext(head)}{dots}{digits}" if head else ""
 
 
 @lru_cache(maxsize=512)

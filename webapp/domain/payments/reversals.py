@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind
+from webapp.domain.payment_methods.payment_method import label_in
 from webapp.domain.payments import adjustments
 from webapp.domain.payments.payment import Attempt, Payment, PaymentKind
 from webapp.domain.shared.context import Context
@@ -78,7 +79,7 @@ class Reversal(Base):
     def name_in(self, tongue: Translator) -> str:
         reference, method = self.attempt.payment.reference, self.attempt.method
         name = tongue.gettext(NAMES[ReversalKind(self.kind)], payment=reference)
-        return f"{name}, {method.label_in(tongue)}" if method else name
+        return f"{name}, {label_in(tongue, method.label)}" if method else name
 
     @property
     def excess_reference(self) -> str:

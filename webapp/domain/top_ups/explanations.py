@@ -9,7 +9,7 @@ from functools import lru_cache
 from re import compile as pattern
 
 from webapp.domain.events.timeline import Code
-from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
+from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod, label_in
 from webapp.domain.payments.payment import AttemptState
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.field_tables import Show
@@ -95,7 +95,7 @@ def in_words(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator = ENG
                     "Nothing will be charged. Auto-charge is off for your primary method, "
                     "%(method)s, so the methods below it are not tried either."
                 ),
-                method=strong(inputs.methods[0].label_in(tongue)),
+                method=strong(label_in(tongue, inputs.methods[0].label)),
             )
         case Code.ALL_SUSPENDED | Code.ALL_FAILED:
             return _all_out_of_use(inputs, plan, tongue)
@@ -187,7 +187,7 @@ def what_to_do(inputs: PlanInput, plan: Plan, tongue: Translator = ENGLISH) -> s
 
 def out_of_use(method: PaymentMethod, inputs: PlanInput, tongue: Translator = ENGLISH) -> Sentence:
     """Return why a method is skipped, as a sentence."""
-    _, label = tongue.gettext, strong(method.label_in(tongue))
+    _, label = tongue.gettext, strong(label_in(tongue, method.label))
     match inputs.standings[method.id]:
         case MethodStatus.SUSPENDED if method.suspended_until is not None:
             until = datetimes.when(
@@ -253,7 +253,7 @@ def _refill_off(inputs: PlanInput, show: Show, tongue: Translator) -> Sentence:
 
 
 def _charging(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> Sentence:
-    first, *others = (strong(method.label_in(tongue)) for method in plan.methods)
+    first, *others = (strong(label_in(tongue, method.label)) for method in plan.methods)
     charge = filled(
         _charge(inputs, plan, tongue, falls_back=bool(others)),
         threshold=strong(show(inputs.choice.threshold or 0)),
@@ -387,7 +387,7 @@ def _waiting(inputs: PlanInput, show: Show, tongue: Translator) -> Sentence:
                 "request is not sent again."
             )
         )
-        method = strong(attempt.method.label_in(tongue))
+        method = strong(label_in(tongue, attempt.method.label))
         return filled(said, amount=strong(show(attempt.amount)), method=method)
     said = (
         _(
@@ -400,7 +400,7 @@ def _waiting(inputs: PlanInput, show: Show, tongue: Translator) -> Sentence:
             "Nothing else is charged until the bank answers."
         )
     )
-    method = strong(attempt.method.label_in(tongue))
+    method = strong(label_in(tongue, attempt.method.label))
     return filled(said, amount=strong(show(attempt.amount)), method=method)
 
 
@@ -425,7 +425,7 @@ def _all_out_of_use(inputs: PlanInput, plan: Plan, tongue: Translator) -> Senten
             "Retry a method or add funds to continue now."
         ),
         until=datetimes.when(plan.until, inputs.time_zone, inputs.now, tongue.language),
-        method=strong(again.label_in(tongue)),
+        method=strong(label_in(tongue, again.label)),
     )
 
 

@@ -103,7 +103,7 @@ class MainScreen:
             self.ctx, self._account, self._inputs, self._plan, self.messages, self.fresh
         )
 
-    @property
+    @cached_property
     def has_methods(self) -> bool:
         return bool(self._inputs.methods)
 

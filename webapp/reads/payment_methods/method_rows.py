@@ -1,8 +1,11 @@
 """Rows of the payment method list: status, badge and actions of each method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import bindparam, func, select
+
+from webapp.database.statements import select_columns
 from webapp.domain.accounts.account import Account
 from webapp.domain.events.timeline import Code
 from webapp.domain.payment_methods.declines import reason
@@ -12,13 +15,12 @@ from webapp.domain.payment_methods.payment_method import (
     MethodStatus,
     PaymentMethod,
 )
-from webapp.domain.payments.payment import AttemptState
+from webapp.domain.payments.payment import Attempt, AttemptState
 from webapp.domain.payments.queries import open_attempt_with
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.context import Context
 from webapp.domain.top_ups.charge_now import charged_by, reordered, with_method
 from webapp.domain.top_ups.top_up import Plan, PlanInput
-from webapp.reads.payments.failed_payments import last_failures
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def read_rows(
     obstacles = {method.id: method.obstacle(inputs.now) for method in inputs.methods}
     # With auto-charge off, only the failed payment offers Retry (F4).
     out_of_use = {m.id for m in inputs.methods if m.auto_charge and obstacles[m.id] in OUT_OF_USE}
-    retries = last_failures(ctx, out_of_use)
+    retries = _last_failures(ctx, out_of_use)
     for index, method in enumerate(inputs.methods):
         obstacle, retry = obstacles[method.id], retries.get(method.id)
         trouble, icon = _trouble(method, obstacle, inputs)
@@ -241,3 +243,21 @@ def _status(
     if not method.auto_charge:
         return "Manual only", "off"
     return ("Not charged", "bad") if obstacle else ("Ready", "ok")
+
+
+_LAST_FAILED = (
+    select(Attempt.method_id, func.max(Attempt.id).label("attempt_id"))
+    .where(
+        Attempt.method_id.in_(bindparam("method_ids", expanding=True)),
+        Attempt.state == AttemptState.DECLINED,
+    )
+    .group_by(Attempt.method_id)
+)
+
+
+def _last_failures(ctx: Context, method_ids: Collection[int]) -> dict[int, int]:
+    """Return each method's last failed attempt, which Retry on a suspended row repeats (F4)."""
+    if not method_ids:
+        return {}
+    found = select_columns(ctx.session, _LAST_FAILED, {"method_ids": list(method_ids)})
+    return {row.method_id: row.attempt_id for row in found}

@@ -1,6 +1,5 @@
 """The last failed payments, with Retry or the payment that covered them."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,21 +118,3 @@ def _failed(
         covering_id=covering_id,
         can_retry=not paid_instead and method is not None and method.can_be_paid_with,
     )
-
-
-_LAST_FAILED = (
-    select(Attempt.method_id, func.max(Attempt.id).label("attempt_id"))
-    .where(
-        Attempt.method_id.in_(bindparam("method_ids", expanding=True)),
-        Attempt.state == AttemptState.DECLINED,
-    )
-    .group_by(Attempt.method_id)
-)
-
-
-def last_failures(ctx: Context, method_ids: Collection[int]) -> dict[int, int]:
-    """Return each method's last failed attempt, which Retry on a suspended row repeats (F4)."""
-    if not method_ids:
-        return {}
-    found = select_columns(ctx.session, _LAST_FAILED, {"method_ids": list(method_ids)})
-    return {row.method_id: row.attempt_id for row in found}

@@ -88,8 +88,8 @@ def may_open_outbox(person: Person) -> bool:
 
     `web/sandbox/visit.py` refuses the page to the others. Staff open it from their own menu.
     """
-    has_sandbox = services().sandbox is not None
-    return has_sandbox and services().settings.demo and person.may(Right.BILLING)
+    its = services()
+    return its.sandbox is not None and its.settings.demo and person.may(Right.BILLING)
 
 
 class RecordId(IntegerConverter):

@@ -84,7 +84,7 @@ def enforce() -> None:
     person = current_user
     if not person.is_authenticated:
         return
-    if person.is_from_portal and is_sign_in:
+    if is_sign_in and person.is_from_portal:
         raise Denied(PORTAL)
     if not (why := why_off(person)):
         return

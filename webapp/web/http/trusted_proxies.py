@@ -28,10 +28,10 @@ def trust(app: Flask, count: int) -> None:
 
 def note_untrusted_proxy() -> None:
     """Log once that a proxy on this host is untrusted, so all its clients share one address."""
-    seen = services().sightings
-    if seen.untrusted_proxy or request.remote_addr not in LOOPBACK:
+    if "X-Forwarded-For" not in request.headers or request.remote_addr not in LOOPBACK:
         return
-    if "X-Forwarded-For" in request.headers:
+    seen = services().sightings
+    if not seen.untrusted_proxy:
         seen.untrusted_proxy = True
         log.warning(
             "A request from this host carried X-Forwarded-For, and TRUSTED_PROXIES is 0: "

@@ -59,7 +59,9 @@ def read(
 
 def render(person: Person, template: str, screen: MainScreen, **context: object) -> str:
     """Render the main screen, whole or in parts. Only what the template shows is read."""
-    context |= {"screen": screen, "email": person.shown_email, **link_context(person)}
+    context["screen"] = screen
+    if not screen.has_methods:  # the first steps say where the link for the email address is
+        context |= {"email": person.shown_email, **link_context(person)}
     if template == "index":
         context |= {"balance": screen.balance, "subject": Subject.PAYMENT_METHODS}
     return show(person, f"payment_methods/{template}.html", "payment_methods", **context)
