@@ -4,9 +4,10 @@ from datetime import UTC
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import bindparam, func, inspect, select, union_all, update
+from sqlalchemy import bindparam, func, inspect, literal, select, union_all, update
 
 from tests.factories import START, VISA
+from webapp.database.base import UtcDateTime
 from webapp.database.statements import select_columns
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.payment_method import PaymentMethod
@@ -35,8 +36,9 @@ FAILED, RESTORED = PaymentMethod.failed_at, PaymentMethod.restored_at
         select(union_all(select(FAILED), select(RESTORED)).subquery()),
         union_all(select(FAILED), select(RESTORED)),
         update(PaymentMethod).values(position=2).returning(FAILED),
+        select(literal(START, UtcDateTime())),
     ],
-    ids=["column", "maximum", "ordered", "scalar", "subquery", "union", "returning"],
+    ids=["column", "maximum", "ordered", "scalar", "subquery", "union", "returning", "literal"],
 )
 def test_an_instant_is_read_in_utc(world, statement):
     """Also where it was stored in another zone."""

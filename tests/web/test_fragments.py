@@ -39,13 +39,13 @@ SETTINGS = {
 }  # fmt: skip
 
 BUDGETS = {
-    "switch off": (54, 305, 19),
-    "switch on": (55, 350, 22),
-    "reorder": (56, 370, 27),
-    "retry": (88, 725, 66),
-    "add funds": (85, 670, 56),
-    "settings": (65, 640, 25),
-    "refresh": (50, 370, 9),
+    "switch off": (54, 335, 19),
+    "switch on": (55, 388, 22),
+    "reorder": (56, 405, 27),
+    "retry": (88, 756, 66),
+    "add funds": (85, 715, 56),
+    "settings": (65, 683, 25),
+    "refresh": (50, 413, 9),
     "poll, changed": (24, 67, 5),
     "poll, unchanged": (18, 42, 2),
 }

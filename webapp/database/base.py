@@ -9,10 +9,8 @@ from sqlalchemy import (
     DateTime,
     Index,
     MetaData,
-    String,
     literal_column,
     text,
-    type_coerce,
 )
 from sqlalchemy.dialects.sqlite import DATETIME
 from sqlalchemy.engine import Dialect
@@ -24,12 +22,11 @@ class ZonedText(DATETIME):
     """SQLite's text of an instant, which is stored without a time zone: it is read with UTC's.
 
     The statement adds the offset, so that SQLAlchemy's compiled parser returns aware instants and
-    no Python function is called for each value.
+    no Python function is called for each value. SQL that is written as text must add it itself.
     """
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        zoned = type_coerce(column, String).concat(literal_column("'+00:00'"))
-        return type_coerce(zoned, column.type)
+        return column.op("||", return_type=column.type)(literal_column("'+00:00'"))
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -53,7 +50,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     def result_processor(
         self, dialect: Dialect, coltype: object
     ) -> Callable[[Any], datetime | None] | None:
-        """Return what converts a value: the parser, or PostgreSQL's instant in another zone."""
+        """Return the conversion of a value: SQLite's parser; for PostgreSQL, `in_utc`."""
         return self.impl_instance.result_processor(dialect, coltype) or in_utc
 
 

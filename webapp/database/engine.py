@@ -58,7 +58,8 @@ def tune_sqlite(engine: Engine) -> None:
         if options.get(AUTOCOMMIT):
             return
         if not options.get("writes"):
-            # By the driver, since every request does this and it cannot fail: it takes no lock.
+            # With the driver, because every request does this. SQLAlchemy would only translate
+            # errors, and this BEGIN takes no lock that could cause one.
             connection.connection.cursor().execute("BEGIN")
             return
         # The lock belongs to the connection until it is returned to the pool. A detached

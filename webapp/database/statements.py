@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Generic, TypeVarTuple
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import ColumnElement, CursorResult, Insert, Select, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,21 +27,22 @@ def select_columns(
     return session.connection().execute(statement, values)
 
 
-class RowQuery(Generic[*Values]):
-    """A query of at most one row that every request runs, outside the session's transaction.
+class RowQuery:
+    """A query of at most one row, found by a text or an integer.
 
-    SQLite's driver runs it: SQLAlchemy takes ten times as long as SQLite to find a row.
+    On SQLite the driver runs it, outside the session's transaction, because SQLAlchemy takes ten
+    times as long as SQLite to find a row. Parameters reach the driver as they are, and encrypted
+    columns are not decrypted.
     """
 
-    def __init__(self, query: Select[*Values]) -> None:
+    def __init__(self, query: Select[*tuple[Any, ...]]) -> None:
         self._query = query
 
-    def row(self, session: Session, values: Mapping[str, object]) -> Sequence[Any] | None:
+    def row(self, session: Session, values: Mapping[str, str | int]) -> Sequence[Any] | None:
         """Return the row; None if there is none."""
         engine = session.get_bind().engine
         if engine.dialect.name != "sqlite":
-            with engine.connect() as connection:
-                return connection.execute(self._query, values).one_or_none()
+            return session.connection().execute(self._query, values).one_or_none()
         sql, names, processors = self._for_sqlite
         with closing(engine.raw_connection()) as pooled:
             cursor = pooled.cursor()

@@ -21,7 +21,7 @@ from webapp.web.notifications import unsubscribe
 from webapp.web.payment_methods import challenges, main_screen
 from webapp.web.payments import add_funds, payment_list, processor_webhooks
 from webapp.web.sandbox import control_page
-from webapp.web.templating import icons, partial_cache, url_cache
+from webapp.web.templating import icons, mount_point_cache, partial_cache
 from webapp.web.top_ups import charge_question
 from webapp.web.top_ups import settings as low_balance
 from webapp.web.users import (
@@ -41,7 +41,7 @@ from webapp.web.users import (
 HOOKS = (
     access,
     restrictions,
-    url_cache,
+    mount_point_cache,
     icons,
     errors,
     reauthentication_form,

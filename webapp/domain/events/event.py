@@ -103,6 +103,7 @@ class Event:
     """The page that shows what the kind changes, if it is not the group's."""
     audit: ClassVar[Audit | None] = None
     audit_code: ClassVar[str | None] = None
+    """Code of its audit line, by default the kind's name."""
     timeline: ClassVar[Line | None] = None
     webhook: ClassVar[EventKind | None] = None
     folds: ClassVar[bool] = False

@@ -39,8 +39,7 @@ class MethodEvent(Event):
 
     @classmethod
     def about(cls, method: PaymentMethod, **facts: Any) -> Self:
-        known = method_facts(method)
-        return cls(str(known["label"]), known, method.id, **facts)
+        return cls(method.label, method_facts(method), method.id, **facts)
 
     def payload(self) -> Mapping[str, object]:
         return {"payment_method": self.payment_method}

@@ -31,7 +31,8 @@ def record(
     `to`, `address`: the recipients of a personal email.
     The same answer as before is counted beside its row; if it is `routine`, it is left out.
     """
-    code, row = event.line_code(), None
+    code = event.line_code()
+    row = None
     if code and account_id is not None:
         row = _repeated(ctx, account_id, event, code, routine=routine)
     if row is None:

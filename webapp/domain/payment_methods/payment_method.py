@@ -209,15 +209,15 @@ class PaymentMethod(Base):
 
     def obstacle(self, now: datetime) -> MethodStatus | None:
         """Return what keeps the method out of automatic billing, apart from missing consent."""
-        if self.gone_at is not None:
+        if self.is_gone:
             return MethodStatus.GONE
         if (expires_at := self.expires_at) is not None and now >= expires_at:
             return MethodStatus.EXPIRED
-        if self.blocked_at is not None:
+        if self.is_blocked:
             return MethodStatus.BARRED
-        if self.declines_in_a_row >= DECLINES_IN_A_ROW:
+        if self.needs_manual_retry:
             return MethodStatus.RESTED
-        if self.suspended_until is not None and now < self.suspended_until:
+        if self.is_suspended(now):
             return MethodStatus.SUSPENDED
         return None
 

@@ -151,11 +151,12 @@ _counted_at = func.coalesce(LedgerEntry.occurred_at, Attempt.started_at)
 _in_burst = and_(_counted_at > bindparam("since"), _counted_at < bindparam("until"))
 
 
-def _taken_since(start: str) -> ColumnElement[bool]:
-    """An amount counts on the day it was taken, even if its request was first made the day before.
-    While the outcome is unknown, it counts on every day.
+def _taken_since(bound: str) -> ColumnElement[bool]:
+    """Return whether an amount counts from this bound on (T10).
+
+    It was taken since, whenever its request was first made, or its outcome is unknown.
     """
-    return or_(LedgerEntry.occurred_at.is_(None), LedgerEntry.occurred_at >= bindparam(start))
+    return or_(LedgerEntry.occurred_at.is_(None), LedgerEntry.occurred_at >= bindparam(bound))
 
 
 def _sum_if(

@@ -38,8 +38,7 @@ def day(
     instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
 ) -> str:
     """ "24 Nov", or "24 Nov 2027" in another year."""
-    zone = ZoneInfo(time_zone)
-    return _day(instant.astimezone(zone), now.astimezone(zone), language)
+    return _day(local(instant, time_zone), local(now, time_zone), language)
 
 
 def _day(then: date, today: date, language: Language) -> str:
@@ -60,8 +59,7 @@ def day_in_words(day: date, today: date, language: Language) -> str:
 def weekday_and_day(
     instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
 ) -> str:
-    zone = ZoneInfo(time_zone)
-    return _weekday_and_day(instant.astimezone(zone), now.astimezone(zone), language)
+    return _weekday_and_day(local(instant, time_zone), local(now, time_zone), language)
 
 
 def _weekday_and_day(then: date, today: date, language: Language) -> str:
@@ -85,9 +83,8 @@ def when(
     instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
 ) -> str:
     """ "Tue 24 Nov, 10:02": the exact time, for the future."""
-    zone = ZoneInfo(time_zone)
-    then = instant.astimezone(zone)
-    return f"{_weekday_and_day(then, now.astimezone(zone), language)}, {then:%H:%M}"
+    then = local(instant, time_zone)
+    return f"{_weekday_and_day(then, local(now, time_zone), language)}, {then:%H:%M}"
 
 
 def mailed(instant: datetime, time_zone: str, now: datetime, language: Language) -> str:

@@ -235,12 +235,11 @@ class Plan:
 def gather(ctx: Context, account: Account, *, tried: frozenset[int] = frozenset()) -> PlanInput:
     """Read the planner's input; under the account's lock this is the final check (T14)."""
     settings = LowBalanceSettings.of(ctx.session, account.id)
-    today = datetimes.start_of_day(ctx.now, account.time_zone)
     spending = queries.spending(
         ctx.session,
         account.id,
-        day=today,
-        month=today.replace(day=1),
+        day=datetimes.start_of_day(ctx.now, account.time_zone),
+        month=datetimes.start_of_month(ctx.now, account.time_zone),
         burst=burst_window(settings.resumed_at, ctx.now),
     )
     open_attempts = queries.open_attempts(ctx.session, account.id) if spending.any_open else []

@@ -53,7 +53,8 @@ class Funds:
         Part of the current write transaction. Raises `NotFound`.
         """
         if not has_one_writer(ctx.session):
-            # Before the holds are read: another writer's are seen by the statement after the lock.
+            # A separate statement, so that the next one also sees the holds of the writer that had
+            # the lock.
             rows_of(ctx.session, _LOCK, account_ids)
         return cls.of_each(ctx, account_ids)
 

@@ -293,6 +293,7 @@ SUMS = (
     .group_by(Hold.account_id)
 )
 """Number and sum of the open holds of each of the accounts `ids` that has any, at `now`."""
+
 _COLUMNS = tuple(column.name for column in Hold.__table__.columns if column.name != "id")
 _INSERT = insert_into(Hold)
 _COUNT = (

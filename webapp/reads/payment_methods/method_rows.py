@@ -107,12 +107,12 @@ def read_rows(
     fresh: int | None,
 ) -> tuple[MethodRow, ...]:
     rows, ids = [], [str(method.id) for method in inputs.methods]
-    # `orders[index]` moves the row up, and the row above it down.
+    # `orders[index]` swaps the row with the one above; it is empty at both ends.
     orders = ["", *(_swapped(ids, upper) for upper in range(len(ids) - 1)), ""]
     charges = [""] * len(ids)
     if inputs.is_below:
         charges = [_charge_if_first(account, method, inputs) for method in inputs.methods]
-    second = f"charges {charges[1]} now" if any(charges[1:2]) else ""
+    swap_charge = charges[1] if len(charges) > 1 else ""
     obstacles = {method.id: method.obstacle(inputs.now) for method in inputs.methods}
     # With auto-charge off, only the failed payment offers Retry (F4).
     out_of_use = {m.id for m in inputs.methods if m.auto_charge and obstacles[m.id] in OUT_OF_USE}
@@ -146,8 +146,12 @@ def read_rows(
                 is_fresh=method.id == fresh,
                 charge_hint="" if method.auto_charge else _charge_hint(account, method, inputs),
                 charge_if_first=charges[index],
-                up_charges=f"First place {second}" if second and index == 1 else "",
-                down_charges=f"This order {second}" if second and index == 0 else "",
+                up_charges=f"First place charges {swap_charge} now"
+                if swap_charge and index == 1
+                else "",
+                down_charges=f"This order charges {swap_charge} now"
+                if swap_charge and index == 0
+                else "",
                 is_retrying=method.id in out_of_use and _is_open(ctx, method, inputs),
             )
         )

@@ -88,8 +88,8 @@ def may_open_outbox(person: Person) -> bool:
 
     `web/sandbox/visit.py` refuses the page to the others. Staff open it from their own menu.
     """
-    its = services()
-    return its.sandbox is not None and its.settings.demo and person.may(Right.BILLING)
+    installed = services()
+    return installed.sandbox is not None and installed.settings.demo and person.may(Right.BILLING)
 
 
 class RecordId(IntegerConverter):

@@ -11,7 +11,7 @@ from flask import Flask, url_for
 from markupsafe import Markup
 
 from webapp.domain.payment_methods.payment_method import BRANDS
-from webapp.web.templating.url_cache import ByMountPoint
+from webapp.web.templating.mount_point_cache import ByMountPoint
 
 SPRITE = "vendor/tabler-icons-3.51.0/sprite.svg"
 MARKS = "vendor/tabler-brands-1.6.1"

@@ -19,7 +19,7 @@ from jinja2 import Environment
 from jinja2.defaults import DEFAULT_NAMESPACE
 from markupsafe import Markup
 
-from webapp.web.templating.url_cache import ByMountPoint
+from webapp.web.templating.mount_point_cache import ByMountPoint
 
 CAPACITY = 512
 """Number of cached partials. The largest, a row of the payment methods, has 4 KB."""
