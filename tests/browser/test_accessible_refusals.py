@@ -29,6 +29,7 @@ def check(page, where):
 
 def test_an_unconfirmed_owner_is_led_to_the_confirmation(open_calm, world):
     """P5: confirming is the first step, later steps wait for it, and a dialog explains it."""
+    begin_writing(world.session)
     world.session.get_one(User, world.created.user_id).unconfirmed_since = world.clock.now()
     world.session.commit()
     page = open_calm()
@@ -106,6 +107,7 @@ def test_axe_on_an_operators_view_of_an_account(app, open_calm, server, world):
     world.refill()
     page = open_calm(None)
     pat = hire(world, f"pat-{token_hex(4)}@provider.example")
+    begin_writing(world.session)
     world.session.get_one(User, pat).totp_since = world.clock.now()
     world.session.commit()
     value = session_cookie(app, world, pat)

@@ -17,6 +17,7 @@ from tests.browser.screen import (
     settings,
 )
 from tests.factories import VISA, World, micros
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
 from webapp.domain.top_ups.settings import LowBalanceSettings
 
@@ -26,6 +27,7 @@ def world(world, request):
     """The test's own account in the currency and number format of its parameter."""
     currency, locale, opening = request.param
     own = World(world.app, world.session, world.account(opening, currency=currency))
+    begin_writing(own.session)
     own.session.get_one(Account, own.account_id).locale = locale
     own.session.commit()
     own.card(VISA, auto_charge=True)

@@ -19,6 +19,7 @@ from tests.browser.screen import (
     switch,
 )
 from tests.factories import MASTERCARD, PASSWORD, VISA
+from webapp.database.transactions import begin_writing
 from webapp.domain.top_ups.settings import LowBalanceSettings, PausedBy
 from webapp.domain.users.user import User
 
@@ -215,6 +216,7 @@ def test_after_resuming_the_focus_is_in_the_first_row(open_page, world):
     """T10."""
     world.cards(VISA)
     world.refill()
+    begin_writing(world.session)
     settings = LowBalanceSettings.of(world.session, world.account_id)
     settings.pause(PausedBy.BURST, world.services.clock.now())
     world.session.commit()
