@@ -5,9 +5,6 @@ PYTHON ?=
 # Parallel tests: one more than cores, since many tests wait for a page or a process.
 WORKERS ?= 3
 
-# Packages of Python and of Node are installed at the same time, and then linted.
-MAKEFLAGS += --jobs=2
-
 # A run starts hundreds of processes, which would each compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -82,7 +79,9 @@ bench bench-short: .venv/.dev
 	@CHROMIUM="$$(tests/browser/install.sh)" \
 	    .venv/bin/python -m benchmarks $(if $(filter bench-short,$@),--short) $(ARGS)
 
-lint: lint-python lint-others
+# Packages of Python and of Node are installed, and their files checked, at the same time.
+lint:
+	@$(MAKE) --no-print-directory --jobs=2 lint-python lint-others
 
 lint-python: .venv/.dev
 	.venv/bin/ruff check
@@ -131,8 +130,9 @@ clean:
 	@$(PIP) -r requirements-dev.txt
 	@touch .venv/.runtime $@
 
-node_modules: package.json | .venv/bin/pip
-	@tests/lint/node.sh >/dev/null || true
+# Without npm, pip installs Node into .venv, and must not run twice at a time.
+node_modules: package.json | $(if $(shell command -v npm),.venv/bin/pip,.venv/.dev)
+	@tests/lint/node.sh >/dev/null 2>&1 && touch $@ || true
 
 # Each python on the PATH is tried, since version managers leave dead shims there.
 # Debian ships Python without ensurepip: then the system's pip fills the environment,

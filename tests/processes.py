@@ -2,8 +2,8 @@
 
 Each is forked from a server with all modules imported, which saves two seconds of processor time,
 runs the real entry point of its command, and has its own process group. Python itself is not
-started again: variables such as PYTHONIOENCODING have no effect, and files that are open at the end
-are closed by the kernel. Tests of that start `python -m` themselves.
+started again: variables such as PYTHONIOENCODING have no effect, and the process ends without
+`atexit`, so SQLite leaves its `-wal` file. A test of either starts `python -m` itself.
 """
 
 import ctypes
@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from multiprocessing import connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,6 +48,8 @@ PR_SET_PDEATHSIG = 1
 # Starts a function in a process of its own, for tests that need no command.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(list(IMPORTED))
+# The fork server ignores a name that it cannot import; each process would import the module then.
+assert all(find_spec(name) for name in IMPORTED)
 # multiprocessing's management of children is not thread-safe.
 _one_at_a_time = Lock()
 
@@ -125,8 +128,9 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Comple
 def _run(command: tuple[str, ...], environ: dict[str, str], log: str, errors: str) -> None:
     """Entry point of the new process."""
     os.setsid()
-    # Die with the run, even if the run is killed.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.platform == "linux":
+        # Die with the run, even if the run is killed.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     for file, stream in ((log, 1), (errors, 2)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND), stream)
     os.environ.clear()

@@ -10,7 +10,7 @@ from tests import wires
 from tests.browser.conftest import session_cookie
 from tests.browser.screen import MAIN
 from tests.browser.test_accessibility import expect_no_violations
-from tests.browser.test_widths import PHONE, sticks_out, sticks_out_at
+from tests.browser.test_widths import PHONE, resize, sticks_out, sticks_out_at
 from tests.delivery.test_mailer import FACTS
 from tests.factories import MASTERCARD, VISA
 from tests.roles import hire
@@ -104,7 +104,7 @@ def test_every_operator_page_is_accessible_and_fits_each_width(open_staff, pages
     for path in pages:
         page.goto(path)
         assert sticks_out_at(page) == {}, path
-        page.set_viewport_size({"width": 1440, "height": 960})
+        resize(page, 1440)
         expect_no_violations(page, path)
     page.get_by_label("Reason").fill(" ")
     page.get_by_role("button", name="Try again").click()

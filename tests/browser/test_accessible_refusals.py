@@ -8,22 +8,20 @@ from playwright.sync_api import expect
 from tests.browser.conftest import session_cookie
 from tests.browser.screen import MAIN, MASTERCARD_NAME, apply, field, refill, settings, switch
 from tests.browser.test_accessibility import expect_no_violations
-from tests.browser.test_widths import PHONE, sticks_out
+from tests.browser.test_widths import PHONE, resize, sticks_out
 from tests.factories import MASTERCARD, VISA
 from tests.roles import hire
 from webapp.database.transactions import begin_writing
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.users.user import Membership, Role, User
 
-WIDE = {"width": 1440, "height": 960}
-
 
 def check(page, where):
     """Check what is on screen on a phone, and that it fits a desktop, without a reload."""
-    page.set_viewport_size(PHONE)
+    resize(page, **PHONE)
     assert sticks_out(page) == [], where
     expect_no_violations(page, where)
-    page.set_viewport_size(WIDE)
+    resize(page, 1440)
     assert sticks_out(page) == [], where
 
 

@@ -55,11 +55,17 @@ def sticks_out(page):
     )
 
 
+def resize(page, width, height=900):
+    """Resize the window, and wait until the page has redrawn what depends on its width."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def sticks_out_at(page, widths=WIDTHS):
     """Return what `sticks_out` finds at each of the widths; the page is loaded once."""
     found = {}
     for width in widths:
-        page.set_viewport_size({"width": width, "height": 900})
+        resize(page, width)
         if out := sticks_out(page):
             found[width] = out
     return found
@@ -92,7 +98,7 @@ def test_no_dialog_overflows_a_phone(open_page):
     def fits():
         expect(dialog(page)).to_be_visible()
         for width in (320, 390):
-            page.set_viewport_size({"width": width, "height": 700})
+            resize(page, width, 700)
             box = dialog(page).bounding_box()
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= width
@@ -137,7 +143,7 @@ def test_from_tablets_up_the_menu_is_always_visible(open_page):
     page = open_page()
     menu = page.get_by_role("navigation", name="Menu")
     for width in (768, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
+        resize(page, width)
         for name in ("Payment Methods", "Payments", "Statement", "Activity"):
             expect(menu.get_by_role("link", name=name, exact=True)).to_be_visible()
         expect(page.get_by_role("button", name="Open menu")).to_be_hidden()

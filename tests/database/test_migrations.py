@@ -112,7 +112,7 @@ def test_concurrent_upgrades_migrate_once(bare, empty_database, tmp_path):
         "RUN_JOBS": "0",
     }
     hosts = [Process(command, environ, tmp_path / "log") for _ in range(2)]
-    assert [host.wait() for host in hosts] == [0, 0]
+    assert [host.wait() for host in hosts] == [0, 0], (tmp_path / "log").read_text()
     assert tables() == set(Base.metadata.tables)
 
 
