@@ -290,7 +290,7 @@ def app(
     environ: dict[str, str],
 ):
     app = create_app(settings_in(home, DATABASE_URL=database, **environ), clock=clock)
-    app.config["WTF_CSRF_ENABLED"] = False  # tests/web/users/test_session.py enables it
+    app.config["WTF_CSRF_ENABLED"] = False  # tests that submit the forms of pages enable it
     services = app.extensions["ballast"]
     cards = SandboxProcessor(services.sandbox, clock, sleep=lambda seconds: None)
     paypal = SandboxPayPal(services.sandbox, clock, sleep=lambda seconds: None)

@@ -1,4 +1,9 @@
-"""The main tasks work in a browser without JavaScript."""
+"""Chromium without JavaScript: sign-in, switches, moves, settings, adding a card, and the menu.
+
+Chromium also resolves a conflict of settings (test_refusals.py) and signs out of a portal session
+(test_portal.py). The other tasks submit the pages' forms over HTTP, in
+tests/web/http/test_without_scripts.py.
+"""
 
 import re
 

@@ -59,6 +59,19 @@ def test_every_response_has_the_security_headers(client, app, account_with_histo
         assert "unsafe" not in policy, where
 
 
+def test_pages_have_a_language_a_title_and_one_heading(client):
+    """P5: what a screen reader says first."""
+    for path in PAGES:
+        page = client.get(path).text
+        assert '<html lang="en">' in page, path
+        assert re.search(r"<title>\w[^<]* · Ballast</title>", page), path
+        assert len(re.findall(r"<h1\b", page)) == 1, path
+        assert len(re.findall(r"<main\b", page)) == 1, path
+    page = client.get(MAIN).text
+    assert "<title>Payment Methods · Ballast</title>" in page
+    assert "<h1>Payment Methods</h1>" in page
+
+
 def test_pages_comply_with_the_content_security_policy(client, account_with_history):
     """No inline script and no inline style, which browsers would block silently."""
     for path in all_paths(account_with_history):

@@ -8,6 +8,7 @@ from tests import wires
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, resume_token
 from tests.web.plain_browser import PlainBrowser
 from webapp.domain.accounts.account import Account
+from webapp.domain.users.user import Membership, Role
 from webapp.domain.wires.wire import WireRequest
 
 MAIN = "/billing/payment-methods"
@@ -16,7 +17,8 @@ ALWAYS_NAME = "Visa •••• 3184"
 
 
 @pytest.fixture
-def visit(client):
+def visit(app, client):
+    app.config["WTF_CSRF_ENABLED"] = True
     return lambda path=MAIN: PlainBrowser(client, path)
 
 
@@ -163,6 +165,14 @@ def test_the_link_of_an_email_f7_f10(app, visit, world):
     assert world.balance == "125.00"
     page.open(link)
     assert "This link has been used." in page.words
+    page.press("Go to Payment Methods")
+    assert page.path == MAIN
+
+
+def link_paypal(page):
+    page.open(MAIN)
+    page.press("Add Payment Method")
+    page.press("PayPal")
 
 
 def test_linking_and_refusing_paypal_m6_m11(visit, world):
@@ -173,14 +183,14 @@ def test_linking_and_refusing_paypal_m6_m11(visit, world):
     world.session.get_one(Account, world.account_id).paypal_allowed = True
     world.session.commit()
 
-    page.open(f"{MAIN}/paypal/new")
+    link_paypal(page)
     page.press("Continue to PayPal")
     page.press("Cancel")
     assert page.path == MAIN
     assert "PayPal was not linked" in page.words
     assert world.methods == []
 
-    page.open(f"{MAIN}/paypal/new")
+    link_paypal(page)
     page.press("Continue to PayPal")
     page.press("Agree", email="ana@example.com")
     assert page.path == MAIN
@@ -194,6 +204,8 @@ def test_a_wire_transfer_l5(visit, world):
     page.press("Create request")
     assert page.path.startswith("/billing/wire-transfers/")
     wire_id = int(page.path.rsplit("/", 1)[1])
+    assert page.control("Copy payment reference").needs_script
+    assert page.control("Print").needs_script
     page.press("Upload proof of payment")
     page.press("Upload", proof=(BytesIO(wires.HTML), "transfer.pdf"))
     assert "Must be a PDF, PNG or JPEG file" in page.words
@@ -204,6 +216,40 @@ def test_a_wire_transfer_l5(visit, world):
     page.press("Cancel request")
     assert "is cancelled." in page.words
     assert world.session.get_one(WireRequest, wire_id).state == "cancelled"
+
+
+def test_removing_a_user_asks_first_p1(visit, teammate):
+    """P1"""
+    teammate("billing")
+    page = visit("/settings/users")
+    page.press("More actions for Bo Lind")
+    page.press("Remove")
+    assert "Remove Bo Lind?" in page.words
+    page.press("Cancel")
+    assert "Bo Lind" in page.words
+
+    page.press("Remove")
+    page.press("Remove")
+    assert page.path == "/settings/users"
+    assert "Bo Lind no longer belongs to this account." in page.words
+    assert "billing@example.com" not in page.words
+
+
+def test_switching_accounts_p3(visit, world):
+    """P3: in the header, and back on the profile page."""
+    other = world.account(name="Northline Telecom", balance="7.00")
+    user_id = world.created.user_id
+    world.session.add(Membership(user_id=user_id, account_id=other.account_id, role=Role.BILLING))
+    world.session.commit()
+    page = visit()
+    page.press("Account Harbour Voice")
+    page.press("Northline Telecom")
+    assert page.path == MAIN
+    assert "$7.00" in page.words
+    page.press("Your profile")
+    page.press("Switch to Harbour Voice")
+    assert page.path == MAIN
+    assert "$100.00" in page.words
 
 
 def test_the_chart_has_a_text_summary(visit, world):

@@ -6,6 +6,7 @@ import pytest
 
 from tests.factories import PASSWORD
 from tests.web.conftest import errors, words
+from tests.web.plain_browser import PlainBrowser
 from webapp.domain.notifications.outbox import Notice, NoticeKind
 from webapp.domain.users import passwords
 from webapp.domain.users.passwords import COMMON, OWN, TOO_SHORT
@@ -27,40 +28,38 @@ def owner(world):
 
 class SignUp:
     def __init__(self, world, client, visitor):
-        self.visitor = visitor
+        self.page = PlainBrowser(visitor, "/sign-up")
 
     def choose(self, password):
         form = {"company": "Quay Telecom", "name": "Bo Lind", "email": "bo@quay.example"}
-        return self.visitor.post("/sign-up", data={**form, "password": password})
+        self.page.press("Create account", **form, password=password)
 
 
 class Reset:
     def __init__(self, world, client, visitor):
-        self.visitor = visitor
-        visitor.post("/forgot-password", data={"email": owner(world).email})
-        self.link = link_in(world, NoticeKind.RESET_PASSWORD)
+        self.page = PlainBrowser(visitor, "/forgot-password")
+        self.page.press("Create the link", email=owner(world).email)
+        self.page.open(link_in(world, NoticeKind.RESET_PASSWORD))
 
     def choose(self, password):
-        return self.visitor.post(self.link, data={"password": password})
+        self.page.press("Change password", password=password)
 
 
 class Change:
     def __init__(self, world, client, visitor):
-        self.client = client
+        self.page = PlainBrowser(client, "/settings/profile")
 
     def choose(self, password):
-        form = {"present": PASSWORD, "password": password}
-        return self.client.post("/settings/profile/password", data=form)
+        self.page.press("Change password", present=PASSWORD, password=password)
 
 
 class Invitation:
     def __init__(self, world, client, visitor):
-        self.visitor = visitor
         world.invite("bo@quay.example", Role.TECHNICAL)
-        self.link = link_in(world, NoticeKind.INVITATION)
+        self.page = PlainBrowser(visitor, link_in(world, NoticeKind.INVITATION))
 
     def choose(self, password):
-        return self.visitor.post(self.link, data={"name": "Bo Lind", "password": password})
+        self.page.press("Join", name="Bo Lind", password=password)
 
 
 OWN_WORDS = {
@@ -74,6 +73,7 @@ OWN_WORDS = {
 @pytest.mark.parametrize("form", [SignUp, Reset, Change, Invitation])
 def test_every_form_applies_the_rule(app, world, client, form):
     """An error beside the field, without the input; then a valid password is accepted."""
+    app.config["WTF_CSRF_ENABLED"] = True
     at = form(world, client, app.test_client())
     for password, error in (
         ("too short", TOO_SHORT),
@@ -81,11 +81,13 @@ def test_every_form_applies_the_rule(app, world, client, form):
         ("password12", COMMON),
         (OWN_WORDS[form], OWN),
     ):
-        refused = at.choose(password)
+        at.choose(password)
+        refused = at.page.answer
         assert refused.status_code == 422
         assert errors(refused) == {"password": error}
         assert password not in refused.text
-    assert at.choose("a-long-password").status_code == 303
+    at.choose("a-long-password")
+    assert at.page.answer.history[0].status_code == 303
 
 
 @pytest.mark.parametrize("command", ["accounts create", "operators create"])
