@@ -36,14 +36,15 @@ SHADES = ["color-contrast", "link-in-text-block"]
 def expect_no_violations(page, where):
     """Run the colour rules in the dark theme, then all rules in the light one."""
     page.emulate_media(color_scheme="dark")
-    _expect_none(page, f"{where}, dark", {"runOnly": SHADES})
+    run_axe(page, f"{where}, dark", {"runOnly": SHADES})
     page.emulate_media(color_scheme="light")
-    _expect_none(page, where, {})
+    run_axe(page, where)
 
 
-def _expect_none(page, where, options):
+def run_axe(page, where, options=None):
+    """Expect no violation on the page as it is; `options` are axe's own."""
     come_to_rest(page)  # colours are checked after the transitions
-    options |= {"preload": False, "iframes": False, "resultTypes": ["violations"]}
+    options = (options or {}) | {"preload": False, "iframes": False, "resultTypes": ["violations"]}
     if not page.evaluate("'axe' in window"):
         page.evaluate(axe.axe_script)
     results = page.evaluate("(options) => axe.run(options)", options)

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import session_cookie
 from tests.browser.screen import MAIN, MASTERCARD_NAME, apply, field, refill, settings, switch
-from tests.browser.test_accessibility import expect_no_violations
+from tests.browser.test_accessibility import expect_no_violations, run_axe
 from tests.browser.test_widths import PHONE, resize, sticks_out
 from tests.factories import MASTERCARD, VISA
 from tests.roles import hire
@@ -17,12 +17,13 @@ from webapp.domain.users.user import Membership, Role, User
 
 
 def check(page, where):
-    """Check what is on screen on a phone, and that it fits a desktop, without a reload."""
+    """Check what is on screen on a phone and on a desktop, without a reload."""
     resize(page, **PHONE)
     assert sticks_out(page) == [], where
     expect_no_violations(page, where)
     resize(page, 1440)
     assert sticks_out(page) == [], where
+    run_axe(page, f"{where}, wide")
 
 
 def test_an_unconfirmed_owner_is_led_to_the_confirmation(open_calm, world):

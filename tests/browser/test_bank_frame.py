@@ -32,8 +32,9 @@ def framed(world, open_signed_out):
 
 
 def test_the_challenge_is_answered_in_the_frame(framed):
-    """M6"""
+    """M6: in the page's theme, which is light here."""
     bank, page, saving = framed()
+    expect(bank.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
 
     bank.get_by_role("button", name="Fail authentication").click()
 
@@ -51,7 +52,7 @@ def test_the_first_button_in_the_frame_is_focused(framed):
     until(page, lambda: isinstance(saving(), SavedCard))
 
 
-def test_the_frame_has_the_pages_theme_and_does_not_scroll(framed):
+def test_the_frame_has_the_pages_dark_theme_and_does_not_scroll(framed):
     bank, _, _ = framed("dark")
     expect(bank.get_by_role("button", name="Fail authentication")).to_be_in_viewport(ratio=1)
     expect(bank.locator("body")).to_have_css("background-color", "rgb(18, 22, 28)")

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.screen import MAIN
 from tests.browser.test_accessibility import expect_no_violations
-from tests.browser.test_widths import PHONE, sticks_out
+from tests.browser.test_widths import PHONE, sticks_out_at
 from tests.factories import VISA
 from webapp.actions.accounts.change_state import change_state
 from webapp.actions.users.portal import create_portal_link
@@ -53,7 +53,7 @@ def test_signing_out_leads_back_to_another_site_v8(world, server, open_signed_ou
 
 
 def test_the_pages_of_a_portal_session_are_accessible_v8(world, server, open_signed_out):
-    """V8: in both themes and on a phone, also of a suspended account."""
+    """V8: in both themes, on a phone and a desktop, also of a suspended account."""
     world.cards(VISA)
     world.refill()
     change_state(world.ctx, world.account_id, StateChange(AccountState.SUSPENDED, "Unpaid"))
@@ -61,4 +61,4 @@ def test_the_pages_of_a_portal_session_are_accessible_v8(world, server, open_sig
     page.goto(link(world, server))
     expect(page.get_by_text("Your provider has suspended this account").first).to_be_visible()
     expect_no_violations(page, "a portal session")
-    assert sticks_out(page) == []
+    assert sticks_out_at(page, (390, 1440)) == {}
