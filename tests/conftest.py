@@ -63,7 +63,7 @@ ON_SQLITE_ALONE = tuple(
 )  # fmt: skip
 """Stories that do not run on PostgreSQL in `make test`.
 
-Nearly all SQL statements that they send are also sent by the tests that do.
+Nearly all their SQL statements are also sent by tests that run on PostgreSQL.
 """
 
 ON_POSTGRES_TOO = ("actions/", "contention/", "domain/", "postgres/", "stories/")

@@ -4,14 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import (
-    ColumnElement,
-    DateTime,
-    Index,
-    MetaData,
-    literal_column,
-    text,
-)
+from sqlalchemy import ColumnElement, DateTime, Index, MetaData, literal_column, text
 from sqlalchemy.dialects.sqlite import DATETIME
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase

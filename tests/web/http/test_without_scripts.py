@@ -87,12 +87,18 @@ def test_removing_a_method_m10(visit, world):
 WAYS = {"funds": ("Add Funds", "Pay", "Pay again"), "retry": ("Retry", "Retry", "Retry")}
 
 
-@pytest.fixture
-def declined(world):
-    """The card, suspended because its bank's question was answered with no."""
-    payment = world.pay(world.card(CHALLENGED_ALWAYS))
-    world.bank(world.address_of(payment), "fail")
-    world.conclude(payment)
+@pytest.fixture(params=WAYS)
+def way(request, world):
+    """The buttons of one way to the bank's page, of an account whose card always asks there.
+
+    For Retry, the card is suspended because the bank's question was answered with no.
+    """
+    card = world.card(CHALLENGED_ALWAYS)
+    if request.param == "retry":
+        payment = world.pay(card)
+        world.bank(world.address_of(payment), "fail")
+        world.conclude(payment)
+    return WAYS[request.param]
 
 
 def begin(page, opener, button):
@@ -103,14 +109,9 @@ def begin(page, opener, button):
     assert page.path.startswith(BANK)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_bank_has_the_whole_page_f1_f4_f9(request, visit, world, way):
+def test_the_bank_has_the_whole_page_f1_f4_f9(visit, world, way):
     """F1, F4, F9: an abandoned payment is offered again, and a completed one is paid once."""
-    if way == "retry":
-        request.getfixturevalue("declined")
-    else:
-        world.card(CHALLENGED_ALWAYS)
-    opener, pay, pay_again = WAYS[way]
+    opener, pay, pay_again = way
     page = visit()
     begin(page, opener, pay)
     begin(page, opener, pay_again)
@@ -123,14 +124,9 @@ def test_the_bank_has_the_whole_page_f1_f4_f9(request, visit, world, way):
     assert world.balance == "200.00"
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_failed_challenge_suspends_the_method_f1(request, visit, world, way):
+def test_a_failed_challenge_suspends_the_method_f1(visit, world, way):
     """F1"""
-    if way == "retry":
-        request.getfixturevalue("declined")
-    else:
-        world.card(CHALLENGED_ALWAYS)
-    opener, pay, _ = WAYS[way]
+    opener, pay, _ = way
     page = visit()
     begin(page, opener, pay)
     page.press("Fail authentication")

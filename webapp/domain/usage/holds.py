@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base, partial_index
-from webapp.database.statements import sql_literal
+from webapp.database.statements import select_columns, sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.context import Context
 from webapp.domain.shared.errors import Conflict, NotFound
@@ -182,8 +182,8 @@ def held(ctx: Context, account: Account) -> Held:
     """Return the sum of the open holds, without a query if the account has none."""
     if not account.open_holds:
         return NOTHING
-    ctx.session.flush()
-    return held_by_account(ctx, [account.id]).get(account.id, NOTHING)
+    sums = select_columns(ctx.session, SUMS, {"ids": [account.id], "now": ctx.now}).one_or_none()
+    return Held(sums.number, sums.amount) if sums else NOTHING
 
 
 def report_of(session: Session, hold: Hold, report_key: str) -> HoldReport | None:
@@ -220,13 +220,6 @@ def insert(session: Session, new: Sequence[Hold], counts: Mapping[int, int]) -> 
     connection = session.connection()
     connection.execute(_INSERT, [{name: getattr(it, name) for name in _COLUMNS} for it in new])
     connection.execute(_COUNT, [{"counted": id_, "more": more} for id_, more in counts.items()])
-
-
-def held_by_account(ctx: Context, account_ids: Collection[int]) -> dict[int, Held]:
-    """Return the sum of the open holds of each account that has any."""
-    values = {"ids": list(account_ids), "now": ctx.now}
-    rows = ctx.session.connection().execute(SUMS, values)
-    return {account_id: Held(count, amount) for account_id, count, amount in rows}
 
 
 def end_with_usage(ctx: Context, account: Account, references: Sequence[str]) -> None:
